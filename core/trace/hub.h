@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-extern _Atomic(uint32_t) hub_wanted;	/* OR of what all subscribers want */
+extern _Atomic(uint32_t) hub_wanted; /* OR of what all subscribers want */
 
 static inline bool hub_on(uint32_t event)
 {
