@@ -99,6 +99,7 @@ struct rv_cpu {
 	uint32_t vxrm, vxsat;
 	uint64_t vstart, vl, vtype;	/* vtype without vill, which is vill */
 	uint32_t vill;
+	uint64_t next_pc;	/* where mret or sret goes */
 
 	/* privileged state */
 	uint32_t priv;		/* enum rv_priv */
@@ -165,16 +166,15 @@ unsigned rv_fetch_regime(const void *config, uint64_t key);
 
 /* Helpers that records CALL: the table is in cpu.c and numbers them so. */
 enum rv_helper {
-	RV_H_CSRRW,	/* args: csr, value, flags (1: no read, 2: no write, 4 set, 8 clear) -> old */
-	RV_H_MRET,
+	RV_H_CSRRW,	/* args: csr, value, flags (1: no read, 2: no write, 4 set, 8 clear), word -> old */
+	RV_H_MRET,	/* these two set next_pc */
 	RV_H_SRET,
 	RV_H_SFENCE,	/* args: rs1 value, rs2 value, flags (1: rs1 is x0, 2: rs2 is x0) */
 	RV_H_FENCE_I,
 	RV_H_CBO_ZERO,	/* args: address */
 	RV_H_CBO_CHECK,	/* args: address, 0 inval, 1 clean, 2 flush */
-	RV_H_WRS,
 	RV_H_VSETVL,	/* args: avl, vtype, mode (0 avl is a number, 1 keep vl, 2 VLMAX) -> vl */
-	RV_H_VECTOR,	/* args: op (enum rv_op), packed rv_args, rs1 value, rs2 value -> result */
+	RV_H_VECTOR,	/* args: op (enum rv_op), word; reads and writes registers itself */
 	RV_H_COUNT
 };
 int rv_h_csrrw(void *cpu, uint64_t *args);
@@ -184,7 +184,6 @@ int rv_h_sfence(void *cpu, uint64_t *args);
 int rv_h_fence_i(void *cpu, uint64_t *args);
 int rv_h_cbo_zero(void *cpu, uint64_t *args);
 int rv_h_cbo_check(void *cpu, uint64_t *args);
-int rv_h_wrs(void *cpu, uint64_t *args);
 int rv_h_vsetvl(void *cpu, uint64_t *args);
 int rv_h_vector(void *cpu, uint64_t *args);
 
