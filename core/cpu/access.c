@@ -85,12 +85,30 @@ static int bus_bytes(struct vcpu *v, const struct request *q, const struct place
 	return BP_H_OK;
 }
 
+/* Look up len bytes inside one page. Where one verdict ends sooner, each part is asked for, and a
+ * naturally aligned access that no single verdict covers is refused. */
+static int look(struct vcpu *v, const struct request *q, uint64_t addr, unsigned want,
+	unsigned len, struct place *p)
+{
+	if (tlb_lookup(v, q->regime, addr, want, q->as, p) != BP_H_OK)
+		return BP_H_RAISED;
+	if (p->length >= len)
+		return BP_H_OK;
+	if (len == q->size && !(addr & (len - 1)))
+		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BUS_ERROR);
+	struct place next = *p;
+	for (uint64_t done = p->length; done < len; done += next.length)
+		if (tlb_lookup(v, q->regime, addr + done, want, q->as, &next) != BP_H_OK)
+			return BP_H_RAISED;
+	return BP_H_OK;
+}
+
 /* len bytes inside one page; buf has alignment for copy() when addr has. */
 static int read_piece(struct vcpu *v, const struct request *q, uint64_t addr, void *buf,
 	unsigned len)
 {
 	struct place p;
-	if (tlb_lookup(v, q->regime, addr, q->want, q->as, &p) != BP_H_OK)
+	if (look(v, q, addr, q->want, len, &p) != BP_H_OK)
 		return BP_H_RAISED;
 	if (!p.host)
 		return bus_bytes(v, q, &p, addr, buf, len, false);
@@ -143,9 +161,9 @@ static int write_bytes(struct vcpu *v, const struct request *q, uint64_t addr, c
 	unsigned first = first_piece(v, addr, len);
 	uint64_t second = wrap(v, addr + first);
 	struct place a, b;
-	if (tlb_lookup(v, q->regime, addr, BP_ACC_WRITE, q->as, &a) != BP_H_OK)
+	if (look(v, q, addr, BP_ACC_WRITE, first, &a) != BP_H_OK)
 		return BP_H_RAISED;
-	if (first < len && tlb_lookup(v, q->regime, second, BP_ACC_WRITE, q->as, &b) != BP_H_OK)
+	if (first < len && look(v, q, second, BP_ACC_WRITE, len - first, &b) != BP_H_OK)
 		return BP_H_RAISED;
 	int r = write_piece(v, q, &a, addr, buf, first);
 	if (r == BP_H_OK && first < len)
@@ -219,7 +237,7 @@ static int atomic_place(struct vcpu *v, const struct request *q, uint64_t addr, 
 		return access_fault(v, BP_FAULT_ALIGN, q->as, q->regime, addr, 0);
 	if (q->size > 16)
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BAD_SIZE);
-	if (tlb_lookup(v, q->regime, addr, q->want, q->as, p) != BP_H_OK)
+	if (look(v, q, addr, q->want, q->size, p) != BP_H_OK)
 		return BP_H_RAISED;
 	if (q->want == BP_ACC_WRITE ? !p->writable : !p->host)
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BUS_ERROR);

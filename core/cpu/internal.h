@@ -71,6 +71,7 @@ struct place {	/* where an address of one access leads */
 	uint64_t offset;	/* in ram */
 	uint64_t phys;
 	struct bus_space *space;
+	uint64_t length;	/* bytes from here on under the same verdict, within the page */
 	bool writable;		/* host may be written: RAM proper */
 };
 

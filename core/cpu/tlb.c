@@ -224,6 +224,11 @@ static void enter(struct vcpu *v, unsigned regime, uint64_t addr, const struct b
 	}
 }
 
+static uint64_t page_left(const struct vcpu *v, uint64_t addr)
+{
+	return ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
+}
+
 static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, bool debug,
 	struct bp_walk *w, struct place *out)
 {
@@ -238,6 +243,10 @@ static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access,
 		.offset = t.offset,
 		.phys = w->phys,
 		.space = space,
+		.length = w->length_log2 < v->jit.page_bits
+			? (UINT64_C(1) << w->length_log2) -
+				(addr & ((UINT64_C(1) << w->length_log2) - 1))
+			: page_left(v, addr),
 		.writable = t.host && t.writable };
 	return 0;
 }
@@ -248,7 +257,8 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 	const struct tlb_entry *e = &v->jit.tlb[regime][addr >> v->jit.page_bits & (TLB_SIZE - 1)];
 	uint64_t tag = e->tag[want_access];
 	if (tag != TLB_NONE && (tag & v->jit.page_mask) == (addr & v->jit.page_mask)) {
-		*out = (struct place){ .phys = e->phys | (addr & ~v->jit.page_mask) };
+		*out = (struct place){ .phys = e->phys | (addr & ~v->jit.page_mask),
+			.length = page_left(v, addr) };
 		if (!e->addend) {
 			out->space = e->target;
 			return BP_H_OK;
