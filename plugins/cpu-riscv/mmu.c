@@ -5,18 +5,26 @@
 #include "state.h"
 
 enum {
-	PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_G = 32, PTE_A = 64, PTE_D = 128
+	PTE_V = 1,
+	PTE_R = 2,
+	PTE_W = 4,
+	PTE_X = 8,
+	PTE_U = 16,
+	PTE_G = 32,
+	PTE_A = 64,
+	PTE_D = 128
 };
-#define PTE_N	     (UINT64_C(1) << 63)
+#define PTE_N        (UINT64_C(1) << 63)
 #define PTE_PBMT     (UINT64_C(3) << 61)
 #define PTE_RESERVED (UINT64_C(0x7f) << 54)
 
-struct mode {	/* one value of satp.MODE */
+struct mode { /* one value of satp.MODE */
 	uint8_t levels, index_bits, pte_bytes, address_bits;
 };
 static const struct mode sv32 = { 2, 10, 4, 32 };
 static const struct mode modes64[16] = {
-	[8] = { 3, 9, 8, 39 }, [9] = { 4, 9, 8, 48 }, [10] = { 5, 9, 8, 57 } };
+	[8] = { 3, 9, 8, 39 }, [9] = { 4, 9, 8, 48 }, [10] = { 5, 9, 8, 57 }
+};
 
 static const struct mode *mode_of(const struct rv_cpu *cpu)
 {
@@ -26,7 +34,7 @@ static const struct mode *mode_of(const struct rv_cpu *cpu)
 	return m->levels ? m : NULL;
 }
 
-static const struct {	/* by enum rv_regime */
+static const struct { /* by enum rv_regime */
 	uint8_t priv, sum, mxr;
 } rules[] = {
 	[RV_REGIME_U] = { RV_U, 0, 0 },
@@ -38,10 +46,12 @@ static const struct {	/* by enum rv_regime */
 	[RV_REGIME_M] = { RV_M, 0, 0 },
 };
 
-static const uint8_t page_cause[] = { [BP_ACC_READ] = RV_LOAD_PAGE, [BP_ACC_WRITE] = RV_STORE_PAGE,
-	[BP_ACC_EXEC] = RV_FETCH_PAGE };
+static const uint8_t page_cause[] = {
+	[BP_ACC_READ] = RV_LOAD_PAGE, [BP_ACC_WRITE] = RV_STORE_PAGE, [BP_ACC_EXEC] = RV_FETCH_PAGE
+};
 static const uint8_t access_cause[] = { [BP_ACC_READ] = RV_LOAD_ACCESS,
-	[BP_ACC_WRITE] = RV_STORE_ACCESS, [BP_ACC_EXEC] = RV_FETCH_ACCESS };
+	[BP_ACC_WRITE] = RV_STORE_ACCESS,
+	[BP_ACC_EXEC] = RV_FETCH_ACCESS };
 
 static int refuse(struct bp_walk *out, unsigned cause, uint64_t addr)
 {
@@ -52,14 +62,14 @@ static int refuse(struct bp_walk *out, unsigned cause, uint64_t addr)
 
 static unsigned needed(unsigned access)
 {
-	return access == BP_ACC_READ ? BP_WALK_READ
+	return access == BP_ACC_READ     ? BP_WALK_READ
 		: access == BP_ACC_WRITE ? BP_WALK_WRITE
 					 : BP_WALK_EXEC;
 }
 
 /* PMP has the last word on the physical address, and may shorten what one verdict covers. */
-static int finish(struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsigned access,
-	struct bp_walk *out)
+static int finish(
+	struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsigned access, struct bp_walk *out)
 {
 	unsigned perms, log2;
 	rv_pmp_check(cpu, priv, out->phys, &perms, &log2);
@@ -98,8 +108,8 @@ static int pte_reserved(const struct rv_cpu *cpu, const struct mode *m, uint64_t
 	if (pte & PTE_N && (!leaf || !rv_has(&cpu->config, RV_EXT_SVNAPOT)))
 		return 1;
 	if (pte & PTE_PBMT &&
-		(!leaf || !rv_has(&cpu->config, RV_EXT_SVPBMT) ||
-			!(cpu->menvcfg & MENVCFG_PBMTE) || (pte & PTE_PBMT) == PTE_PBMT))
+		(!leaf || !rv_has(&cpu->config, RV_EXT_SVPBMT) || !(cpu->menvcfg & MENVCFG_PBMTE) ||
+			(pte & PTE_PBMT) == PTE_PBMT))
 		return 1;
 	return !leaf && pte & (PTE_A | PTE_D | PTE_U);
 }
@@ -117,8 +127,7 @@ static enum step load_pte(struct rv_cpu *cpu, const struct mode *m, uint64_t at,
 {
 	unsigned perms, log2;
 	rv_pmp_check(cpu, RV_S, at, &perms, &log2);
-	if (!(perms & BP_WALK_READ) ||
-		cpu->core->phys_load(cpu, at, m->pte_bytes, pte) != BP_OK)
+	if (!(perms & BP_WALK_READ) || cpu->core->phys_load(cpu, at, m->pte_bytes, pte) != BP_OK)
 		return STEP_ACCESS_FAULT;
 	return STEP_DONE;
 }
@@ -158,25 +167,26 @@ static enum step use_leaf(struct rv_cpu *cpu, const struct mode *m, unsigned reg
 			return STEP_PAGE_FAULT;
 		low = 16;
 	}
-	enum step s = set_ad(cpu, m, at, &pte,
-		PTE_A | (access == BP_ACC_WRITE ? (unsigned)PTE_D : 0), debug);
+	enum step s = set_ad(
+		cpu, m, at, &pte, PTE_A | (access == BP_ACC_WRITE ? (unsigned)PTE_D : 0), debug);
 	if (s != STEP_DONE)
 		return s;
 	if (!(pte & PTE_D))
-		perms &= ~(unsigned)BP_WALK_WRITE;	/* the first write comes here again */
+		perms &= ~(unsigned)BP_WALK_WRITE; /* the first write comes here again */
 	uint64_t mask = (UINT64_C(1) << low) - 1;
 	out->phys = (ppn << 12 & ~mask) | (addr & mask);
 	out->length_log2 = low;
-	out->flags = perms | (pte & PTE_G ? BP_WALK_GLOBAL : 0) |
-		(pte & PTE_PBMT ? BP_WALK_DEVICE : 0);
+	out->flags =
+		perms | (pte & PTE_G ? BP_WALK_GLOBAL : 0) | (pte & PTE_PBMT ? BP_WALK_DEVICE : 0);
 	return STEP_DONE;
 }
 
 static enum step walk(struct rv_cpu *cpu, const struct mode *m, unsigned regime, uint64_t addr,
 	unsigned access, int debug, struct bp_walk *out)
 {
-	uint64_t table = (m->pte_bytes == 4 ? cpu->satp & 0x3fffff
-					    : cpu->satp & ((UINT64_C(1) << 44) - 1)) << 12;
+	uint64_t table =
+		(m->pte_bytes == 4 ? cpu->satp & 0x3fffff : cpu->satp & ((UINT64_C(1) << 44) - 1))
+		<< 12;
 	for (unsigned level = m->levels; level-- > 0;) {
 		uint64_t index =
 			addr >> (12u + level * m->index_bits) & ((1u << m->index_bits) - 1);
@@ -194,8 +204,8 @@ static enum step walk(struct rv_cpu *cpu, const struct mode *m, unsigned regime,
 	return STEP_PAGE_FAULT;
 }
 
-int rv_translate_address(void *self, unsigned regime, uint64_t addr, unsigned access, int debug,
-	struct bp_walk *out)
+int rv_translate_address(
+	void *self, unsigned regime, uint64_t addr, unsigned access, int debug, struct bp_walk *out)
 {
 	struct rv_cpu *cpu = self;
 	const struct mode *m = mode_of(cpu);

@@ -19,7 +19,7 @@ static int range(const struct rv_cpu *cpu, unsigned n, uint64_t *base, uint64_t 
 		*last = *base + 3;
 		return 1;
 	case NAPOT: {
-		uint64_t ones = addr ^ (addr + 1);	/* the trailing ones and the zero above */
+		uint64_t ones = addr ^ (addr + 1); /* the trailing ones and the zero above */
 		*base = (addr & ~ones) << 2;
 		*last = *base | ones << 2 | 3;
 		return 1;

@@ -49,6 +49,9 @@ enum {
 };
 #define RV_KEY(key, field, bits) ((unsigned)((key) >> (field)) & ((1u << (bits)) - 1))
 
+/* Identifier of a translated address space for the core: this bit and the ASID. */
+#define RV_SPACE_ON UINT64_C(0x10000)
+
 enum rv_priv { RV_U = 0, RV_S = 1, RV_M = 3 };
 
 /* Translation regimes: privilege, SUM and MXR, which decide what a page-table entry permits. */

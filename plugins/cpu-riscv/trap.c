@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions, interrupts, mret and sret (priv 3.1.6 to 3.1.9, 3.3.2, 4.1). */
-#include "state.h"
 #include "csr.h"
+#include "state.h"
 
 /* ---- interrupts ---- */
 
@@ -103,12 +103,15 @@ void rv_exception(void *self, uint32_t cause, uint64_t value)
 void rv_memory_fault(void *self, const struct bp_fault *fault)
 {
 	static const uint8_t misaligned[] = { [BP_ACC_READ] = RV_MISALIGNED_LOAD,
-		[BP_ACC_WRITE] = RV_MISALIGNED_STORE, [BP_ACC_EXEC] = RV_MISALIGNED_FETCH };
+		[BP_ACC_WRITE] = RV_MISALIGNED_STORE,
+		[BP_ACC_EXEC] = RV_MISALIGNED_FETCH };
 	static const uint8_t access[] = { [BP_ACC_READ] = RV_LOAD_ACCESS,
-		[BP_ACC_WRITE] = RV_STORE_ACCESS, [BP_ACC_EXEC] = RV_FETCH_ACCESS };
+		[BP_ACC_WRITE] = RV_STORE_ACCESS,
+		[BP_ACC_EXEC] = RV_FETCH_ACCESS };
 	/* What a walk refused for a load stands as a store's fault if the access asked to write. */
-	static const uint8_t as_store[16] = { [RV_LOAD_ACCESS] = RV_STORE_ACCESS,
-		[RV_LOAD_PAGE] = RV_STORE_PAGE };
+	static const uint8_t as_store[16] = {
+		[RV_LOAD_ACCESS] = RV_STORE_ACCESS, [RV_LOAD_PAGE] = RV_STORE_PAGE
+	};
 	uint32_t cause = access[fault->access];
 	if (fault->kind == BP_FAULT_ALIGN) {
 		cause = misaligned[fault->access];
