@@ -112,7 +112,7 @@ bool toml_as_i64(const struct toml_value *value, int64_t *out);
 
 /* "an integer", for messages. */
 const char *toml_type_name(enum toml_type type);
-/* "virt.toml:23:8", to be freed with g_free. NULL if pos has no file. */
+/* "board.toml:23:8", to be freed with g_free. NULL if pos has no file. */
 char *toml_place(struct toml_pos pos);
 /* Add an error at pos. Returns -1. */
 int toml_error(struct error_list *errors, struct toml_pos pos, const char *format, ...)

@@ -265,12 +265,12 @@ static void test_write(void)
 {
 	assert_written("", "");
 	assert_written("include = ['a.toml']\nx.y = 1\n[ram] # c\nsize='512M'\nat=0x8000_0000\n"
-		       "[empty]\n[uart]\nregs.base = 1\nirq = [ 'a', \"b\\n\" ]\n"
-		       "[types.'com.acme.npu']\nkind = 'device'\n[types.b]\nc = {}\n"
+		       "[empty]\n[port]\nregs.base = 1\nirq = [ 'a', \"b\\n\" ]\n"
+		       "[types.'com.acme.unit']\nkind = 'device'\n[types.b]\nc = {}\n"
 		       "[[list]]\nx = +1_0\n[list.sub]\ny = 0b101\n[[list]]\n",
 		"include = [\"a.toml\"]\n\n[x]\ny = 1\n\n[ram]\nsize = \"512M\"\nat = 0x80000000\n"
-		"\n[empty]\n\n[uart]\nregs = { base = 1 }\nirq = [\"a\", \"b\\n\"]\n"
-		"\n[types.\"com.acme.npu\"]\nkind = \"device\"\n\n[types.b]\nc = {}\n"
+		"\n[empty]\n\n[port]\nregs = { base = 1 }\nirq = [\"a\", \"b\\n\"]\n"
+		"\n[types.\"com.acme.unit\"]\nkind = \"device\"\n\n[types.b]\nc = {}\n"
 		"\n[[list]]\nx = 10\n\n[list.sub]\ny = 0b101\n\n[[list]]\n");
 	/* A section in front of a plain key is written inline: the key would else become its own. */
 	assert_written("[a.b]\nx = 1\n[a]\ny = 2\n", "[a]\nb = { x = 1 }\ny = 2\n");

@@ -93,8 +93,8 @@ char *error_list_text(const struct error_list *list)
 			text, "%s%s%s\n", e->place ? e->place : "", e->place ? ": " : "", e->text);
 	}
 	if (list->total > list->kept)
-		g_string_append_printf(text, "More errors, not shown: %u.\n",
-			list->total - list->kept);
+		g_string_append_printf(
+			text, "More errors, not shown: %u.\n", list->total - list->kept);
 	return g_string_free(text, FALSE);
 }
 

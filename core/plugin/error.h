@@ -13,7 +13,7 @@ enum {
 };
 
 struct error_entry {
-	char *place; /* "virt.toml:23:8", or NULL */
+	char *place; /* "board.toml:23:8", or NULL */
 	char *text; /* one sentence, without a final newline */
 };
 

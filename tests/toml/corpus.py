@@ -54,6 +54,7 @@ GOOD = [
     ("string-empty", 'a = ""'),
     ("string-escapes", 'a = "\\b\\t\\n\\f\\r\\"\\\\"'),
     ("string-u", 'a = "\\u00e9\\u0000\\u007f\\uD7FF\\uE000\\uFFFF"'),
+    ("string-u-controls", 'a = "' + "".join(f"\\u{c:04x}" for c in range(0xa1)) + '"'),
     ("string-U", 'a = "\\U0001F600\\U0010FFFF\\U00000041"'),
     ("string-u-case", 'a = "\\u00eF\\u00Ef"'),
     ("string-unicode", 'a = "é 漢字 😀 \uffff \u2028"'),
