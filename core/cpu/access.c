@@ -20,10 +20,10 @@ int access_fault(struct vcpu *v, unsigned kind, unsigned access, unsigned regime
 	return BP_H_RAISED;
 }
 
-struct request {	/* a memop taken apart */
+struct request { /* a memop taken apart */
 	unsigned size, regime;
-	unsigned want;		/* permission asked of the page */
-	unsigned as;		/* how a fault is reported */
+	unsigned want; /* permission asked of the page */
+	unsigned as; /* how a fault is reported */
 };
 
 static struct request request_of(uint32_t memop, unsigned access)
@@ -87,8 +87,8 @@ static int bus_bytes(struct vcpu *v, const struct request *q, const struct place
 
 /* Look up len bytes inside one page. Where one verdict ends sooner, each part is asked for, and a
  * naturally aligned access that no single verdict covers is refused. */
-static int look(struct vcpu *v, const struct request *q, uint64_t addr, unsigned want,
-	unsigned len, struct place *p)
+static int look(struct vcpu *v, const struct request *q, uint64_t addr, unsigned want, unsigned len,
+	struct place *p)
 {
 	if (tlb_lookup(v, q->regime, addr, want, q->as, p) != BP_H_OK)
 		return BP_H_RAISED;
@@ -104,8 +104,8 @@ static int look(struct vcpu *v, const struct request *q, uint64_t addr, unsigned
 }
 
 /* len bytes inside one page; buf has alignment for copy() when addr has. */
-static int read_piece(struct vcpu *v, const struct request *q, uint64_t addr, void *buf,
-	unsigned len)
+static int read_piece(
+	struct vcpu *v, const struct request *q, uint64_t addr, void *buf, unsigned len)
 {
 	struct place p;
 	if (look(v, q, addr, q->want, len, &p) != BP_H_OK)
@@ -142,8 +142,8 @@ static uint64_t wrap(const struct vcpu *v, uint64_t addr)
 	return v->type->address_bits == 32 ? (uint32_t)addr : addr;
 }
 
-static int read_bytes(struct vcpu *v, const struct request *q, uint64_t addr, void *buf,
-	unsigned len)
+static int read_bytes(
+	struct vcpu *v, const struct request *q, uint64_t addr, void *buf, unsigned len)
 {
 	unsigned first = first_piece(v, addr, len);
 	int r = read_piece(v, q, addr, buf, first);
@@ -155,8 +155,8 @@ static int read_bytes(struct vcpu *v, const struct request *q, uint64_t addr, vo
 }
 
 /* All or nothing: both pages are looked up before the first byte is written. */
-static int write_bytes(struct vcpu *v, const struct request *q, uint64_t addr, const void *buf,
-	unsigned len)
+static int write_bytes(
+	struct vcpu *v, const struct request *q, uint64_t addr, const void *buf, unsigned len)
 {
 	unsigned first = first_piece(v, addr, len);
 	uint64_t second = wrap(v, addr + first);
@@ -209,8 +209,8 @@ int access_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_
 	return write_bytes(v, &q, addr, bytes, q.size);
 }
 
-int access_store_pair(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t a[8],
-	const uint64_t b[8])
+int access_store_pair(
+	struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t a[8], const uint64_t b[8])
 {
 	struct vcpu *v = (struct vcpu *)j;
 	struct request q = request_of(memop, BP_ACC_WRITE);
@@ -244,8 +244,8 @@ static int atomic_place(struct vcpu *v, const struct request *q, uint64_t addr, 
 	return BP_H_OK;
 }
 
-static int atomic_done(struct vcpu *v, const struct request *q, const struct place *p,
-	uint64_t addr, bool wrote)
+static int atomic_done(
+	struct vcpu *v, const struct request *q, const struct place *p, uint64_t addr, bool wrote)
 {
 	if (wrote) {
 		bus_ram_dirty(p->ram, p->offset, q->size);
@@ -265,8 +265,8 @@ static bool cas(uint8_t *host, unsigned size, uint64_t expected[2], const uint64
 	switch (size) {
 	case 1: {
 		uint8_t e = (uint8_t)expected[0];
-		ok = __atomic_compare_exchange_n(host, &e, (uint8_t)desired[0], false,
-			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		ok = __atomic_compare_exchange_n(
+			host, &e, (uint8_t)desired[0], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 		expected[0] = e;
 		break;
 	}
@@ -314,7 +314,7 @@ static uint64_t combine(unsigned op, uint64_t old, uint64_t x, unsigned size)
 	case BP_RMW_MAXS: return so > sx ? uo : ux;
 	case BP_RMW_MINU: return uo < ux ? uo : ux;
 	case BP_RMW_MAXU: return uo > ux ? uo : ux;
-	default: return ux;	/* BP_RMW_SWAP */
+	default: return ux; /* BP_RMW_SWAP */
 	}
 }
 
@@ -391,8 +391,8 @@ int access_ll(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[2
 	return atomic_done(v, &q, &p, addr, false);
 }
 
-int access_sc(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t value[2],
-	uint64_t *failed)
+int access_sc(
+	struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t value[2], uint64_t *failed)
 {
 	struct vcpu *v = (struct vcpu *)j;
 	struct request q = request_of(memop, BP_ACC_WRITE);
@@ -429,8 +429,7 @@ int access_probe(struct jit_cpu *j, uint64_t addr, uint64_t len, unsigned access
 	return BP_H_OK;
 }
 
-int access_bytes(struct vcpu *v, uint64_t addr, void *buf, uint32_t len, uint32_t memop,
-	bool write)
+int access_bytes(struct vcpu *v, uint64_t addr, void *buf, uint32_t len, uint32_t memop, bool write)
 {
 	struct request q = request_of(memop, write ? BP_ACC_WRITE : BP_ACC_READ);
 	uint8_t *bytes = buf;

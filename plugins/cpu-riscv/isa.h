@@ -4,7 +4,7 @@
 #include "state.h"
 #include <backplane/fdt.h>
 
-enum { RV_CACHE_BLOCK = 64 };	/* bytes of Zicbom, Zicbop and Zicboz */
+enum { RV_CACHE_BLOCK = 64 }; /* bytes of Zicbom, Zicbop and Zicboz */
 
 /* 0, or -1 with an extension that is on and one that it needs and that is off. */
 int rv_check_extensions(const struct rv_config *c, const char **ext, const char **missing);
