@@ -90,7 +90,7 @@ def reduce_nans(value):
 
 
 def refused_by_rule(value, depth=0):
-    """Why machine files refuse what TOML allows, or None: core/machine/toml.h lists the rules."""
+    """Why machine files refuse what TOML allows, or None: core/plugin/toml.h lists the rules."""
     if isinstance(value, (datetime.date, datetime.time)):
         return "date"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:

@@ -2,7 +2,7 @@
 /* What must hold for every tree that the parser accepts. */
 #ifndef TOML_ROUND_TRIP_H
 #define TOML_ROUND_TRIP_H
-#include "machine/toml.h"
+#include "plugin/toml.h"
 #include <string.h>
 
 /* NULL, or what is broken. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree of TOML values. Recursion is bounded by the depth that the parser allows. */
-#include "machine/toml.h"
+#include "plugin/toml.h"
 #include <math.h>
 #include <string.h>
 

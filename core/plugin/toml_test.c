@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What tests/toml cannot compare with another parser: places, the tree's functions, the writer's
  * text, limits. */
-#include "machine/toml.h"
+#include "plugin/toml.h"
 #include <glib/gstdio.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* The parser. One pass over validated UTF-8; functions that parse something stand at its first byte
  * and leave the cursor behind it, or report a fault and return false or NULL. Section numbers in
  * comments are the headings of the TOML 1.0.0 specification. */
-#include "machine/toml.h"
+#include "plugin/toml.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The writer. A table of the top level becomes a [section]; deeper ones keep the form that they
  * had, unless keys behind them would then be read as theirs. */
-#include "machine/toml.h"
+#include "plugin/toml.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  *
  * Differences from TOML 1.0's data model: dates and times are refused; integers go from -2^63 to
  * 2^64-1; a number too large for a float is refused; the limits below hold. */
-#ifndef MACHINE_TOML_H
-#define MACHINE_TOML_H
+#ifndef PLUGIN_TOML_H
+#define PLUGIN_TOML_H
 #include "plugin/error.h"
 #include <backplane/base.h>
 #include <glib.h>
