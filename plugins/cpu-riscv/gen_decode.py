@@ -254,6 +254,11 @@ class Table:
                 if name not in self.by_name or self.by_name[name].expands:
                     raise TableError(f"{r.where}: {r.name}: expands={name}: no such base row")
         self.check_formats()
+        self.candidates = {}  # rows by length and opcode, the more special first
+        for length in (16, 32):
+            for r in self.ordered(length):
+                key = (length, r.match & self.low_bits(length))
+                self.candidates.setdefault(key, []).append(r)
 
     def check_formats(self):
         self.formats = {}
@@ -272,15 +277,14 @@ class Table:
 
     def decode(self, word, xlen, length):
         """The slow and obvious decoder, against which the generated one is tested."""
-        for r in self.ordered_cached(length):
+        for r in self.candidates.get((length, word & self.low_bits(length)), ()):
             if r.matches(word, xlen):
                 return r
         return None
 
-    def ordered_cached(self, length):
-        if not hasattr(self, "_ordered"):
-            self._ordered = {16: self.ordered(16), 32: self.ordered(32)}
-        return self._ordered[length]
+    @staticmethod
+    def low_bits(length):
+        return 0x3 if length == 16 else 0x7f
 
     def overlaps(self, seed=1):
         """Pairs of rows that a word can match both, found by trying random common words."""
