@@ -7,6 +7,7 @@
 import argparse
 import mmap
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ def run_command(command, limit):
     try:
         done = subprocess.run(command, capture_output=True, timeout=limit, check=False,
                               stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired as e:
+    except subprocess.TimeoutExpired:
         raise EngineError(f"no end after {limit} s: {' '.join(command)}") from e
     return done
 
@@ -50,6 +51,7 @@ class User:
 
     def __init__(self, path, options):
         self.path, self.options = path, options
+        self.cases = ()  # of the batch that runs, for messages
 
     def cpu(self, exts):
         names = [e for e in ALL_EXTS if e not in ("i", "zihintpause", "zfhmin", "zicbop")]
@@ -69,10 +71,24 @@ class User:
         done = run_command([self.path, "-cpu", self.cpu(exts), runner, case_file, result_file],
                            self.options.timeout)
         if done.returncode:
+            self.stopped_at(result_file)
             raise EngineError(f"runner-user ended with {done.returncode}: "
-                              f"{done.stderr.decode(errors='replace').strip()}")
+                              f"{done.stderr.decode(errors='replace').strip()[:300]}")
         with open(result_file, "rb") as f:
             return f.read()
+
+    def stopped_at(self, result_file, offset=0):
+        """Shows the case that ended the emulator itself."""
+        with open(result_file, "rb") as f:
+            f.seek(offset)
+            index = C.HEADER.unpack(f.read(C.HEADER.size))[8]
+        if index < len(self.cases):
+            case = self.cases[index]
+            w = case.words
+            print(f"the emulator ended in case {index}: vl {w[C.INDEX['vl']]} "
+                  f"vtype {w[C.INDEX['vtype']]:#x} vstart {w[C.INDEX['vstart']]}\n"
+                  + stream.describe(case, None) + "\n    "
+                  + " ".join(f"x{i}={w[i]:#x}" for i in range(1, 32)))
 
 
 class System(User):
@@ -98,6 +114,7 @@ class System(User):
              "-display", "none", "-serial", "none", "-monitor", "none", "-bios", elf],
             self.options.timeout)
         if done.returncode:
+            self.stopped_at(path, RESULTS_AT - MEMORY_BASE)
             raise EngineError(f"runner-bare ended with {done.returncode}: "
                               f"{done.stderr.decode(errors='replace').strip()}")
         with open(path, "rb") as f:
@@ -128,6 +145,7 @@ class Bare(User):
             command += ["--set", text]
         done = run_command(command, self.options.timeout)
         if done.returncode:
+            self.stopped_at(result_file)
             raise EngineError(f"backplane ended with {done.returncode}: "
                               f"{done.stderr.decode(errors='replace').strip()[-2000:]}")
         with open(result_file, "rb") as f:
@@ -233,6 +251,7 @@ class Comparison:
         data, result_bytes = C.write_cases(cases, vlenb, C.flags_of(exts))
         got = []
         for e in (self.oracle, self.subject):
+            e.cases = cases
             raw = C.read_results(e.run(folder, data, result_bytes, exts), len(cases), vlenb)
             if len(raw) != len(cases):
                 raise EngineError(f"{type(e).__name__}: only {len(raw)} of {len(cases)} cases ran")
@@ -257,6 +276,8 @@ def compare(options, table):
     exts = set(ALL_EXTS) - set(options.without.split(","))
     gen = stream.Generator(table, options.xlen, options.vlen, exts, options.seed)
     rows = [r for r in gen.rows if not options.only or r.name in options.only.split(",")]
+    if options.leave:
+        rows = [r for r in rows if not re.search(options.leave, r.name)]
     comparison = Comparison(options, table)
     started = time.time()
     batches = 0
@@ -358,6 +379,7 @@ def main():
     p.add_argument("--count", type=int, default=1000, help="executions of each encoding")
     p.add_argument("--quick", action="store_true", help="40 executions of each encoding")
     p.add_argument("--only", default="", help="encodings, comma-separated")
+    p.add_argument("--leave", default="", help="encodings to leave out, a regular expression")
     p.add_argument("--without", default="", help="extensions to leave off, comma-separated")
     p.add_argument("--longest", type=int, default=16, help="instructions in a case")
     p.add_argument("--batch", type=int, default=6000, help="cases in one run of an emulator")
@@ -368,7 +390,7 @@ def main():
     p.add_argument("--off", action="store_true", help="test each extension switched off instead")
     p.add_argument("--set", action="append", default=[], help="a property for backplane")
     p.add_argument("--plugin-path", default="build/plugins")
-    p.add_argument("--system-exts", default="m,a,f,d,c,zicsr,zifencei,zba,zbb,zbc,zbs,zfh,zbkb",
+    p.add_argument("--system-exts", default="m,a,f,d,c,zba,zbb,zbc,zbs,Zfh,zbkb",
                    help="what the CPU of system: can be told")
     p.add_argument("--differences", default=os.path.join(HERE, "differences.toml"))
     p.add_argument("--timeout", type=int, default=600)

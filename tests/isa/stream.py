@@ -228,8 +228,22 @@ class Builder:
                 break
         return self.finish()
 
+    def first_vstart(self):
+        """A start in the middle for a case whose first instruction is a vector one."""
+        rng = self.rng
+        row = self.insns[0][1] if self.insns else None
+        if not row or not row.is_vector() or is_vset(row) or not self.vl or rng.random() > 0.15:
+            return 0
+        if vector.VSTART_ZERO.match(row.name) and rng.random() < 0.95:
+            return 0
+        limit = self.vl
+        if row.format in ("VLU", "VSU"):  # their length is not vl
+            limit = min(limit, self.gen.vlenb // 8)
+        return rng.randrange(limit)
+
     def finish(self):
         rng = self.rng
+        self.vstart = self.first_vstart()
         words = [0] * 80
         words[0] = CODE_VA
         mask = (1 << self.gen.xlen) - 1
@@ -467,9 +481,6 @@ class Builder:
             values = vector.choose(row, shape, rng, self.keep_v)
             if values is None:
                 return None
-        if not self.insns and rng.random() < 0.15 and self.vl and \
-                not vector.VSTART_ZERO.match(row.name):
-            self.vstart = rng.randrange(self.vl)
         if shape.memory:
             return self.vector_memory(row, shape, values)
         if row.has("rs1"):
