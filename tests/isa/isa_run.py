@@ -169,12 +169,16 @@ class Differences:
         with open(path, "rb") as f:
             self.rules = tomllib.load(f).get("difference", [])
 
-    def excuse(self, row, fields, ends, xlen):
+    def excuse(self, row, fields, wa, wb, xlen):
         """Whether a rule lets these fields differ for a case that ended at this row."""
+        ends = [wa[C.INDEX["cause"]], wb[C.INDEX["cause"]]]
         for rule in self.rules:
             if "encodings" in rule and (row is None or row.name not in rule["encodings"]):
                 continue
             if "causes" in rule and [C.CAUSES[e] for e in ends] not in rule["causes"]:
+                continue
+            if "near" in rule and any(f not in C.INDEX or abs(wa[C.INDEX[f]] - wb[C.INDEX[f]])
+                                      >= rule["near"] for f in fields):
                 continue
             if rule.get("xlen", xlen) == xlen and set(fields) <= set(rule["fields"]):
                 rule["used"] = rule.get("used", 0) + 1
@@ -260,8 +264,7 @@ class Comparison:
             self.cases += 1
             fields = differing(case, a, b, vlenb)
             wa, wb = C.FIXED.unpack_from(a), C.FIXED.unpack_from(b)
-            ends = (wa[C.INDEX["cause"]], wb[C.INDEX["cause"]])
-            if fields and not self.differences.excuse(ending_row(case, wa), fields, ends,
+            if fields and not self.differences.excuse(ending_row(case, wa), fields, wa, wb,
                                                       self.options.xlen):
                 self.wrong += 1
                 for _, row, _, _ in case.insns if len(case.insns) < 3 else []:
@@ -276,6 +279,8 @@ def compare(options, table):
     exts = set(ALL_EXTS) - set(options.without.split(","))
     gen = stream.Generator(table, options.xlen, options.vlen, exts, options.seed)
     rows = [r for r in gen.rows if not options.only or r.name in options.only.split(",")]
+    if options.no_vstart:
+        gen.vstart_rate = -1
     if options.leave:
         rows = [r for r in rows if not re.search(options.leave, r.name)]
     comparison = Comparison(options, table)
@@ -380,6 +385,7 @@ def main():
     p.add_argument("--quick", action="store_true", help="40 executions of each encoding")
     p.add_argument("--only", default="", help="encodings, comma-separated")
     p.add_argument("--leave", default="", help="encodings to leave out, a regular expression")
+    p.add_argument("--no-vstart", action="store_true", help="start all cases with vstart = 0")
     p.add_argument("--without", default="", help="extensions to leave off, comma-separated")
     p.add_argument("--longest", type=int, default=16, help="instructions in a case")
     p.add_argument("--batch", type=int, default=6000, help="cases in one run of an emulator")

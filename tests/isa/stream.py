@@ -129,6 +129,7 @@ class Generator:
         self.rng = random.Random(f"{seed} {xlen} {vlen}")
         self.pools = Pools(self.rng, self.vlenb)
         self.shapes = {}
+        self.vstart_rate = 0.15
         self.rows = [r for r in table.rows if self.usable(r)]
         self.vtypes = [vector.Vtype(s, lm, ta, ma) for s in (8, 16, 32, 64) for lm in range(-3, 4)
                        for ta in (0, 1) for ma in (0, 1) if lm >= 0 or s <= 64 >> -lm]
@@ -171,7 +172,7 @@ class Builder:
         self.vl = self.rng.choice((0, 1, vlmax, vlmax, vlmax // 2, self.rng.randrange(vlmax + 1),
                                    self.rng.randrange(vlmax + 1)))
         self.vstart = 0
-        self.reserved_lr = None
+        self.stride = None
         self.set_pointers()
 
     def set_pointers(self):
@@ -232,7 +233,7 @@ class Builder:
         """A start in the middle for a case whose first instruction is a vector one."""
         rng = self.rng
         row = self.insns[0][1] if self.insns else None
-        if not row or not row.is_vector() or is_vset(row) or not self.vl or rng.random() > 0.15:
+        if not row or not row.is_vector() or is_vset(row) or not self.vl or rng.random() > self.gen.vstart_rate:
             return 0
         if vector.VSTART_ZERO.match(row.name) and rng.random() < 0.95:
             return 0
@@ -347,10 +348,8 @@ class Builder:
             return self.vector_operands(row)
         if base.format in ("AMO", "LR"):
             return self.atomic_operands(row)
-        if self.wild and self.rng.random() < 0.3:
-            return {}
         if base.format in ("B", "J"):
-            return {"simm": row.length // 8 + 4}
+            return {"simm": self.jump_distance(row)}
         if base.name == "jalr":
             return self.jump_operands(row)
         if base.format in ("L", "S", "FL", "FS"):
@@ -369,17 +368,22 @@ class Builder:
             return {"rm": self.rng.choice((0, 1, 2, 3, 4, 7, 7, 7))}
         return {}
 
+    def jump_distance(self, row):
+        """Over the pad; or out of the code, never back into it, where it could loop."""
+        if self.rng.random() < 0.9:
+            return row.length // 8 + 4
+        top = max(max(f.bits) for f in row.fields if f.bits)
+        back = -len(self.code) - 4 & ~1
+        return self.rng.choice((self.rng.randrange(-1 << top, back), (1 << top) - 2,
+                                self.rng.randrange(CODE_BYTES, 1 << top)))
+
     def jump_operands(self, row):
-        free = [r for r in range(1, 32) if r not in self.keep and r not in (5, 17)]
-        if row.length == 16 and not free:
-            return None
-        r = self.rng.choice(free)
-        if any(r in (i[1].arguments(i[2]).get("rd"), ) for i in self.insns):
+        r = self.free_register()
+        if r is None:
             return None
         target = CODE_VA + len(self.code) + row.length // 8 + 4
         imm = self.rng.randrange(-2048, 2048) if row.length == 32 else 0
         self.x[r] = target - imm | (self.rng.random() < 0.1 and imm % 2 == 0)
-        self.keep.add(r)
         return {"rs1": r, "simm": imm}
 
     def memory_operands(self, row, base):
@@ -392,10 +396,36 @@ class Builder:
             return {"rs1'": self.low} if rng.random() < 0.3 else \
                 {"rs1'": self.low, "uimm": rng.randrange(0, 64)}
         size = {"b": 1, "h": 2, "w": 4, "d": 8}[base.name.rstrip("u")[-1]]
+        if self.wild and rng.random() < 0.3:
+            return {"rs1": self.wild_pointer(), "simm": rng.randrange(-2048, 2048)}
         imm = rng.randrange(-96, 96)
         if rng.random() < 0.7:
             imm = imm // size * size
+        elif rng.random() < 0.2:
+            imm = rng.randrange(-2048, 2048)
+            self.full = True
         return {"rs1": rng.choice((self.sp, self.low, self.any, self.atomic)), "simm": imm}
+
+    def free_register(self):
+        """A register that no instruction of the case has written, kept from now on, or None."""
+        written = {i[1].arguments(i[2]).get("rd") for i in self.insns}
+        free = [r for r in range(6, 32) if r not in self.keep | written and r not in (10, 17)]
+        if not free:
+            return None
+        r = self.rng.choice(free)
+        self.keep.add(r)
+        return r
+
+    def wild_pointer(self):
+        """A register that points to no memory (the oracle's host must take it for an address)."""
+        r = self.free_register()
+        if r is None:
+            return self.any
+        self.x[r] = self.rng.choice((0, 0x1000, DATA_VA - 8192, DATA_VA + 2 * PAGE + 2048,
+                                     DATA_VA + 5 * PAGE, CODE_VA - 8192, 0x6ffff000,
+                                     0x10000000)) + self.rng.randrange(-16, 16)
+        self.x[r] = max(self.x[r], 4096)
+        return r
 
     def atomic_operands(self, row):
         """Aligned: what a misaligned one raises is tested with the privileged behaviour."""
@@ -432,6 +462,8 @@ class Builder:
     def counter_operands(self):
         """A counter read twice: only that it does not run backwards can be compared."""
         regs = [r for r in range(6, 32) if r not in self.keep and r != 17]
+        if len(regs) < 3:
+            return None
         a, b, c = self.rng.sample(regs, 3)
         counter = self.rng.choice(COUNTERS)
         read = self.gen.table.by_name["csrrs"]
@@ -446,11 +478,10 @@ class Builder:
         rng = self.rng
         t = rng.choice(self.gen.vtypes).bits if rng.random() < 0.85 else rng.getrandbits(11)
         if row.name == "vsetvl":
-            r = rng.choice([r for r in range(6, 32) if r not in self.keep and r != 17])
-            if any(i[1].arguments(i[2]).get("rd") == r for i in self.insns):
+            r = self.free_register()
+            if r is None:
                 return None
             self.x[r] = t if rng.random() < 0.9 else t | 1 << self.gen.xlen - 1
-            self.keep.add(r)
             values = {"rs2": r}
         else:
             values = {"uimm": t & (0x3ff if row.name == "vsetivli" else 0x7ff)}
@@ -475,7 +506,7 @@ class Builder:
         shape = self.gen.shape(row, self.t)
         if shape is None:
             return None
-        if rng.random() < 0.01:
+        if rng.random() < 0.01 and not shape.memory:
             values = {}
         else:
             values = vector.choose(row, shape, rng, self.keep_v)
@@ -491,19 +522,18 @@ class Builder:
         rng = self.rng
         values["rs1"] = rng.choice((self.low, self.any, self.atomic, self.atomic, self.atomic))
         if row.has("rs2"):
-            free = [r for r in range(6, 32) if r not in self.keep and r != 17]
-            r = rng.choice(free)
-            if any(i[1].arguments(i[2]).get("rd") == r and not i[1].is_vector()
-                   for i in self.insns):
-                return None
-            self.x[r] = rng.choice((0, 1, 2, 3, 4, 8, 16, -1, -2, -8, 24, 64)) & (1 << 64) - 1
-            self.keep.add(r)
-            values["rs2"] = r
+            if self.stride is None:
+                self.stride = self.free_register()
+                if self.stride is None:
+                    return None
+                self.x[self.stride] = rng.choice((0, 1, 2, 3, 4, 8, 16, -1, -2, -8, 24, 64)) \
+                    & (1 << 64) - 1
+            values["rs2"] = self.stride
             self.full = True
         elif row.has("vs2") and "vs2" in values:
             eew, emul = shape.groups["vs2"]
             group = vector.span(values["vs2"], (eew, emul))
-            if any(i[1].is_vector() and i[1].has("vd")
+            if group & self.keep_v or any(i[1].is_vector() and i[1].has("vd")
                    and self.touches(i[1], i[2], group) for i in self.insns):
                 return None
             for r in group:
