@@ -37,8 +37,14 @@ class Case:
         self.code, self.words, self.v = code, words, v
         self.insns = insns  # (offset, row, word, counted)
 
-    def pack(self):
-        code = self.code + EBREAK * ((CODE_BYTES - len(self.code)) // 4 + 1)
+    def pack(self, substitutes):
+        """The case's bytes; substitutes are words that stand for those of the named rows."""
+        code = self.code
+        for offset, row, _, _ in self.insns:
+            if row.name in substitutes:
+                word = substitutes[row.name].to_bytes(row.length // 8, "little")
+                code = code[:offset] + word + code[offset + len(word):]
+        code += EBREAK * ((CODE_BYTES - len(self.code)) // 4 + 1)
         return code[:CODE_BYTES] + FIXED.pack(*self.words) + self.v
 
 
@@ -47,14 +53,14 @@ def sizes(vlenb):
     return CODE_BYTES + state, state
 
 
-def write_cases(cases, vlenb, flags):
+def write_cases(cases, vlenb, flags, substitutes=()):
     """The bytes of a case file, and the size of its result file."""
     case_size, result_size = sizes(vlenb)
     case_bytes = PAGE + len(cases) * case_size
     result_bytes = PAGE + len(cases) * result_size
     head = HEADER.pack(MAGIC, len(cases), flags, vlenb, case_size, result_size,
                        case_bytes, result_bytes, 0)
-    body = b"".join(c.pack() for c in cases)
+    body = b"".join(c.pack(substitutes) for c in cases)
     return head.ljust(PAGE, b"\0") + body, result_bytes
 
 

@@ -51,6 +51,7 @@ class User:
 
     def __init__(self, path, options):
         self.path, self.options = path, options
+        self.substitutes = {}  # words that this engine runs instead of a row's
         self.cases = ()  # of the batch that runs, for messages
 
     def cpu(self, exts):
@@ -167,7 +168,10 @@ class Differences:
 
     def __init__(self, path):
         with open(path, "rb") as f:
-            self.rules = tomllib.load(f).get("difference", [])
+            content = tomllib.load(f)
+        self.rules = content.get("difference", [])
+        self.substitutes = {name: s["word"] for s in content.get("substitute", [])
+                            for name in s["encodings"]}
 
     def excuse(self, row, fields, wa, wb, xlen):
         """Whether a rule lets these fields differ for a case that ended at this row."""
@@ -247,15 +251,17 @@ class Comparison:
         self.oracle = engine(options.oracle, options)
         self.subject = engine(options.subject, options)
         self.differences = Differences(options.differences)
+        if type(self.oracle) is User:
+            self.oracle.substitutes = self.differences.substitutes
         self.counts, self.wrong, self.cases = Counter(), 0, 0
         self.wrong_rows = Counter()
 
     def batch(self, folder, cases, exts):
         vlenb = self.options.vlen // 8
-        data, result_bytes = C.write_cases(cases, vlenb, C.flags_of(exts))
         got = []
         for e in (self.oracle, self.subject):
             e.cases = cases
+            data, result_bytes = C.write_cases(cases, vlenb, C.flags_of(exts), e.substitutes)
             raw = C.read_results(e.run(folder, data, result_bytes, exts), len(cases), vlenb)
             if len(raw) != len(cases):
                 raise EngineError(f"{type(e).__name__}: only {len(raw)} of {len(cases)} cases ran")
