@@ -595,6 +595,18 @@ def vectors(table, seed):
     return "\n".join(out) + "\n"
 
 
+def write(path, text):
+    """Leaves a file that is right already alone, so that nothing is built again for it."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -613,11 +625,9 @@ def main():
         sys.exit(f"gen_decode.py: {e}")
     for path, make in ((options.header, header), (options.source, source)):
         if path:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(make(table))
+            write(path, make(table))
     if options.vectors:
-        with open(options.vectors, "w", encoding="utf-8") as f:
-            f.write(vectors(table, options.seed))
+        write(options.vectors, vectors(table, options.seed))
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ def flags_of(exts):
 
 class Case:
     """One case: instructions, the state they start from, and what the generator knows of them."""
-    __slots__ = ("code", "words", "v", "insns")
+    __slots__ = ("code", "words", "v", "insns", "vtype")
 
-    def __init__(self, code, words, v, insns):
-        self.code, self.words, self.v = code, words, v
+    def __init__(self, code, words, v, insns, vtype):
+        self.code, self.words, self.v, self.vtype = code, words, v, vtype
         self.insns = insns  # (offset, row, word, counted)
 
     def pack(self, substitutes):

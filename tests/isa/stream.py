@@ -259,7 +259,7 @@ class Builder:
         words[INDEX["vcsr"]] = rng.getrandbits(3)
         words[INDEX["memory"]] = rng.getrandbits(64)
         words[INDEX["full"]] = int(self.full)
-        return Case(bytes(self.code), words, b"".join(self.v), self.insns)
+        return Case(bytes(self.code), words, b"".join(self.v), self.insns, self.t)
 
     # ---- emitting ----
 
