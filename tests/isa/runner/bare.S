@@ -45,9 +45,9 @@ setup_trap:
 /* void run(const struct state *start, struct state *end): one case. All of C's state is kept. */
 	.globl	run
 run:
-	addi	sp, sp, -16 * 8
+	addi	sp, sp, -32 * 8
 	.irp n, 1,3,4,8,9,18,19,20,21,22,23,24,25,26,27
-	SREG	x\n, (\n % 16) * 8(sp)
+	SREG	x\n, \n * 8(sp)
 	.endr
 	la	t0, kept_sp
 	SREG	sp, 0(t0)
@@ -76,9 +76,9 @@ case_trap:
 	la	t0, kept_sp
 	LREG	sp, 0(t0)
 	.irp n, 1,3,4,8,9,18,19,20,21,22,23,24,25,26,27
-	LREG	x\n, (\n % 16) * 8(sp)
+	LREG	x\n, \n * 8(sp)
 	.endr
-	addi	sp, sp, 16 * 8
+	addi	sp, sp, 32 * 8
 	ret
 
 /* As Linux answers a call that it does not know: a0 = -ENOSYS, and on. */

@@ -115,7 +115,7 @@ static void run_case(const struct test_case *c, struct state *end)
 {
 	prepare(c);
 	if (runner_flags & HAS_F)
-		load_f(&c->state);
+		load_f(&c->state, runner_flags);
 	if (runner_flags & HAS_V)
 		load_v(&c->state);
 	run(&c->state, end);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Floating-point and vector state to and from struct state. */
+/*
+ * Floating-point and vector state to and from struct state. Of f registers only the low halves are
+ * there where HAS_D is not among the flags.
+ */
 #include "runner.h"
 
 	.text
@@ -15,10 +18,13 @@
 load_f:
 	lw	t0, STATE_FCSR(a0)
 	csrw	fcsr, t0
+	andi	a1, a1, HAS_D
+	beqz	a1, 1f
 	all_f	fld, a0
 	ret
+1:	all_f	flw, a0
+	ret
 
-/* a1 (and not more): HAS_D; with F alone only the low halves are there. */
 	.globl	save_f
 save_f:
 	csrr	t0, fcsr

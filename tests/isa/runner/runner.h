@@ -77,7 +77,7 @@ void prepare(const struct test_case *c);
 u64 hash_memory(const struct state *start);
 
 /* runner.S */
-void load_f(const struct state *s);
+void load_f(const struct state *s, u64 flags);
 void save_f(struct state *s, u64 flags);
 void load_v(const struct state *s);
 void save_v(struct state *s);

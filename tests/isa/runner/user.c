@@ -108,7 +108,7 @@ static void enter(struct ucontext *context)
 		fp->f[i] = c->state.f[i];
 	fp->fcsr = (u32)c->state.fcsr;
 	if (runner_flags & HAS_F)
-		load_f(&c->state);
+		load_f(&c->state, runner_flags);
 	if (runner_flags & HAS_V)
 		load_v(&c->state);
 }
