@@ -894,6 +894,36 @@ static void code_hook(struct bus_ram *ram, uint64_t offset, uint64_t len)
 	hook_calls++;
 }
 
+static void check_mapping(bp_dma *dma, struct bus_ram *ram)
+{
+	uint8_t buf[4] = { 0 };
+	/* To the end of RAM; dirty, and code dropped, at the end. */
+	uint64_t len = 0x4000;
+	g_assert_null(dma_map(dma, 0x2000, &len, 0));
+	g_assert_cmphex(len, ==, 0);
+	len = 0x4000;
+	uint8_t *m = dma_map(dma, 0x1100, &len, 1);
+	g_assert_true(m == ram->host + 0x1100 && len == 0xf00);
+	while (bus_ram_take_dirty(ram, 0x1000, BUS_DIRTY_ALL) || bus_ram_take_dirty(ram, 0, 0xf))
+		;
+	bus_set_code_hook(code_hook);
+	bus_ram_code_mark(ram, 0x1abc, true);
+	g_assert_true(bus_ram_code(ram, 0x1000) && !bus_ram_code(ram, 0));
+	dma_unmap(dma, m, len, 0);
+	g_assert_cmpuint(hook_calls, ==, 0);
+	dma_unmap(dma, m, len, 0x10000);
+	g_assert_true(hook_calls == 1 && hook_offset == 0x1100 && hook_len == 0xf00);
+	g_assert_true(bus_ram_take_dirty(ram, 0x1000, BUS_DIRTY_STATE));
+	g_assert_cmpint(dma_write(dma, 0xfff, buf, 3), ==, BP_OK);
+	g_assert_true(hook_calls == 2 && hook_offset == 0x1000 && hook_len == 2);
+	bus_ram_code_mark(ram, 0x1000, false);
+	g_assert_cmpint(dma_write(dma, 0x1000, buf, 3), ==, BP_OK);
+	g_assert_cmpuint(hook_calls, ==, 2);
+	bus_set_code_hook(NULL);
+	dma_unmap(dma, NULL, 0, 0);
+	dma_unmap(dma, buf, 4, 4);
+}
+
 static void test_dma(void)
 {
 	struct bp_region regions[] = {
@@ -943,31 +973,7 @@ static void test_dma(void)
 	g_assert_cmpint(bus_access(&s, 0x2000, buf, 4, false, NULL), ==, BP_OK);
 	g_assert_cmpint(p->dma_status, ==, BP_BUS_ERROR);
 	p->dma = NULL;
-	/* mapping: to the end of RAM, dirty and code at the end */
-	uint64_t len = 0x4000;
-	g_assert_null(dma_map(dma, 0x2000, &len, 0));
-	g_assert_cmphex(len, ==, 0);
-	len = 0x4000;
-	uint8_t *m = dma_map(dma, 0x1100, &len, 1);
-	g_assert_true(m == ram->host + 0x1100 && len == 0xf00);
-	while (bus_ram_take_dirty(ram, 0x1000, BUS_DIRTY_ALL) || bus_ram_take_dirty(ram, 0, 0xf))
-		;
-	bus_set_code_hook(code_hook);
-	bus_ram_code_mark(ram, 0x1abc, true);
-	g_assert_true(bus_ram_code(ram, 0x1000) && !bus_ram_code(ram, 0));
-	dma_unmap(dma, m, len, 0);
-	g_assert_cmpuint(hook_calls, ==, 0);
-	dma_unmap(dma, m, len, 0x10000);
-	g_assert_true(hook_calls == 1 && hook_offset == 0x1100 && hook_len == 0xf00);
-	g_assert_true(bus_ram_take_dirty(ram, 0x1000, BUS_DIRTY_STATE));
-	g_assert_cmpint(dma_write(dma, 0xfff, buf, 3), ==, BP_OK);
-	g_assert_true(hook_calls == 2 && hook_offset == 0x1000 && hook_len == 2);
-	bus_ram_code_mark(ram, 0x1000, false);
-	g_assert_cmpint(dma_write(dma, 0x1000, buf, 3), ==, BP_OK);
-	g_assert_cmpuint(hook_calls, ==, 2);
-	bus_set_code_hook(NULL);
-	dma_unmap(dma, NULL, 0, 0);
-	dma_unmap(dma, buf, 4, 4);
+	check_mapping(dma, ram);
 	dma_free(dma);
 	dma_free(NULL);
 	test_object_free(a);

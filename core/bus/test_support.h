@@ -3,8 +3,8 @@
 #ifndef BUS_TEST_SUPPORT_H
 #define BUS_TEST_SUPPORT_H
 #include "dma.h"
-#include "line.h"
 #include "internal.h"
+#include "line.h"
 #include <string.h>
 
 struct test_type { /* a type with its object description, made on the fly */
