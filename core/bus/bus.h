@@ -35,22 +35,23 @@ struct bus_window;
 enum {
 	BUS_PAGE_BITS = 12,
 	BUS_PAGE = 1 << BUS_PAGE_BITS,
-	BUS_DIRTY_ALL = 0x0f,	/* four clients: who wants to know what was written since it last asked */
+	BUS_DIRTY_ALL =
+		0x0f, /* four clients: who wants to know what was written since it last asked */
 	BUS_DIRTY_DISPLAY = 1,
 	BUS_DIRTY_STATE = 2,
-	BUS_PAGE_CODE = 0x80	/* translated code was made from this page */
+	BUS_PAGE_CODE = 0x80 /* translated code was made from this page */
 };
 
-struct bus_ram {	/* one block of memory; its address is its identity */
+struct bus_ram { /* one block of memory; its address is its identity */
 	uint8_t *host;
-	uint64_t size;			/* as the guest sees it */
-	uint64_t mapped;		/* whole pages */
-	int fd;				/* of the memfd or host file; shared mappings of it are coherent */
-	bool read_only;			/* ROM: only loaders write */
-	bool write_error;		/* ROM: writes are bus errors, not ignored */
-	_Atomic(uint8_t) *pages;	/* for each page: dirty bits of clients, BUS_PAGE_CODE */
+	uint64_t size; /* as the guest sees it */
+	uint64_t mapped; /* whole pages */
+	int fd; /* of the memfd or host file; shared mappings of it are coherent */
+	bool read_only; /* ROM: only loaders write */
+	bool write_error; /* ROM: writes are bus errors, not ignored */
+	_Atomic(uint8_t) *pages; /* for each page: dirty bits of clients, BUS_PAGE_CODE */
 	struct object *owner;
-	const char *name;		/* of the region, for people */
+	const char *name; /* of the region, for people */
 };
 
 /* `file`: NULL, or a host file that is the memory, grown to size. 0, or -1 after object_fail. */
@@ -98,9 +99,9 @@ enum bus_unmapped { BUS_UNMAPPED_ERROR, BUS_UNMAPPED_ZEROS, BUS_UNMAPPED_ONES };
 
 /* bp_space is the plugins' name of it. All zero is an empty space whose accesses fail. */
 struct bus_space {
-	struct bus_region *root;	/* a container of 2^64 bytes */
+	struct bus_region *root; /* a container of 2^64 bytes */
 	const char *name;
-	uint32_t unmapped;		/* enum bus_unmapped */
+	uint32_t unmapped; /* enum bus_unmapped */
 };
 void bus_space_init(struct bus_space *s, const char *name, enum bus_unmapped unmapped);
 void bus_space_finish(struct bus_space *s);
@@ -147,9 +148,9 @@ void bus_off_change(struct bus_space *s, void (*fn)(void *arg), void *arg);
 /* A window as mapped, for overlap reports and listings. */
 struct bus_place {
 	const struct bus_region *region;
-	struct object *object;		/* NULL: nobody's */
-	const char *name;		/* of the region */
-	uint64_t base, last;		/* in the space; both inclusive */
+	struct object *object; /* NULL: nobody's */
+	const char *name; /* of the region */
+	uint64_t base, last; /* in the space; both inclusive */
 	int priority;
 };
 /* Windows of equal priority that overlap: fn for each window and one it collides with; how many. */
@@ -173,13 +174,13 @@ int bus_access(struct bus_space *s, uint64_t addr, void *buf, unsigned bytes, bo
 int bus_access_long(struct bus_space *s, uint64_t addr, void *buf, uint64_t len, bool write,
 	const struct bp_access *how);
 
-struct bus_target {	/* where an address leads */
-	uint8_t *host;		/* reads may go straight there; NULL: a device, or nothing */
-	struct bus_ram *ram;	/* whose memory host is */
-	struct bus_region *region;	/* NULL: nobody there */
-	uint64_t offset;	/* in ram; without it in region */
-	uint64_t length;	/* bytes from there on that are alike, at least 1 */
-	bool writable;		/* host may be written (then bus_ram_dirty) */
+struct bus_target { /* where an address leads */
+	uint8_t *host; /* reads may go straight there; NULL: a device, or nothing */
+	struct bus_ram *ram; /* whose memory host is */
+	struct bus_region *region; /* NULL: nobody there */
+	uint64_t offset; /* in ram; without it in region */
+	uint64_t length; /* bytes from there on that are alike, at least 1 */
+	bool writable; /* host may be written (then bus_ram_dirty) */
 };
 /* BP_OK, or BP_BUS_ERROR: nobody there. Good until the space changes. [any] */
 int bus_resolve(struct bus_space *s, uint64_t addr, struct bus_target *out);
@@ -199,14 +200,14 @@ void bus_object_reset(struct object *o);
 int bus_object_find_region(const struct object *o, const char *name);
 unsigned bus_object_region_count(const struct object *o);
 struct bus_region *bus_object_region(const struct object *o, unsigned n);
-struct bus_ram *bus_object_ram(const struct object *o, unsigned n);	/* NULL: no memory */
+struct bus_ram *bus_object_ram(const struct object *o, unsigned n); /* NULL: no memory */
 /* Map [offset, offset + size) of a region (size 0: all from offset on) at base. 0, or -1 after
  * object_fail. Each region may be mapped several times. */
 int bus_object_map(struct object *o, unsigned region, struct bus_space *s, uint64_t base,
 	uint64_t size, uint64_t offset, int priority, bp_error *err);
 /* The n-th window of the object; false after the last. */
-bool bus_object_place(const struct object *o, unsigned n, struct bus_place *out,
-	struct bus_space **space);
+bool bus_object_place(
+	const struct object *o, unsigned n, struct bus_place *out, struct bus_space **space);
 /* Random accesses to all regions of an object, as many as the bytes give: the device fuzzer. */
 void bus_object_fuzz(struct object *o, const uint8_t *data, size_t len);
 

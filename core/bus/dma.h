@@ -7,8 +7,8 @@
 /* A space or an object with "bp.iommu/1" as seen by `master`. NULL if target is neither. [main] */
 bp_dma *dma_new(struct object *master, struct object *target, uint32_t requester);
 bp_dma *dma_new_space(struct object *master, struct bus_space *space, uint32_t requester);
-bp_dma *dma_new_iommu(struct object *master, const struct bp_iommu *ops, void *iommu,
-	uint32_t requester);
+bp_dma *dma_new_iommu(
+	struct object *master, const struct bp_iommu *ops, void *iommu, uint32_t requester);
 void dma_free(bp_dma *dma);
 
 /* Members of struct bp_host. A device behind the address is entered only by a thread that is inside

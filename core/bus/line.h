@@ -16,9 +16,9 @@ enum { LINE_MAX_PINS = 4096 };
 int line_object_init(struct object *o, bp_error *err);
 void line_object_finish(struct object *o);
 
-struct line_pin {	/* a row of a pin table */
+struct line_pin { /* a row of a pin table */
 	const char *name;
-	unsigned count;		/* pins of that name; outputs counted from links: LINE_MAX_PINS */
+	unsigned count; /* pins of that name; outputs counted from links: LINE_MAX_PINS */
 };
 /* The n-th output or input pin of an object's type; false after the last. */
 bool line_pin_at(const struct object *o, bool output, unsigned n, struct line_pin *pin);
