@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Add, subtract, multiply, divide, square root and fused multiply-add. */
+#include "fp_fast.h"
 #include "fp_internal.h"
 
 struct u256 {
@@ -72,14 +73,24 @@ static fp_bits add(struct fp_op *op, fp_bits x, fp_bits y, bool negate_y)
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]))
 		return fp_pick_nan(op, n, 2);
 	n[1].sign ^= negate_y;
-	if (n[0].kind == FP_FINITE && n[1].kind == FP_FINITE)
+	if (n[0].kind == KIND_FINITE && n[1].kind == KIND_FINITE)
 		return fp_round_pack(op, add_finite(op, n[0], n[1]));
-	if (n[0].kind == FP_INF && n[1].kind == FP_INF && n[0].sign != n[1].sign)
+	if (n[0].kind == KIND_INF && n[1].kind == KIND_INF && n[0].sign != n[1].sign)
 		return fp_invalid(op);
-	if (n[0].kind == FP_ZERO && n[1].kind == FP_ZERO)
+	if (n[0].kind == KIND_ZERO && n[1].kind == KIND_ZERO)
 		return fp_pack_zero(op, zero_sum_sign(op, n[0].sign, n[1].sign));
 	/* an infinity, or the number that is not zero */
 	return fp_round_pack(op, n[0].kind > n[1].kind ? n[0] : n[1]);
+}
+
+/* Significand of a product, shifted so that bit 255 is set. */
+static struct u256 normal_product(const struct fp_num *a, const struct fp_num *b, int *exp)
+{
+	struct u256 product = multiply(a->sig, b->sig); /* at least 2^254 */
+	unsigned shift = fp_clz(product.hi);
+
+	*exp = a->exp + b->exp + 1 - (int)shift;
+	return shift_left(product, shift);
 }
 
 static fp_bits mul(struct fp_op *op, fp_bits x, fp_bits y)
@@ -89,21 +100,20 @@ static fp_bits mul(struct fp_op *op, fp_bits x, fp_bits y)
 
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]))
 		return fp_pick_nan(op, n, 2);
-	if (n[0].kind != FP_FINITE || n[1].kind != FP_FINITE) {
-		if (n[0].kind != FP_INF && n[1].kind != FP_INF)
+	if (n[0].kind != KIND_FINITE || n[1].kind != KIND_FINITE) {
+		if (n[0].kind != KIND_INF && n[1].kind != KIND_INF)
 			return fp_pack_zero(op, sign);
-		if (n[0].kind == FP_ZERO || n[1].kind == FP_ZERO)
+		if (n[0].kind == KIND_ZERO || n[1].kind == KIND_ZERO)
 			return fp_invalid(op);
 		return fp_pack_inf(op, sign);
 	}
-	struct u256 product = multiply(n[0].sig, n[1].sig); /* [2^254, 2^256) */
-	unsigned shift = fp_clz(product.hi);
-	product = shift_left(product, shift);
+	int exp;
+	struct u256 product = normal_product(&n[0], &n[1], &exp);
 	return fp_round_pack(op,
-		(struct fp_num){ .kind = FP_FINITE,
+		(struct fp_num){ .kind = KIND_FINITE,
 			.sign = sign,
 			.sig = product.hi | (product.lo != 0),
-			.exp = n[0].exp + n[1].exp + 1 - (int)shift });
+			.exp = exp });
 }
 
 /* a / b * 2^127 where 1 <= a / b < 2, or twice that where 1/2 <= a / b < 1; jammed. */
@@ -125,14 +135,12 @@ static u128 divide(const struct fp_op *op, u128 a, u128 b)
 	}
 	quotient = a >= b;
 	rest = a >= b ? a - b : a;
-	while (!(quotient & FP_TOP)) {
-		bool carry = rest & FP_TOP;
+	while (!(quotient & SIG_TOP)) {
+		bool carry = rest & SIG_TOP;
 		rest <<= 1;
-		quotient <<= 1;
-		if (carry || rest >= b) {
-			rest -= b;
-			quotient |= 1;
-		}
+		bool one = carry | (rest >= b); /* no branch: it would be mispredicted */
+		rest -= b & -(u128)one;
+		quotient = quotient << 1 | one;
 	}
 	return quotient | (rest != 0);
 }
@@ -144,18 +152,18 @@ static fp_bits div(struct fp_op *op, fp_bits x, fp_bits y)
 
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]))
 		return fp_pick_nan(op, n, 2);
-	if (n[0].kind != FP_FINITE || n[1].kind != FP_FINITE) {
+	if (n[0].kind != KIND_FINITE || n[1].kind != KIND_FINITE) {
 		if (n[0].kind == n[1].kind)
 			return fp_invalid(op);
-		if (n[0].kind == FP_INF)
+		if (n[0].kind == KIND_INF)
 			return fp_pack_inf(op, sign);
-		if (n[0].kind == FP_ZERO || n[1].kind == FP_INF)
+		if (n[0].kind == KIND_ZERO || n[1].kind == KIND_INF)
 			return fp_pack_zero(op, sign);
 		op->raised = BP_FP_DIVZERO;
 		return fp_pack_inf(op, sign);
 	}
 	return fp_round_pack(op,
-		(struct fp_num){ .kind = FP_FINITE,
+		(struct fp_num){ .kind = KIND_FINITE,
 			.sign = sign,
 			.sig = divide(op, n[0].sig, n[1].sig),
 			.exp = n[0].exp - n[1].exp - (n[0].sig < n[1].sig) });
@@ -167,11 +175,11 @@ static fp_bits square_root(struct fp_op *op, fp_bits x)
 
 	if (fp_is_nan(&n))
 		return fp_pick_nan(op, &n, 1);
-	if (n.kind == FP_ZERO)
+	if (n.kind == KIND_ZERO)
 		return fp_pack_zero(op, n.sign);
 	if (n.sign)
 		return fp_invalid(op);
-	if (n.kind == FP_INF)
+	if (n.kind == KIND_INF)
 		return fp_pack_inf(op, false);
 	/* One bit of the root for two of the operand, as by hand; 2^exp with exp made even. */
 	unsigned bits = op->f->precision + 2u;
@@ -180,11 +188,9 @@ static fp_bits square_root(struct fp_op *op, fp_bits x)
 		u128 subtrahend = root << 2 | 1;
 		rest = rest << 2 | operand >> 126;
 		operand <<= 2;
-		root <<= 1;
-		if (rest >= subtrahend) {
-			rest -= subtrahend;
-			root |= 1;
-		}
+		bool one = rest >= subtrahend; /* no branch, as above */
+		rest -= subtrahend & -(u128)one;
+		root = root << 1 | one;
 	}
 	n.sig = root << (128 - bits) | (rest != 0);
 	n.exp = (n.exp - (n.exp & 1)) / 2;
@@ -210,7 +216,7 @@ static struct fp_num add_wide(const struct fp_op *op, struct u256 x, int x_exp, 
 		return (struct fp_num){ .sign = zero_sum_sign(op, x_sign, y_sign) };
 	unsigned shift = x.hi ? fp_clz(x.hi) : 128 + fp_clz(x.lo);
 	x = shift_left(x, shift);
-	return (struct fp_num){ .kind = FP_FINITE,
+	return (struct fp_num){ .kind = KIND_FINITE,
 		.sign = x_sign,
 		.sig = x.hi | (x.lo != 0),
 		.exp = x_exp + 1 - (int)shift };
@@ -220,7 +226,7 @@ static fp_bits fma_nan(struct fp_op *op, const struct fp_num n[3], bool infinity
 {
 	bool invalid = infinity_times_zero && !(op->ctx->flags & FP_INFZERO_QUIET);
 
-	if (infinity_times_zero && n[2].kind == FP_QNAN && op->ctx->flags & FP_INFZERO_DEFAULT)
+	if (infinity_times_zero && n[2].kind == KIND_QNAN && op->ctx->flags & FP_INFZERO_DEFAULT)
 		return fp_invalid(op);
 	fp_bits result = fp_pick_nan(op, n, 3);
 	op->raised |= invalid ? BP_FP_INVALID : 0;
@@ -231,41 +237,44 @@ static fp_bits fused(struct fp_op *op, fp_bits x, fp_bits y, fp_bits z, unsigned
 {
 	struct fp_num n[3] = { fp_unpack(op, op->f, x), fp_unpack(op, op->f, y),
 		fp_unpack(op, op->f, z) };
-	bool infinity = n[0].kind == FP_INF || n[1].kind == FP_INF;
-	bool zero = n[0].kind == FP_ZERO || n[1].kind == FP_ZERO;
+	bool infinity = n[0].kind == KIND_INF || n[1].kind == KIND_INF;
+	bool zero = n[0].kind == KIND_ZERO || n[1].kind == KIND_ZERO;
+
+	int exp;
 
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]) || fp_is_nan(&n[2]))
 		return fma_nan(op, n, infinity && zero);
 	bool sign = n[0].sign ^ n[1].sign ^ !!(negate & BP_FMA_NEG_PRODUCT);
 	n[2].sign ^= !!(negate & BP_FMA_NEG_ADDEND);
 	if (infinity) {
-		if (zero || (n[2].kind == FP_INF && n[2].sign != sign))
+		if (zero || (n[2].kind == KIND_INF && n[2].sign != sign))
 			return fp_invalid(op);
 		return fp_pack_inf(op, sign);
 	}
-	if (zero && n[2].kind == FP_ZERO)
+	if (zero && n[2].kind == KIND_ZERO)
 		return fp_pack_zero(op, zero_sum_sign(op, sign, n[2].sign));
-	if (zero || n[2].kind == FP_INF)
+	if (zero || n[2].kind == KIND_INF)
 		return fp_round_pack(op, n[2]);
-	struct u256 product = multiply(n[0].sig, n[1].sig);
-	unsigned shift = fp_clz(product.hi);
-	product = shift_left(product, shift);
-	int exp = n[0].exp + n[1].exp + 1 - (int)shift;
-	if (n[2].kind == FP_ZERO)
-		return fp_round_pack(op,
-			(struct fp_num){ .kind = FP_FINITE,
-				.sign = sign,
-				.sig = product.hi | (product.lo != 0),
-				.exp = exp });
-	struct u256 addend = { n[2].sig, 0 };
-	return fp_round_pack(op, add_wide(op, product, exp, sign, addend, n[2].exp, n[2].sign));
+	struct u256 wide = normal_product(&n[0], &n[1], &exp);
+	struct fp_num product = {
+		.kind = KIND_FINITE, .sign = sign, .sig = wide.hi | (wide.lo != 0), .exp = exp
+	};
+	if (n[2].kind == KIND_ZERO)
+		return fp_round_pack(op, product);
+	if (op->f->precision <= 56) /* the product leaves 16 bits of its upper half clear */
+		return fp_round_pack(op, add_finite(op, product, n[2]));
+	return fp_round_pack(op,
+		add_wide(op, wide, exp, sign, (struct u256){ n[2].sig, 0 }, n[2].exp, n[2].sign));
 }
 
 fp_bits fp_add(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = add(&op, a, b, false);
+	fp_bits result;
 
+	if (fp_fast(FAST_ADD, fmt, a, b, ctx, &result, flags))
+		return result;
+	result = add(&op, a, b, false);
 	*flags |= op.raised;
 	return result;
 }
@@ -273,8 +282,11 @@ fp_bits fp_add(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_sub(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = add(&op, a, b, true);
+	fp_bits result, sign = (fp_bits)1 << (op.f->exp_pos + op.f->exp_bits);
 
+	if (fp_fast(FAST_ADD, fmt, a, b ^ sign, ctx, &result, flags))
+		return result;
+	result = add(&op, a, b, true);
 	*flags |= op.raised;
 	return result;
 }
@@ -282,8 +294,11 @@ fp_bits fp_sub(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_mul(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = mul(&op, a, b);
+	fp_bits result;
 
+	if (fp_fast(FAST_MUL, fmt, a, b, ctx, &result, flags))
+		return result;
+	result = mul(&op, a, b);
 	*flags |= op.raised;
 	return result;
 }
@@ -291,8 +306,11 @@ fp_bits fp_mul(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_div(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = div(&op, a, b);
+	fp_bits result;
 
+	if (fp_fast(FAST_DIV, fmt, a, b, ctx, &result, flags))
+		return result;
+	result = div(&op, a, b);
 	*flags |= op.raised;
 	return result;
 }
@@ -300,8 +318,11 @@ fp_bits fp_div(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_sqrt(unsigned fmt, fp_bits a, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = square_root(&op, a);
+	fp_bits result;
 
+	if (fp_fast(FAST_SQRT, fmt, a, 0, ctx, &result, flags))
+		return result;
+	result = square_root(&op, a);
 	*flags |= op.raised;
 	return result;
 }
