@@ -203,7 +203,7 @@ fp_bits fp_from_int(unsigned fmt, unsigned bits, fp_bits a, bool is_unsigned,
 		n.sig <<= shift;
 		n.exp = 127 - (int)shift;
 	}
-	fp_bits result = fp_round_pack(&op, n);
+	fp_bits result = fp_round_pack(&op, &n);
 	*flags |= op.raised;
 	return result;
 }
@@ -223,7 +223,7 @@ static fp_bits round_to_int(struct fp_op *op, fp_bits a)
 	unsigned shift = fp_clz(n.sig);
 	n.sig <<= shift;
 	n.exp = 127 - (int)shift;
-	return fp_round_pack(op, n);
+	return fp_round_pack(op, &n);
 }
 
 fp_bits fp_round_to_int(
@@ -244,7 +244,7 @@ fp_bits fp_convert(unsigned to, unsigned from, fp_bits a, const struct fp_ctx *c
 {
 	struct fp_op op = { &fp_formats[to], ctx, 0 };
 	struct fp_num n = fp_unpack(&op, &fp_formats[from], a);
-	fp_bits result = fp_is_nan(&n) ? fp_pick_nan(&op, &n, 1) : fp_round_pack(&op, n);
+	fp_bits result = fp_is_nan(&n) ? fp_pick_nan(&op, &n, 1) : fp_round_pack(&op, &n);
 
 	*flags |= op.raised;
 	return result;

@@ -87,7 +87,7 @@ struct fp_op { /* one operation */
 /* An operand of the format f. Raises BP_FP_DENORMAL and flushes, as the context says. */
 struct fp_num fp_unpack(struct fp_op *op, const struct fp_format *f, fp_bits bits);
 /* Any number, NaNs excepted. */
-fp_bits fp_round_pack(struct fp_op *op, struct fp_num n);
+fp_bits fp_round_pack(struct fp_op *op, const struct fp_num *n);
 fp_bits fp_pack_zero(const struct fp_op *op, bool sign);
 fp_bits fp_pack_inf(const struct fp_op *op, bool sign);
 /* Raises invalid and nothing else; gives the default NaN. */

@@ -147,39 +147,41 @@ static bool is_tiny(const struct fp_op *op, const struct fp_num *n)
 		!fp_round_up(op->ctx->rounding, n->sign, true, n->sig << f->precision);
 }
 
-fp_bits fp_round_pack(struct fp_op *op, struct fp_num n)
+fp_bits fp_round_pack(struct fp_op *op, const struct fp_num *n)
 {
 	const struct fp_format *f = op->f;
+	u128 sig = n->sig;
+	int exp = n->exp;
 	bool tiny = false;
 
-	if (n.kind == KIND_ZERO)
-		return fp_pack_zero(op, n.sign);
-	if (n.kind == KIND_INF)
-		return fp_pack_inf(op, n.sign);
-	if (n.exp < f->emin) {
-		tiny = is_tiny(op, &n);
+	if (n->kind == KIND_ZERO)
+		return fp_pack_zero(op, n->sign);
+	if (n->kind == KIND_INF)
+		return fp_pack_inf(op, n->sign);
+	if (exp < f->emin) {
+		tiny = is_tiny(op, n);
 		if (tiny && op->ctx->flags & BP_FP_FLUSH_RESULT) {
 			op->raised |= BP_FP_UNDERFLOW | BP_FP_INEXACT;
-			return fp_pack_zero(op, n.sign);
+			return fp_pack_zero(op, n->sign);
 		}
-		n.sig = fp_shift_jam(n.sig, (unsigned)(f->emin - n.exp));
-		n.exp = f->emin;
+		sig = fp_shift_jam(sig, (unsigned)(f->emin - exp));
+		exp = f->emin;
 	}
-	u128 kept = n.sig >> (128 - f->precision), lost = n.sig << f->precision;
+	u128 kept = sig >> (128 - f->precision), lost = sig << f->precision;
 	if (lost) {
 		op->raised |= BP_FP_INEXACT | (tiny ? BP_FP_UNDERFLOW : 0);
-		kept += fp_round_up(op->ctx->rounding, n.sign, kept & 1, lost);
+		kept += fp_round_up(op->ctx->rounding, n->sign, kept & 1, lost);
 	}
 	/* Rounding may have carried into one bit more: the significand is then a power of two. */
 	int carry = (int)(kept >> (f->precision - 1) >> 1);
-	int exp = n.exp + carry;
+	exp += carry;
 	if (exp - f->emin + 1 >= f->exp_max)
-		return pack_overflow(op, n.sign);
+		return pack_overflow(op, n->sign);
 	kept >>= carry;
 	/* The integer bit, present unless the result is subnormal, counts as 1 in the exponent field. */
 	unsigned integer_bit = (unsigned)(kept >> (f->precision - 1));
 	unsigned exp_field = (unsigned)(exp - f->emin) + integer_bit;
 	if (!explicit_bit(f))
 		kept &= ~((u128)1 << f->exp_pos);
-	return pack(f, n.sign, exp_field, kept);
+	return pack(f, n->sign, exp_field, kept);
 }
