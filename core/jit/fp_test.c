@@ -560,6 +560,488 @@ static void test_host(gconstpointer data)
 	}
 }
 
+/* ---- cases chosen by hand ---- */
+
+enum { NEAREST, ZERO, DOWN, UP, AWAY, ODD }; /* as BP_ROUND_ */
+enum {
+	NX = BP_FP_INEXACT,
+	UF = BP_FP_UNDERFLOW,
+	OF = BP_FP_OVERFLOW,
+	DZ = BP_FP_DIVZERO,
+	NV = BP_FP_INVALID,
+	DE = BP_FP_DENORMAL
+};
+enum {
+	AFTER = BP_FP_TINY_AFTER,
+	FTZ = BP_FP_FLUSH_RESULT,
+	DAZ = BP_FP_FLUSH_INPUT,
+	NEG = BP_FP_DEFAULT_NAN_NEG,
+	QUIET = FP_INFZERO_QUIET,
+	DEFAULT = FP_INFZERO_DEFAULT
+};
+
+struct edge {
+	unsigned op, fmt;
+	struct fp_ctx ctx;
+	uint64_t a, b, c, result;
+	uint32_t flags;
+};
+
+/* clang-format off */
+static const struct edge edges[] = {
+	/* which NaN: canonical, first, signalling first */
+	{ ADD, BP_F32, { 0, BP_NAN_CANONICAL, 0 }, 0xffc12345, 0x3f800000, 0, 0x7fc00000, 0 },
+	{ ADD, BP_F32, { 0, BP_NAN_CANONICAL, NEG }, 0x7f812345, 0x3f800000, 0, 0xffc00000, NV },
+	{ ADD, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0xffc12345, 0x7f800001, 0, 0xffc12345, NV },
+	{ ADD, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x7f800001, 0xffc12345, 0, 0x7fc00001, NV },
+	{ ADD, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x3f800000, 0xffc12345, 0, 0xffc12345, 0 },
+	{ MUL, BP_F32, { 0, BP_NAN_SIGNALING_FIRST, 0 }, 0xffc12345, 0x7f800001, 0, 0x7fc00001, NV },
+	{ MUL, BP_F32, { 0, BP_NAN_SIGNALING_FIRST, 0 }, 0xffc12345, 0x7fc00001, 0, 0xffc12345, 0 },
+	{ FMA, BP_F64, { 0, BP_NAN_FIRST, 0 }, 0x3ff0000000000000, 0x7ff8000000000002,
+		0x7ff0000000000003, 0x7ff8000000000002, NV },
+	{ FMA, BP_F64, { 0, BP_NAN_SIGNALING_FIRST, 0 }, 0x3ff0000000000000, 0x7ff8000000000002,
+		0x7ff0000000000003, 0x7ff8000000000003, NV },
+	{ SQRT, BP_F32, { 0, BP_NAN_FIRST, NEG }, 0xbf800000, 0, 0, 0xffc00000, NV },
+	{ SQRT, BP_F32, { 0, BP_NAN_FIRST, NEG }, 0x80000000, 0, 0, 0x80000000, 0 },
+	{ RINT, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x7f800001, 0, 0, 0x7fc00001, NV },
+	/* a NaN hides a subnormal operand, so does an invalid operation or a division by zero */
+	{ ADD, BP_F32, { 0, BP_NAN_FIRST, 0 }, 1, 0x7fc00001, 0, 0x7fc00001, 0 },
+	{ DIV, BP_F32, { 0, BP_NAN_FIRST, 0 }, 1, 0, 0, 0x7f800000, DZ },
+	{ SQRT, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x80000002, 0, 0, 0x7fc00000, NV },
+	{ SUB, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x7f800000, 1, 0, 0x7f800000, DE },
+	{ MUL, BP_F32, { 0, BP_NAN_FIRST, 0 }, 1, 0, 0, 0, DE },
+	/* infinity times zero plus something */
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x7f800000, 0, 1, 0x7fc00000, NV },
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x7f800000, 0, 0x7fc00001, 0x7fc00001, NV },
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, QUIET }, 0, 0x7f800000, 0x7fc00001, 0x7fc00001, 0 },
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, QUIET }, 0x7f800000, 0, 0x7f800001, 0x7fc00001, NV },
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, QUIET }, 0x7f800000, 0, 0x3f800000, 0x7fc00000, NV },
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, DEFAULT | NEG }, 0x7f800000, 0, 0x7fc00001, 0xffc00000, NV },
+	{ FMA, BP_F32, { 0, BP_NAN_FIRST, DEFAULT }, 0x7f800000, 0, 0x7f800001, 0x7fc00001, NV },
+	{ FMA, BP_F32, { 0, BP_NAN_CANONICAL, 0 }, 0x7f800000, 0, 0x7fc00001, 0x7fc00000, NV },
+	{ FMA, BP_F32, { 0, 0, 0 }, 0x7f800000, 0x3f800000, 0xff800000, 0x7fc00000, NV },
+	/* zeros and their signs */
+	{ ADD, BP_F32, { NEAREST, 0, 0 }, 0x3f800000, 0xbf800000, 0, 0, 0 },
+	{ ADD, BP_F32, { DOWN, 0, 0 }, 0x3f800000, 0xbf800000, 0, 0x80000000, 0 },
+	{ SUB, BP_F32, { DOWN, 0, 0 }, 0, 0, 0, 0x80000000, 0 },
+	{ SUB, BP_F32, { NEAREST, 0, 0 }, 0x80000000, 0, 0, 0x80000000, 0 },
+	{ FMA, BP_F32, { DOWN, 0, 0 }, 0x3f800000, 0x3f800000, 0xbf800000, 0x80000000, 0 },
+	{ FMA, BP_F32, { UP, 0, 0 }, 0, 0xbf800000, 0x80000000, 0x80000000, 0 },
+	/* overflow */
+	{ MUL, BP_F32, { NEAREST, 0, 0 }, 0x7f7fffff, 0x40000000, 0, 0x7f800000, OF | NX },
+	{ MUL, BP_F32, { ZERO, 0, 0 }, 0x7f7fffff, 0x40000000, 0, 0x7f7fffff, OF | NX },
+	{ MUL, BP_F32, { UP, 0, 0 }, 0xff7fffff, 0x40000000, 0, 0xff7fffff, OF | NX },
+	{ MUL, BP_F32, { DOWN, 0, 0 }, 0xff7fffff, 0x40000000, 0, 0xff800000, OF | NX },
+	{ MUL, BP_F32, { AWAY, 0, 0 }, 0xff7fffff, 0x40000000, 0, 0xff800000, OF | NX },
+	{ MUL, BP_F32, { ODD, 0, 0 }, 0xff7fffff, 0x40000000, 0, 0xff7fffff, OF | NX },
+	/* tininess: smallest normal times (1 - 2^-24), exact product halfway below it */
+	{ MUL, BP_F32, { NEAREST, 0, AFTER }, 0x00800001, 0x3f7ffffe, 0, 0x00800000, NX },
+	{ MUL, BP_F32, { NEAREST, 0, 0 }, 0x00800001, 0x3f7ffffe, 0, 0x00800000, NX | UF },
+	{ MUL, BP_F32, { NEAREST, 0, AFTER }, 0x00800000, 0x3f7fffff, 0, 0x00800000, NX | UF },
+	{ MUL, BP_F32, { NEAREST, 0, 0 }, 0x00800000, 0x3f000000, 0, 0x00400000, 0 },
+	{ MUL, BP_F32, { ODD, 0, 0 }, 0x00000001, 0x3e800000, 0, 0x00000001, NX | UF | DE },
+	/* flushing */
+	{ MUL, BP_F32, { NEAREST, 0, FTZ }, 0x80800000, 0x3f000000, 0, 0x80000000, NX | UF },
+	{ MUL, BP_F32, { NEAREST, 0, FTZ | AFTER }, 0x00800000, 0x3f7fffff, 0, 0, NX | UF },
+	{ MUL, BP_F32, { NEAREST, 0, FTZ | AFTER }, 0x00800001, 0x3f7ffffe, 0, 0x00800000, NX },
+	{ MUL, BP_F32, { NEAREST, 0, FTZ }, 0x00800001, 0x3f7ffffe, 0, 0, NX | UF },
+	{ ADD, BP_F32, { NEAREST, 0, DAZ }, 0x80000001, 0x80000001, 0, 0x80000000, DE },
+	{ SQRT, BP_F32, { NEAREST, 0, DAZ }, 0x80000002, 0, 0, 0x80000000, DE },
+	{ DIV, BP_F32, { NEAREST, 0, DAZ }, 0x3f800000, 1, 0, 0x7f800000, DZ },
+	/* NaNs between formats keep the high bits of the payload */
+	{ TO_F32, BP_F64, { 0, BP_NAN_FIRST, 0 }, 0xfff0000020000001, 0, 0, 0xffc00001, NV },
+	{ TO_F64, BP_F32, { 0, BP_NAN_FIRST, 0 }, 0x7fc00001, 0, 0, 0x7ff8000020000000, 0 },
+	{ TO_F64, BP_F32, { 0, BP_NAN_CANONICAL, 0 }, 0xffc00001, 0, 0, 0x7ff8000000000000, 0 },
+	{ TO_F64, BP_F16, { 0, BP_NAN_FIRST, 0 }, 0xfc01, 0, 0, 0xfff8040000000000, NV },
+	{ TO_F32, BP_BF16, { 0, 0, 0 }, 0x8001, 0, 0, 0x80010000, DE },
+	{ TO_F32, BP_F16, { 0, 0, 0 }, 0x0001, 0, 0, 0x33800000, DE },
+	{ TO_F32, BP_F64, { NEAREST, 0, 0 }, 0x47efffffefffffff, 0, 0, 0x7f7fffff, NX },
+	{ TO_F32, BP_F64, { NEAREST, 0, 0 }, 0x47effffff0000000, 0, 0, 0x7f800000, NX | OF },
+	{ FROM_I64, BP_F16, { NEAREST, 0, 0 }, 65519, 0, 0, 0x7bff, NX },
+	{ FROM_I64, BP_F16, { NEAREST, 0, 0 }, 65520, 0, 0, 0x7c00, NX | OF },
+	{ FROM_I64, BP_F32, { NEAREST, 0, 0 }, 0x8000000000000000, 0, 0, 0xdf000000, 0 },
+	{ FROM_U64, BP_F32, { NEAREST, 0, 0 }, 0xffffffffffffffff, 0, 0, 0x5f800000, NX },
+	{ FROM_U64, BP_F32, { ZERO, 0, 0 }, 0xffffffffffffffff, 0, 0, 0x5f7fffff, NX },
+	{ FROM_U64, BP_F64, { DOWN, 0, 0 }, 0, 0, 0, 0, 0 },
+	/* rounding to an integral value */
+	{ RINT, BP_F64, { NEAREST, 0, 0 }, 0x4004000000000000, 0, 0, 0x4000000000000000, NX },
+	{ RINT, BP_F64, { AWAY, 0, 0 }, 0xc004000000000000, 0, 0, 0xc008000000000000, NX },
+	{ RINT, BP_F64, { ODD, 0, 0 }, 0x4004000000000000, 0, 0, 0x4008000000000000, NX },
+	{ RINT, BP_F64, { ZERO, 0, 0 }, 0xbfe8000000000000, 0, 0, 0x8000000000000000, NX },
+	{ RINT, BP_F64, { UP, 0, 0 }, 1, 0, 0, 0x3ff0000000000000, NX | DE },
+	{ RINT, BP_F16, { NEAREST, 0, 0 }, 0x7bff, 0, 0, 0x7bff, 0 },
+	{ RINT, BP_BF16, { NEAREST, 0, 0 }, 0x42ff, 0, 0, 0x4300, NX },
+};
+/* clang-format on */
+
+static void test_edges(void)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(edges); i++) {
+		const struct edge *e = &edges[i];
+		for (unsigned portable = 0; portable < 2; portable++) {
+			struct fp_ctx ctx = e->ctx;
+			uint32_t flags = 0;
+			ctx.flags |= portable ? FP_PORTABLE : 0;
+			fp_bits r = run(e->op, e->fmt, e->a, e->b, e->c, &ctx, &flags);
+			if (r != e->result || flags != e->flags)
+				g_error("row %u, %s %s: got %" G_GINT64_MODIFIER "x %x", i,
+					fmt_names[e->fmt], op_names[e->op], (uint64_t)r, flags);
+		}
+	}
+}
+
+/* Signs that fma negates: of the product and the addend, never of a NaN. */
+static void test_fma_signs(void)
+{
+	static const struct fp_ctx down = { .rounding = BP_ROUND_DOWN, .nan_rule = BP_NAN_FIRST };
+	uint32_t flags = 0;
+
+	/* 3 * 5 + 2 */
+	g_assert(fp_fma(BP_F16, 0x4200, 0x4500, 0x4000, 0, &down, &flags) == 0x4c40);
+	g_assert(fp_fma(BP_F16, 0x4200, 0x4500, 0x4000, 1, &down, &flags) == 0xca80);
+	g_assert(fp_fma(BP_F16, 0x4200, 0x4500, 0x4000, 2, &down, &flags) == 0x4a80);
+	g_assert(fp_fma(BP_F16, 0x4200, 0x4500, 0x4000, 3, &down, &flags) == 0xcc40);
+	g_assert_cmphex(flags, ==, 0);
+	/* negated before rounding: 1/3 rounded twice, times 3 */
+	g_assert(fp_fma(BP_F16, 0x3555, 0x4201, 0, 1, &down, &flags) == 0xbc01);
+	g_assert(fp_fma(BP_F16, 0x3555, 0x4201, 0, 0, &down, &flags) == 0x3c00);
+	g_assert_cmphex(flags, ==, BP_FP_INEXACT);
+	for (unsigned negate = 0; negate < 4; negate++) {
+		g_assert(fp_fma(BP_F16, 0x7e01, 0x3c00, 0x3c00, negate, &down, &flags) == 0x7e01);
+		g_assert(fp_fma(BP_F16, 0x3c00, 0x3c00, 0x7e01, negate, &down, &flags) == 0x7e01);
+	}
+}
+
+/* The 80-bit format has encodings without a meaning: the integer bit tells. */
+static void test_explicit_bit(void)
+{
+	static const struct fp_ctx ctx = { .nan_rule = BP_NAN_FIRST };
+	const fp_bits one = wide(0x3fff, (uint64_t)1 << 63), zero = 0;
+	const fp_bits nothing[] = { wide(0x3fff, 1), wide(0x7fff, 0), wide(0x7fff, 5) };
+	const fp_bits indefinite = wide(0x7fff, (uint64_t)3 << 62);
+	uint32_t flags = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(nothing); i++) {
+		flags = 0;
+		g_assert(fp_add(BP_F80, nothing[i], one, &ctx, &flags) == indefinite);
+		g_assert_cmphex(flags, ==, BP_FP_INVALID);
+		g_assert_cmphex(fp_class(BP_F80, nothing[i]), ==, BP_FCLASS_SIGNALING);
+		flags = 0;
+		g_assert(!fp_compare(BP_F80, nothing[i], nothing[i], BP_FCMP_EQ, &ctx, &flags));
+		g_assert_cmphex(flags, ==, BP_FP_INVALID);
+	}
+	/* A set integer bit with exponent field 0 counts as exponent 1; results are normalised. */
+	flags = 0;
+	fp_bits pseudo = wide(0, (uint64_t)1 << 63), smallest = wide(1, (uint64_t)1 << 63);
+	g_assert(fp_add(BP_F80, pseudo, zero, &ctx, &flags) == smallest);
+	g_assert_cmphex(flags, ==, BP_FP_DENORMAL);
+	g_assert(fp_compare(BP_F80, pseudo, smallest, BP_FCMP_EQ, &ctx, &flags));
+	/* rounding up into the first normal number and into the next power of two */
+	flags = 0;
+	fp_bits below_smallest = wide(0, ~(uint64_t)0 >> 1);
+	g_assert(fp_add(BP_F80, below_smallest, 1, &ctx, &flags) == smallest);
+	g_assert(fp_sub(BP_F80, smallest, 1, &ctx, &flags) == below_smallest);
+	g_assert(fp_add(BP_F80, wide(0x3fff, ~(uint64_t)0), wide(0x3fbf, (uint64_t)1 << 63), &ctx,
+			 &flags) == wide(0x4000, (uint64_t)1 << 63));
+	/* the largest number, infinity and what is beyond */
+	fp_bits largest = wide(0x7ffe, ~(uint64_t)0), infinity = wide(0x7fff, (uint64_t)1 << 63);
+	struct fp_ctx to_zero = { .rounding = BP_ROUND_ZERO };
+	g_assert(fp_add(BP_F80, largest, largest, &ctx, &flags) == infinity);
+	g_assert(fp_add(BP_F80, largest, largest, &to_zero, &flags) == largest);
+}
+
+static void test_class(void)
+{
+	for (unsigned x = 0; x < 0x10000; x++) {
+		unsigned exp = x >> 10 & 31, fraction = x & 0x3ff, bit;
+		if (exp == 31 && fraction)
+			bit = fraction & 0x200 ? 9 : 8;
+		else
+			bit = exp == 31 ? 7 : exp ? 6 : fraction ? 5 : 4;
+		if (bit < 8 && x & 0x8000)
+			bit = 7 - bit;
+		g_assert_cmphex(fp_class(BP_F16, x), ==, 1u << bit);
+	}
+	g_assert_cmphex(fp_class(BP_F128, wide(0xffff8000ull << 32, 0)), ==, BP_FCLASS_QUIET);
+	g_assert_cmphex(fp_class(BP_F128, wide(0x7fff0000ull << 32, 1)), ==, BP_FCLASS_SIGNALING);
+	g_assert_cmphex(
+		fp_class(BP_F128, wide(0x80000000ull << 32, 1)), ==, BP_FCLASS_NEG_SUBNORMAL);
+	g_assert_cmphex(fp_class(BP_BF16, 0x7f80), ==, BP_FCLASS_POS_INF);
+}
+
+/* ---- order ---- */
+
+static double as_double(unsigned fmt, fp_bits x) /* f64 or narrow; NaNs too */
+{
+	double value;
+	uint64_t bits = (uint64_t)x;
+
+	if (is_nan(fmt, x))
+		return NAN;
+	value = signed_value(fmt, x);
+	if (fp_class(fmt, x) & (BP_FCLASS_NEG_INF | BP_FCLASS_POS_INF))
+		return copysign(INFINITY, value);
+	if (fmt != BP_F64)
+		return value;
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+static void check_order(unsigned fmt, fp_bits a, fp_bits b, double x, double y)
+{
+	static const struct fp_ctx ctx = { 0 };
+	bool nan = isnan(x) || isnan(y);
+	bool signaling = (fp_class(fmt, a) | fp_class(fmt, b)) & BP_FCLASS_SIGNALING;
+
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned fcmp = (i & 3) | (i & 4 ? BP_FCMP_SIGNALING : 0);
+		bool want = (i & 3) == BP_FCMP_EQ ? !islessgreater(x, y) && !nan
+			: (i & 3) == BP_FCMP_LT   ? isless(x, y)
+			: (i & 3) == BP_FCMP_LE   ? islessequal(x, y)
+						  : nan;
+		bool want_invalid = signaling || (nan && i & 4);
+		uint32_t flags = 0;
+		bool got = fp_compare(fmt, a, b, fcmp, &ctx, &flags);
+		flags &= ~(uint32_t)BP_FP_DENORMAL;
+		if (got != want || flags != (want_invalid ? BP_FP_INVALID : 0u))
+			g_error("%s compare %u of %g and %g: got %d %x", fmt_names[fmt], fcmp, x, y,
+				got, flags);
+	}
+}
+
+static void check_min_max(unsigned fmt, fp_bits a, fp_bits b, double x, double y)
+{
+	static const struct fp_ctx ctx = { .nan_rule = BP_NAN_FIRST };
+	bool nan = isnan(x) || isnan(y), both = isnan(x) && isnan(y), zeros = x == 0 && y == 0;
+	bool signaling = (fp_class(fmt, a) | fp_class(fmt, b)) & BP_FCLASS_SIGNALING;
+	fp_bits quiet = (fp_bits)1 << (fraction_bits[fmt] - 1);
+
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned rule = i >> 1;
+		bool want_max = i & 1, less = zeros ? signbit(x) > signbit(y) : isless(x, y);
+		uint32_t flags = 0, want_flags = signaling ? BP_FP_INVALID : 0;
+		fp_bits want = less == want_max ? b : a;
+		if (rule == BP_MINMAX_SECOND && (nan || x == y)) {
+			want = b;
+			want_flags = nan ? BP_FP_INVALID : 0;
+		} else if (both || (nan && rule == BP_MINMAX_NAN)) {
+			want = (isnan(x) ? a : b) | quiet;
+		} else if (nan) {
+			want = isnan(x) ? b : a;
+		}
+		fp_bits got = want_max ? fp_max(fmt, a, b, rule, &ctx, &flags)
+				       : fp_min(fmt, a, b, rule, &ctx, &flags);
+		flags &= ~(uint32_t)BP_FP_DENORMAL;
+		if (got != want || flags != want_flags)
+			g_error("%s %s %u of %g and %g: flags %x", fmt_names[fmt],
+				want_max ? "max" : "min", rule, x, y, flags);
+	}
+}
+
+static void test_order(void)
+{
+	static const struct fp_ctx ctx = { .nan_rule = BP_NAN_FIRST };
+	static const unsigned fmts[] = { BP_F16, BP_F32, BP_F64, BP_BF16 };
+
+	random_state = 2000;
+	for (unsigned i = 0; i < rounds(100000); i++) {
+		unsigned fmt = fmts[i % G_N_ELEMENTS(fmts)];
+		uint32_t ignored = 0;
+		fp_bits a = random_value(fmt), b = below(4) ? random_near(fmt, exp_of(fmt, a)) : a;
+		b ^= below(4) ? 0 : (fp_bits)1 << (fraction_bits[fmt] + exp_bits[fmt]);
+		double x = as_double(fmt, a), y = as_double(fmt, b);
+		check_order(fmt, a, b, x, y);
+		check_min_max(fmt, a, b, x, y);
+		if (fmt != BP_F64 || isnan(x) || isnan(y))
+			continue;
+		for (unsigned to = BP_F80; to <= BP_F128; to++) { /* exact there */
+			fp_bits a2 = fp_convert(to, fmt, a, &ctx, &ignored);
+			fp_bits b2 = fp_convert(to, fmt, b, &ctx, &ignored);
+			check_order(to, a2, b2, x, y);
+			check_min_max(to, a2, b2, x, y);
+		}
+	}
+	/* flushed operands are zeros, also as results */
+	struct fp_ctx flush = { .flags = BP_FP_FLUSH_INPUT };
+	uint32_t flags = 0;
+	g_assert(fp_compare(BP_F32, 1, 0x80000001, BP_FCMP_EQ, &flush, &flags));
+	g_assert(fp_min(BP_F32, 0x3f800000, 0x80000001, 2, &flush, &flags) == 0x80000000);
+	g_assert(fp_min(BP_F32, 0x7fc00000, 1, BP_MINMAX_NUMBER, &flush, &flags) == 0);
+	g_assert_cmphex(flags, ==, BP_FP_DENORMAL);
+}
+
+/* ---- integers ---- */
+
+/* The rounded magnitude of x modulo 2^128; *huge: it is at least 2^128. */
+static fp_bits reference_integer(double x, unsigned rounding, bool *huge)
+{
+	double whole = floor(fabs(x)), part = fabs(x) - whole;
+	int exp;
+	double fraction = frexp(fabs(x), &exp);
+
+	*huge = exp > 128;
+	if (exp > 53)
+		return exp - 53 > 127 ? 0 : (fp_bits)ldexp(fraction, 53) << (exp - 53);
+	bool odd = fmod(whole, 2) != 0;
+	return (fp_bits)whole + (part != 0 && choose(0, 1, part, 0, signbit(x), odd, rounding));
+}
+
+static void check_to_int(unsigned fmt, fp_bits a, double x)
+{
+	static const unsigned widths[] = { 8, 16, 32, 64, 128 };
+	unsigned bits = widths[below(5)], rule = below(4) << 4;
+	bool is_unsigned = below(2), huge = true, nan = isnan(x), sign = !nan && signbit(x);
+	struct fp_ctx ctx = { .rounding = (uint8_t)below(BP_ROUND_ODD + 1) };
+	fp_bits ones = ~(fp_bits)0 >> (128 - bits), magnitude = 0;
+	fp_bits largest = is_unsigned ? ones : ones >> 1, smallest = is_unsigned ? 0 : largest + 1;
+	uint32_t flags = 0, want_flags = 0;
+
+	if (isfinite(x))
+		magnitude = reference_integer(x, ctx.rounding, &huge);
+	fp_bits want = (sign ? ~magnitude + 1 : magnitude) & ones;
+	if (huge || magnitude > (sign ? smallest : largest)) {
+		want_flags = BP_FP_INVALID;
+		if (rule == BP_FTOI_INDEFINITE)
+			want = is_unsigned ? ones : smallest;
+		else if (rule != BP_FTOI_MODULAR)
+			want = nan && rule == BP_FTOI_NAN_ZERO ? 0 : sign ? smallest : largest;
+		else if (!isfinite(x))
+			want = 0;
+	} else if (fabs(x) != floor(fabs(x))) {
+		want_flags = BP_FP_INEXACT;
+	}
+	fp_bits got = fp_to_int(bits, fmt, a, rule | is_unsigned, &ctx, &flags);
+	flags &= ~(uint32_t)BP_FP_DENORMAL;
+	if (got != want || flags != want_flags)
+		g_error("%s %a to %u bits, rule %u mode %u: got %" G_GINT64_MODIFIER
+			"x:%" G_GINT64_MODIFIER "x %x, want %" G_GINT64_MODIFIER
+			"x:%" G_GINT64_MODIFIER "x %x",
+			fmt_names[fmt], x, bits, rule | is_unsigned, ctx.rounding,
+			(uint64_t)(got >> 64), (uint64_t)got, flags, (uint64_t)(want >> 64),
+			(uint64_t)want, want_flags);
+}
+
+static void test_to_int(void)
+{
+	static const struct fp_ctx ctx = { 0 };
+	static const unsigned fmts[] = { BP_F16, BP_F32, BP_F64, BP_BF16 };
+
+	random_state = 3000;
+	for (unsigned i = 0; i < rounds(200000); i++) {
+		unsigned fmt = fmts[i % 4], bias = (1u << exp_bits[fmt]) / 2 - 1;
+		uint32_t ignored = 0;
+		fp_bits a = random_value(fmt);
+		if (below(8) && fmt != BP_F16) /* where integers are */
+			a = assemble(fmt, below(2), bias - 2 + below(132) % (bias + 1),
+				random_fraction(fraction_bits[fmt]));
+		double x = as_double(fmt, a);
+		check_to_int(fmt, a, x);
+		check_to_int(BP_F80, fp_convert(BP_F80, fmt, a, &ctx, &ignored), x);
+		check_to_int(BP_F128, fp_convert(BP_F128, fmt, a, &ctx, &ignored), x);
+	}
+}
+
+static void test_from_int(void)
+{
+	static const unsigned fmts[] = { BP_F16, BP_F32, BP_BF16 }, widths[] = { 8, 16, 32, 64 };
+
+	random_state = 4000;
+	for (unsigned i = 0; i < rounds(100000); i++) {
+		unsigned fmt = fmts[i % 3], bits = widths[below(4)], is_unsigned = below(2);
+		struct fp_ctx ctx = { .rounding = (uint8_t)below(BP_ROUND_ODD + 1) };
+		uint32_t got_flags = 0, want_flags = 0, flags2 = 0;
+		uint64_t x = random64() >> below(64) << below(64);
+		x = below(2) ? ~x : x;
+		uint64_t cut = x << (64 - bits); /* the bits above must not matter */
+		bool sign = !is_unsigned && (int64_t)cut < 0;
+		uint64_t magnitude = (sign ? -cut : cut) >> (64 - bits);
+		double value = (double)(magnitude & ~(uint64_t)0x7ff), low = magnitude & 0x7ff;
+		struct exact e = exact_sum(sign ? -value : value, sign ? -low : low);
+		e.zero_from_signs = false;
+		fp_bits want = search_round(fmt, e, &ctx, &want_flags);
+		fp_bits got = fp_from_int(fmt, bits, x, is_unsigned, &ctx, &got_flags);
+		if (got != want || got_flags != want_flags)
+			g_error("%s from %u bits %" G_GINT64_MODIFIER
+				"x mode %u: got %x %x, want %x %x",
+				fmt_names[fmt], bits, x, ctx.rounding, (unsigned)got, got_flags,
+				(unsigned)want, want_flags);
+		/* through binary128, where 64 bits are exact */
+		got = fp_from_int(BP_F64, bits, x, is_unsigned, &ctx, &flags2);
+		fp_bits exact = fp_from_int(BP_F128, bits, x, is_unsigned, &ctx, &got_flags);
+		want_flags = 0;
+		g_assert(got == fp_convert(BP_F64, BP_F128, exact, &ctx, &want_flags));
+		g_assert_cmphex(flags2, ==, want_flags);
+		g_assert(fp_to_int(bits, BP_F128, exact, is_unsigned, &ctx, &want_flags) ==
+			(fp_bits)(x << (64 - bits) >> (64 - bits)));
+	}
+	/* 128 bits: -2^127, 2^128 - 1 */
+	struct fp_ctx to_zero = { .rounding = BP_ROUND_ZERO };
+	uint32_t flags = 0;
+	g_assert(
+		fp_from_int(BP_F32, 128, (fp_bits)1 << 127, false, &to_zero, &flags) == 0xff000000);
+	g_assert_cmphex(flags, ==, 0);
+	g_assert(fp_from_int(BP_F32, 128, ~(fp_bits)0, true, &to_zero, &flags) == 0x7f7fffff);
+	g_assert_cmphex(flags, ==, BP_FP_INEXACT);
+}
+
+/* ---- to a wider format and back: nothing is lost ---- */
+
+static void test_round_trip(void)
+{
+	static const uint8_t up[][2] = { { BP_F16, BP_F32 }, { BP_BF16, BP_F32 },
+		{ BP_F32, BP_F64 }, { BP_F64, BP_F80 }, { BP_F80, BP_F128 }, { BP_F16, BP_F128 },
+		{ BP_F64, BP_F128 } };
+	static const struct fp_ctx ctx = { .nan_rule = BP_NAN_FIRST };
+
+	random_state = 5000;
+	for (unsigned i = 0; i < rounds(70000); i++) {
+		unsigned from = up[i % G_N_ELEMENTS(up)][0], to = up[i % G_N_ELEMENTS(up)][1];
+		fp_bits x = random_value(from);
+		uint32_t flags = 0, class = fp_class(from, x);
+		fp_bits back =
+			fp_convert(from, to, fp_convert(to, from, x, &ctx, &flags), &ctx, &flags);
+		if (class == BP_FCLASS_SIGNALING)
+			x |= (fp_bits)1 << (fraction_bits[from] - 1);
+		g_assert(back == x);
+		g_assert_cmphex(flags & ~(uint32_t)BP_FP_DENORMAL, ==,
+			class == BP_FCLASS_SIGNALING ? BP_FP_INVALID : 0);
+	}
+}
+
+/* ---- time ---- */
+
+static void test_speed(void)
+{
+	enum { COUNT = 1024, LAPS = 2000 };
+	static fp_bits x[COUNT][3];
+
+	for (unsigned fmt = 0; fmt < BP_FP_FORMATS; fmt++) {
+		for (unsigned i = 0; i < COUNT; i++) /* numbers near 1 */
+			for (unsigned j = 0; j < 3; j++)
+				x[i][j] = assemble(fmt, 0, (1u << exp_bits[fmt]) / 2 - 3 + below(5),
+					wide(random64(), random64()) &
+						(((fp_bits)1 << fraction_bits[fmt]) - 1));
+		for (unsigned op = 0; op <= RINT; op++)
+			for (unsigned kind = 0; kind < 3; kind++) {
+				static const char *const kinds[] = { "portable", "fast",
+					"fast, inexact set" };
+				struct fp_ctx ctx = { .flags = BP_FP_TINY_AFTER |
+						(kind ? 0 : FP_PORTABLE) };
+				fp_bits sum = 0;
+				gint64 start = g_get_monotonic_time();
+				for (unsigned i = 0; i < COUNT * LAPS; i++) {
+					const fp_bits *o = x[i % COUNT];
+					uint32_t flags = kind == 2 ? BP_FP_INEXACT : 0;
+					sum += run(op, fmt, o[0], o[1], o[2], &ctx, &flags) + flags;
+				}
+				double us = (double)(g_get_monotonic_time() - start);
+				g_test_message("%s %s, %s: %.1f ns (%x)", fmt_names[fmt],
+					op_names[op], kinds[kind], us * 1000 / (COUNT * LAPS),
+					(unsigned)sum);
+			}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -578,5 +1060,15 @@ int main(int argc, char **argv)
 			g_test_add_data_func(path, data, test_host);
 		}
 	}
+	g_test_add_func("/fp/edges", test_edges);
+	g_test_add_func("/fp/fma-signs", test_fma_signs);
+	g_test_add_func("/fp/explicit-bit", test_explicit_bit);
+	g_test_add_func("/fp/class", test_class);
+	g_test_add_func("/fp/order", test_order);
+	g_test_add_func("/fp/to-int", test_to_int);
+	g_test_add_func("/fp/from-int", test_from_int);
+	g_test_add_func("/fp/round-trip", test_round_trip);
+	if (g_test_perf())
+		g_test_add_func("/fp/speed", test_speed);
 	return g_test_run();
 }
