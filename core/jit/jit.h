@@ -13,6 +13,7 @@
 #define JIT_JIT_H
 #include "tlb.h"
 #include <backplane/cpu.h>
+#include <backplane/engine.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -28,7 +29,8 @@ struct jit_jump {	/* one entry of the cache from (pc, key) to a block */
 };
 
 struct jit_code {	/* where code lies, as the cpu room found it */
-	void *ram;		/* identity of the RAM or ROM object; NULL: not cacheable (device) */
+	void *ram;		/* identity of the RAM or ROM object; NULL: not cacheable (a device, or a
+				 * mapping smaller than the page: one instruction is run and forgotten) */
 	uint64_t offset;	/* in it */
 	const uint8_t *bytes;	/* the code at pc */
 	uint32_t avail;		/* bytes up to the end of the page */
@@ -85,6 +87,26 @@ struct jit_cpu {
 	bool have_breakpoints;		/* one instruction a block, ask host->breakpoint */
 	void *engine;			/* the engine's own */
 };
+
+/* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but
+ * for jumps and engine, which are the engine's. The cpu room keeps to this:
+ *   - kick is cleared by the cpu room before run(); set, run() returns BP_EXIT_PENDING at the next
+ *     block's entry. So it does when head.pending is not 0 there.
+ *   - leave_after, set by any function of struct jit_host or a helper, makes run() return
+ *     BP_EXIT_PENDING right after that instruction; run() clears it.
+ *   - While a function of struct jit_host or a helper runs, head.pc is the instruction's and
+ *     head.icount the number of instructions before it.
+ *   - An instruction that raises counts as one, after deliver(); so does a fetch that faults.
+ *   - have_breakpoints and block_insns change between runs only, and code_cache_flush() follows. */
+extern const struct bp_engine interp_engine;
+/* The same for a CPU that is not an object: temporaries lie frame_offset bytes behind the instance,
+ * OBJECT_CPU_FRAME bytes. */
+void interp_init(struct jit_cpu *cpu, uint32_t frame_offset);
+void interp_finish(struct jit_cpu *cpu);
+int interp_run(struct jit_cpu *cpu, uint64_t budget); /* enum bp_exit */
+
+/* "bp.float/1" */
+extern const struct bp_float jit_float;
 
 /* A block: records of up to block_insns instructions from pc on, as built. */
 enum { BLOCK_RECORDS = 4096 };

@@ -26,4 +26,9 @@ struct tlb_entry {
 	void *target;		/* what is there: the cpu room's */
 };
 
+static inline unsigned tlb_index(uint64_t addr, unsigned page_bits)
+{
+	return (unsigned)(addr >> page_bits) & (TLB_SIZE - 1);
+}
+
 #endif
