@@ -187,7 +187,7 @@ static fp_bits square_root(struct fp_op *op, fp_bits x)
 	if (n.kind == KIND_INF)
 		return fp_pack_inf(op, false);
 	/* One bit of the root for two of the operand, as by hand; 2^exp with exp made even. */
-	unsigned bits = op->f->precision + 2u;
+	unsigned bits = op->f->precision + 1u;
 	u128 operand = n.exp & 1 ? n.sig : n.sig >> 1, root = 0, rest = 0;
 	for (unsigned i = 0; i < bits; i++) {
 		u128 bit = reduce(&rest, rest << 2 | operand >> 126, root << 2 | 1);
