@@ -103,7 +103,7 @@ static void dirty(struct rv_cpu *cpu, uint64_t unit)
 static uint64_t read_fcsr(struct rv_cpu *cpu, unsigned n)
 {
 	(void)n;
-	return cpu->frm << 5 | cpu->fflags;
+	return cpu->frm << 5 | (cpu->fflags & 31);
 }
 
 static void write_frm(struct rv_cpu *cpu, unsigned n, uint64_t value)
