@@ -20,10 +20,10 @@ int access_fault(struct vcpu *v, unsigned kind, unsigned access, unsigned regime
 	return BP_H_RAISED;
 }
 
-struct request {	/* a memop taken apart */
+struct request { /* a memop taken apart */
 	unsigned size, regime;
-	unsigned want;		/* permission asked of the page */
-	unsigned as;		/* how a fault is reported */
+	unsigned want; /* permission asked of the page */
+	unsigned as; /* how a fault is reported */
 };
 
 static struct request request_of(uint32_t memop, unsigned access)
@@ -85,12 +85,30 @@ static int bus_bytes(struct vcpu *v, const struct request *q, const struct place
 	return BP_H_OK;
 }
 
+/* Look up len bytes inside one page. Where one verdict ends sooner, each part is asked for, and a
+ * naturally aligned access that no single verdict covers is refused. */
+static int look(struct vcpu *v, const struct request *q, uint64_t addr, unsigned want, unsigned len,
+	struct place *p)
+{
+	if (tlb_lookup(v, q->regime, addr, want, q->as, p) != BP_H_OK)
+		return BP_H_RAISED;
+	if (p->length >= len)
+		return BP_H_OK;
+	if (len == q->size && !(addr & (len - 1)))
+		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BUS_ERROR);
+	struct place next = *p;
+	for (uint64_t done = p->length; done < len; done += next.length)
+		if (tlb_lookup(v, q->regime, addr + done, want, q->as, &next) != BP_H_OK)
+			return BP_H_RAISED;
+	return BP_H_OK;
+}
+
 /* len bytes inside one page; buf has alignment for copy() when addr has. */
-static int read_piece(struct vcpu *v, const struct request *q, uint64_t addr, void *buf,
-	unsigned len)
+static int read_piece(
+	struct vcpu *v, const struct request *q, uint64_t addr, void *buf, unsigned len)
 {
 	struct place p;
-	if (tlb_lookup(v, q->regime, addr, q->want, q->as, &p) != BP_H_OK)
+	if (look(v, q, addr, q->want, len, &p) != BP_H_OK)
 		return BP_H_RAISED;
 	if (!p.host)
 		return bus_bytes(v, q, &p, addr, buf, len, false);
@@ -124,8 +142,8 @@ static uint64_t wrap(const struct vcpu *v, uint64_t addr)
 	return v->type->address_bits == 32 ? (uint32_t)addr : addr;
 }
 
-static int read_bytes(struct vcpu *v, const struct request *q, uint64_t addr, void *buf,
-	unsigned len)
+static int read_bytes(
+	struct vcpu *v, const struct request *q, uint64_t addr, void *buf, unsigned len)
 {
 	unsigned first = first_piece(v, addr, len);
 	int r = read_piece(v, q, addr, buf, first);
@@ -137,15 +155,15 @@ static int read_bytes(struct vcpu *v, const struct request *q, uint64_t addr, vo
 }
 
 /* All or nothing: both pages are looked up before the first byte is written. */
-static int write_bytes(struct vcpu *v, const struct request *q, uint64_t addr, const void *buf,
-	unsigned len)
+static int write_bytes(
+	struct vcpu *v, const struct request *q, uint64_t addr, const void *buf, unsigned len)
 {
 	unsigned first = first_piece(v, addr, len);
 	uint64_t second = wrap(v, addr + first);
 	struct place a, b;
-	if (tlb_lookup(v, q->regime, addr, BP_ACC_WRITE, q->as, &a) != BP_H_OK)
+	if (look(v, q, addr, BP_ACC_WRITE, first, &a) != BP_H_OK)
 		return BP_H_RAISED;
-	if (first < len && tlb_lookup(v, q->regime, second, BP_ACC_WRITE, q->as, &b) != BP_H_OK)
+	if (first < len && look(v, q, second, BP_ACC_WRITE, len - first, &b) != BP_H_OK)
 		return BP_H_RAISED;
 	int r = write_piece(v, q, &a, addr, buf, first);
 	if (r == BP_H_OK && first < len)
@@ -191,8 +209,8 @@ int access_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_
 	return write_bytes(v, &q, addr, bytes, q.size);
 }
 
-int access_store_pair(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t a[8],
-	const uint64_t b[8])
+int access_store_pair(
+	struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t a[8], const uint64_t b[8])
 {
 	struct vcpu *v = (struct vcpu *)j;
 	struct request q = request_of(memop, BP_ACC_WRITE);
@@ -219,15 +237,15 @@ static int atomic_place(struct vcpu *v, const struct request *q, uint64_t addr, 
 		return access_fault(v, BP_FAULT_ALIGN, q->as, q->regime, addr, 0);
 	if (q->size > 16)
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BAD_SIZE);
-	if (tlb_lookup(v, q->regime, addr, q->want, q->as, p) != BP_H_OK)
+	if (look(v, q, addr, q->want, q->size, p) != BP_H_OK)
 		return BP_H_RAISED;
 	if (q->want == BP_ACC_WRITE ? !p->writable : !p->host)
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BUS_ERROR);
 	return BP_H_OK;
 }
 
-static int atomic_done(struct vcpu *v, const struct request *q, const struct place *p,
-	uint64_t addr, bool wrote)
+static int atomic_done(
+	struct vcpu *v, const struct request *q, const struct place *p, uint64_t addr, bool wrote)
 {
 	if (wrote) {
 		bus_ram_dirty(p->ram, p->offset, q->size);
@@ -247,8 +265,8 @@ static bool cas(uint8_t *host, unsigned size, uint64_t expected[2], const uint64
 	switch (size) {
 	case 1: {
 		uint8_t e = (uint8_t)expected[0];
-		ok = __atomic_compare_exchange_n(host, &e, (uint8_t)desired[0], false,
-			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		ok = __atomic_compare_exchange_n(
+			host, &e, (uint8_t)desired[0], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 		expected[0] = e;
 		break;
 	}
@@ -296,7 +314,7 @@ static uint64_t combine(unsigned op, uint64_t old, uint64_t x, unsigned size)
 	case BP_RMW_MAXS: return so > sx ? uo : ux;
 	case BP_RMW_MINU: return uo < ux ? uo : ux;
 	case BP_RMW_MAXU: return uo > ux ? uo : ux;
-	default: return ux;	/* BP_RMW_SWAP */
+	default: return ux; /* BP_RMW_SWAP */
 	}
 }
 
@@ -373,8 +391,8 @@ int access_ll(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[2
 	return atomic_done(v, &q, &p, addr, false);
 }
 
-int access_sc(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t value[2],
-	uint64_t *failed)
+int access_sc(
+	struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t value[2], uint64_t *failed)
 {
 	struct vcpu *v = (struct vcpu *)j;
 	struct request q = request_of(memop, BP_ACC_WRITE);
@@ -411,8 +429,7 @@ int access_probe(struct jit_cpu *j, uint64_t addr, uint64_t len, unsigned access
 	return BP_H_OK;
 }
 
-int access_bytes(struct vcpu *v, uint64_t addr, void *buf, uint32_t len, uint32_t memop,
-	bool write)
+int access_bytes(struct vcpu *v, uint64_t addr, void *buf, uint32_t len, uint32_t memop, bool write)
 {
 	struct request q = request_of(memop, write ? BP_ACC_WRITE : BP_ACC_READ);
 	uint8_t *bytes = buf;

@@ -45,8 +45,8 @@ static void mark_page(struct vcpu *v, struct bus_ram *ram, uint64_t offset)
 }
 
 /* Code outside RAM: as many bytes as the device gives, up to the longest instruction. */
-static int fetch_device(struct vcpu *v, uint64_t pc, unsigned regime, const struct place *p,
-	struct jit_code *out)
+static int fetch_device(
+	struct vcpu *v, uint64_t pc, unsigned regime, const struct place *p, struct jit_code *out)
 {
 	unsigned step = v->type->insn_align ? v->type->insn_align : 1, n = 0;
 	uint64_t left = ~v->jit.page_mask + 1 - (pc & ~v->jit.page_mask);
@@ -152,8 +152,8 @@ void code_stopped(struct vcpu *v, enum bp_exit why)
 	v->resume_pc = v->jit.head->pc;
 	v->resuming = why == BP_EXIT_BREAKPOINT;
 	if (stop_listener)
-		stop_listener(v->object, why,
-			why == BP_EXIT_BREAKPOINT ? v->resume_pc : v->stop_addr);
+		stop_listener(
+			v->object, why, why == BP_EXIT_BREAKPOINT ? v->resume_pc : v->stop_addr);
 	sched_request(v->cpu, BP_REQ_PAUSE, 0);
 }
 

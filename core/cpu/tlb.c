@@ -160,7 +160,8 @@ void tlb_protect(struct vcpu *v, const struct bus_ram *ram, uint64_t page_offset
 				continue;
 			for (struct tlb_entry *e = s->table[r]; e < s->table[r] + TLB_SIZE; e++) {
 				uint64_t *tag = &e->tag[BP_ACC_WRITE];
-				if (*tag != TLB_NONE && (*tag & v->jit.page_mask) + e->addend == host)
+				if (*tag != TLB_NONE &&
+					(*tag & v->jit.page_mask) + e->addend == host)
 					*tag |= TLB_SLOW;
 			}
 		}
@@ -182,8 +183,8 @@ static void note_large(struct tlb_slot *s, uint64_t addr, unsigned length_log2)
 	}
 }
 
-static struct tlb_entry *entry_for(struct vcpu *v, struct tlb_slot *s, unsigned regime,
-	uint64_t page)
+static struct tlb_entry *entry_for(
+	struct vcpu *v, struct tlb_slot *s, unsigned regime, uint64_t page)
 {
 	if (!s->table[regime]) {
 		s->table[regime] = g_new(struct tlb_entry, TLB_SIZE);
@@ -224,6 +225,11 @@ static void enter(struct vcpu *v, unsigned regime, uint64_t addr, const struct b
 	}
 }
 
+static uint64_t page_left(const struct vcpu *v, uint64_t addr)
+{
+	return ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
+}
+
 static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, bool debug,
 	struct bp_walk *w, struct place *out)
 {
@@ -238,6 +244,9 @@ static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access,
 		.offset = t.offset,
 		.phys = w->phys,
 		.space = space,
+		.length = w->length_log2 < v->jit.page_bits ? (UINT64_C(1) << w->length_log2) -
+				(addr & ((UINT64_C(1) << w->length_log2) - 1))
+							    : page_left(v, addr),
 		.writable = t.host && t.writable };
 	return 0;
 }
@@ -248,7 +257,8 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 	const struct tlb_entry *e = &v->jit.tlb[regime][addr >> v->jit.page_bits & (TLB_SIZE - 1)];
 	uint64_t tag = e->tag[want_access];
 	if (tag != TLB_NONE && (tag & v->jit.page_mask) == (addr & v->jit.page_mask)) {
-		*out = (struct place){ .phys = e->phys | (addr & ~v->jit.page_mask) };
+		*out = (struct place){ .phys = e->phys | (addr & ~v->jit.page_mask),
+			.length = page_left(v, addr) };
 		if (!e->addend) {
 			out->space = e->target;
 			return BP_H_OK;
@@ -257,8 +267,8 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 		out->ram = e->target;
 		out->offset = (uint64_t)(out->host - out->ram->host);
 		out->space = v->memory;
-		out->writable = e->tag[BP_ACC_WRITE] != TLB_NONE &&
-			!(e->tag[BP_ACC_WRITE] & TLB_NOT_RAM);
+		out->writable =
+			e->tag[BP_ACC_WRITE] != TLB_NONE && !(e->tag[BP_ACC_WRITE] & TLB_NOT_RAM);
 		return BP_H_OK;
 	}
 	struct bp_walk w;

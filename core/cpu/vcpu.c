@@ -152,7 +152,8 @@ int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *
 	const struct bp_cpu *type = o->type->ext;
 	if (!type || type->size < sizeof(*type) || type->ir_level != BP_IR_LEVEL)
 		return object_fail(err,
-			"this CPU type was built for another level of the intermediate representation "
+			"this CPU type was built for another level of the intermediate "
+			"representation "
 			"than %d; rebuild its plugin",
 			BP_IR_LEVEL);
 	if (!options->memory)
@@ -211,8 +212,8 @@ void vcpu_destroy(struct object *o)
 
 /* ---- "bp.cpu-core/1" ---- */
 
-static void trace_memory(struct vcpu *v, uint64_t addr, unsigned bytes, unsigned write,
-	const uint64_t *value)
+static void trace_memory(
+	struct vcpu *v, uint64_t addr, unsigned bytes, unsigned write, const uint64_t *value)
 {
 	struct bp_trace_memory e = { .size = sizeof(e),
 		.cpu = v->jit.head->index,
@@ -262,8 +263,8 @@ static int service_load_bytes(void *cpu, uint64_t addr, void *buf, uint32_t len,
 	return r;
 }
 
-static int service_store_bytes(void *cpu, uint64_t addr, const void *buf, uint32_t len,
-	uint32_t memop)
+static int service_store_bytes(
+	void *cpu, uint64_t addr, const void *buf, uint32_t len, uint32_t memop)
 {
 	struct vcpu *v = vcpu_of(cpu);
 	uint8_t bytes[256];
@@ -282,15 +283,16 @@ static int service_store_bytes(void *cpu, uint64_t addr, const void *buf, uint32
 	return BP_H_OK;
 }
 
-static int service_probe(void *cpu, uint64_t addr, uint32_t len, unsigned access, uint32_t memop,
-	int quiet)
+static int service_probe(
+	void *cpu, uint64_t addr, uint32_t len, unsigned access, uint32_t memop, int quiet)
 {
 	struct vcpu *v = vcpu_of(cpu);
 	struct place p;
 	if (!quiet)
 		return access_probe(&v->jit, addr, len, access, memop);
 	unsigned regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
-	for (uint64_t at = addr; at - addr < len; at = (at & v->jit.page_mask) + ~v->jit.page_mask + 1)
+	for (uint64_t at = addr; at - addr < len;
+		at = (at & v->jit.page_mask) + ~v->jit.page_mask + 1)
 		if (tlb_peek(v, regime, at, access, &p) != 0)
 			return 1;
 	return 0;
@@ -301,7 +303,8 @@ static int service_phys_load(void *cpu, uint64_t phys, unsigned bytes, uint64_t 
 	struct vcpu *v = vcpu_of(cpu);
 	struct bus_target t;
 	*value = 0;
-	if (bus_resolve(v->memory, phys, &t), t.host && t.length >= bytes && !(phys & (bytes - 1))) {
+	if (bus_resolve(v->memory, phys, &t),
+		t.host && t.length >= bytes && !(phys & (bytes - 1))) {
 		*value = bytes == 8 ? __atomic_load_n((uint64_t *)(void *)t.host, __ATOMIC_ACQUIRE)
 				    : __atomic_load_n((uint32_t *)(void *)t.host, __ATOMIC_ACQUIRE);
 		return BP_OK;
@@ -313,8 +316,8 @@ static int service_phys_load(void *cpu, uint64_t phys, unsigned bytes, uint64_t 
 	return bus_access(v->memory, phys, value, bytes, false, &how);
 }
 
-static int service_phys_cas(void *cpu, uint64_t phys, unsigned bytes, uint64_t *expected,
-	uint64_t desired)
+static int service_phys_cas(
+	void *cpu, uint64_t phys, unsigned bytes, uint64_t *expected, uint64_t desired)
 {
 	struct vcpu *v = vcpu_of(cpu);
 	struct bus_target t;
@@ -377,8 +380,8 @@ static void flush_one(void *arg, void *ctx)
 	tlb_flush(arg, f->addr, f->len, f->id, f->any_id, f->global);
 }
 
-static void service_tlb_flush(void *cpu, uint64_t addr, uint64_t len, uint64_t id, int any_id,
-	int global, int everywhere)
+static void service_tlb_flush(
+	void *cpu, uint64_t addr, uint64_t len, uint64_t id, int any_id, int global, int everywhere)
 {
 	struct flush f = { addr, len, id, any_id, global };
 	if (!vcpu_of(cpu))

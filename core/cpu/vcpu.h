@@ -14,9 +14,9 @@
 #include <backplane/engine.h>
 
 struct vcpu_options {
-	struct bus_space *memory;	/* where translated addresses go */
-	uint32_t block_insns;		/* 0: the engine's default */
-	bool check_ir;			/* verify every translation, at two addresses */
+	struct bus_space *memory; /* where translated addresses go */
+	uint32_t block_insns; /* 0: the engine's default */
+	bool check_ir; /* verify every translation, at two addresses */
 };
 
 /* Make the CPU behind a created object; its thread starts with sched_run. */

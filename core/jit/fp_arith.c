@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Add, subtract, multiply, divide, square root and fused multiply-add. */
+#include "fp_fast.h"
 #include "fp_internal.h"
 
 struct u256 {
@@ -45,24 +46,27 @@ static bool zero_sum_sign(const struct fp_op *op, bool a, bool b)
 	return a == b ? a : op->ctx->rounding == BP_ROUND_DOWN;
 }
 
+static fp_bits pack_finite(struct fp_op *op, bool sign, int exp, u128 sig)
+{
+	struct fp_num n = { .kind = KIND_FINITE, .sign = sign, .exp = exp, .sig = sig };
+
+	return fp_round_pack(op, &n);
+}
+
 /* a + b, both finite and not 0. All formats leave the last 15 bits of sig clear, so one place is free
  * for a carry, and where bits are jammed the difference loses at most one leading bit. */
-static struct fp_num add_finite(const struct fp_op *op, struct fp_num a, struct fp_num b)
+static fp_bits add_finite(struct fp_op *op, const struct fp_num *a, const struct fp_num *b)
 {
-	if (a.exp < b.exp || (a.exp == b.exp && a.sig < b.sig)) {
-		struct fp_num swap = a;
-		a = b;
-		b = swap;
-	}
-	u128 larger = a.sig >> 1, smaller = fp_shift_jam(b.sig, (unsigned)(a.exp - b.exp) + 1);
+	bool swap = a->exp < b->exp || (a->exp == b->exp && a->sig < b->sig);
+	const struct fp_num *larger = swap ? b : a, *smaller = swap ? a : b;
+	unsigned distance = (unsigned)(larger->exp - smaller->exp);
+	u128 sum = larger->sig >> 1, other = fp_shift_jam(smaller->sig, distance + 1);
 
-	u128 sum = a.sign == b.sign ? larger + smaller : larger - smaller;
+	sum = a->sign == b->sign ? sum + other : sum - other;
 	if (!sum)
-		return (struct fp_num){ .sign = zero_sum_sign(op, a.sign, b.sign) };
-	unsigned shift = fp_clz(sum);
-	a.sig = sum << shift;
-	a.exp += 1 - (int)shift;
-	return a;
+		return fp_pack_zero(op, zero_sum_sign(op, a->sign, b->sign));
+	int shift = (int)fp_clz(sum);
+	return pack_finite(op, larger->sign, larger->exp + 1 - shift, sum << shift);
 }
 
 static fp_bits add(struct fp_op *op, fp_bits x, fp_bits y, bool negate_y)
@@ -72,14 +76,24 @@ static fp_bits add(struct fp_op *op, fp_bits x, fp_bits y, bool negate_y)
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]))
 		return fp_pick_nan(op, n, 2);
 	n[1].sign ^= negate_y;
-	if (n[0].kind == FP_FINITE && n[1].kind == FP_FINITE)
-		return fp_round_pack(op, add_finite(op, n[0], n[1]));
-	if (n[0].kind == FP_INF && n[1].kind == FP_INF && n[0].sign != n[1].sign)
+	if (n[0].kind == KIND_FINITE && n[1].kind == KIND_FINITE)
+		return add_finite(op, &n[0], &n[1]);
+	if (n[0].kind == KIND_INF && n[1].kind == KIND_INF && n[0].sign != n[1].sign)
 		return fp_invalid(op);
-	if (n[0].kind == FP_ZERO && n[1].kind == FP_ZERO)
+	if (n[0].kind == KIND_ZERO && n[1].kind == KIND_ZERO)
 		return fp_pack_zero(op, zero_sum_sign(op, n[0].sign, n[1].sign));
 	/* an infinity, or the number that is not zero */
-	return fp_round_pack(op, n[0].kind > n[1].kind ? n[0] : n[1]);
+	return fp_round_pack(op, n[0].kind > n[1].kind ? &n[0] : &n[1]);
+}
+
+/* Significand of a product, shifted so that bit 255 is set. */
+static struct u256 normal_product(const struct fp_num *a, const struct fp_num *b, int *exp)
+{
+	struct u256 product = multiply(a->sig, b->sig); /* at least 2^254 */
+	unsigned shift = fp_clz(product.hi);
+
+	*exp = a->exp + b->exp + 1 - (int)shift;
+	return shift_left(product, shift);
 }
 
 static fp_bits mul(struct fp_op *op, fp_bits x, fp_bits y)
@@ -89,21 +103,26 @@ static fp_bits mul(struct fp_op *op, fp_bits x, fp_bits y)
 
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]))
 		return fp_pick_nan(op, n, 2);
-	if (n[0].kind != FP_FINITE || n[1].kind != FP_FINITE) {
-		if (n[0].kind != FP_INF && n[1].kind != FP_INF)
+	if (n[0].kind != KIND_FINITE || n[1].kind != KIND_FINITE) {
+		if (n[0].kind != KIND_INF && n[1].kind != KIND_INF)
 			return fp_pack_zero(op, sign);
-		if (n[0].kind == FP_ZERO || n[1].kind == FP_ZERO)
+		if (n[0].kind == KIND_ZERO || n[1].kind == KIND_ZERO)
 			return fp_invalid(op);
 		return fp_pack_inf(op, sign);
 	}
-	struct u256 product = multiply(n[0].sig, n[1].sig); /* [2^254, 2^256) */
-	unsigned shift = fp_clz(product.hi);
-	product = shift_left(product, shift);
-	return fp_round_pack(op,
-		(struct fp_num){ .kind = FP_FINITE,
-			.sign = sign,
-			.sig = product.hi | (product.lo != 0),
-			.exp = n[0].exp + n[1].exp + 1 - (int)shift });
+	int exp;
+	struct u256 product = normal_product(&n[0], &n[1], &exp);
+	return pack_finite(op, sign, exp, product.hi | (product.lo != 0));
+}
+
+/* *rest = x - y and 1, or x and 0 where x < y; |x - y| < 2^127. Without a branch: it would be
+ * mispredicted half the time. */
+static u128 reduce(u128 *rest, u128 x, u128 y)
+{
+	u128 difference = x - y, less = difference >> 127;
+
+	*rest = difference + (y & -less);
+	return less ^ 1;
 }
 
 /* a / b * 2^127 where 1 <= a / b < 2, or twice that where 1/2 <= a / b < 1; jammed. */
@@ -123,16 +142,13 @@ static u128 divide(const struct fp_op *op, u128 a, u128 b)
 		}
 		return quotient | (rest != 0);
 	}
+	a >>= 1; /* the last bits are clear; twice the rest must not overflow */
+	b >>= 1;
 	quotient = a >= b;
 	rest = a >= b ? a - b : a;
-	while (!(quotient & FP_TOP)) {
-		bool carry = rest & FP_TOP;
-		rest <<= 1;
-		quotient <<= 1;
-		if (carry || rest >= b) {
-			rest -= b;
-			quotient |= 1;
-		}
+	while (!(quotient & SIG_TOP)) {
+		u128 bit = reduce(&rest, rest << 1, b);
+		quotient = quotient << 1 | bit;
 	}
 	return quotient | (rest != 0);
 }
@@ -144,21 +160,18 @@ static fp_bits div(struct fp_op *op, fp_bits x, fp_bits y)
 
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]))
 		return fp_pick_nan(op, n, 2);
-	if (n[0].kind != FP_FINITE || n[1].kind != FP_FINITE) {
+	if (n[0].kind != KIND_FINITE || n[1].kind != KIND_FINITE) {
 		if (n[0].kind == n[1].kind)
 			return fp_invalid(op);
-		if (n[0].kind == FP_INF)
+		if (n[0].kind == KIND_INF)
 			return fp_pack_inf(op, sign);
-		if (n[0].kind == FP_ZERO || n[1].kind == FP_INF)
+		if (n[0].kind == KIND_ZERO || n[1].kind == KIND_INF)
 			return fp_pack_zero(op, sign);
 		op->raised = BP_FP_DIVZERO;
 		return fp_pack_inf(op, sign);
 	}
-	return fp_round_pack(op,
-		(struct fp_num){ .kind = FP_FINITE,
-			.sign = sign,
-			.sig = divide(op, n[0].sig, n[1].sig),
-			.exp = n[0].exp - n[1].exp - (n[0].sig < n[1].sig) });
+	int exp = n[0].exp - n[1].exp - (n[0].sig < n[1].sig);
+	return pack_finite(op, sign, exp, divide(op, n[0].sig, n[1].sig));
 }
 
 static fp_bits square_root(struct fp_op *op, fp_bits x)
@@ -167,60 +180,53 @@ static fp_bits square_root(struct fp_op *op, fp_bits x)
 
 	if (fp_is_nan(&n))
 		return fp_pick_nan(op, &n, 1);
-	if (n.kind == FP_ZERO)
+	if (n.kind == KIND_ZERO)
 		return fp_pack_zero(op, n.sign);
 	if (n.sign)
 		return fp_invalid(op);
-	if (n.kind == FP_INF)
+	if (n.kind == KIND_INF)
 		return fp_pack_inf(op, false);
 	/* One bit of the root for two of the operand, as by hand; 2^exp with exp made even. */
-	unsigned bits = op->f->precision + 2u;
+	unsigned bits = op->f->precision + 1u;
 	u128 operand = n.exp & 1 ? n.sig : n.sig >> 1, root = 0, rest = 0;
 	for (unsigned i = 0; i < bits; i++) {
-		u128 subtrahend = root << 2 | 1;
-		rest = rest << 2 | operand >> 126;
+		u128 bit = reduce(&rest, rest << 2 | operand >> 126, root << 2 | 1);
 		operand <<= 2;
-		root <<= 1;
-		if (rest >= subtrahend) {
-			rest -= subtrahend;
-			root |= 1;
-		}
+		root = root << 1 | bit;
 	}
-	n.sig = root << (128 - bits) | (rest != 0);
-	n.exp = (n.exp - (n.exp & 1)) / 2;
-	return fp_round_pack(op, n);
+	int half = (n.exp - (n.exp & 1)) / 2;
+	return pack_finite(op, false, half, root << (128 - bits) | (rest != 0));
 }
 
-/* x * 2^x_exp + y * 2^y_exp as add_finite does; the last 30 bits of the wider operand are clear. */
-static struct fp_num add_wide(const struct fp_op *op, struct u256 x, int x_exp, bool x_sign,
-	struct u256 y, int y_exp, bool y_sign)
+/* As add_finite, but the significands go on in 128 bits more, of which the last 30 are clear. */
+static fp_bits add_wide(
+	struct fp_op *op, const struct fp_num *a, u128 a_low, const struct fp_num *b, u128 b_low)
 {
-	if (x_exp < y_exp || (x_exp == y_exp && (x.hi < y.hi || (x.hi == y.hi && x.lo < y.lo))))
-		return add_wide(op, y, y_exp, y_sign, x, x_exp, x_sign);
-	x = shift_jam(x, 1);
-	y = shift_jam(y, (unsigned)(x_exp - y_exp) + 1);
-	if (x_sign == y_sign) {
-		x.lo += y.lo;
-		x.hi += y.hi + (x.lo < y.lo);
+	if (a->exp < b->exp ||
+		(a->exp == b->exp && (a->sig < b->sig || (a->sig == b->sig && a_low < b_low))))
+		return add_wide(op, b, b_low, a, a_low);
+	struct u256 sum = shift_jam((struct u256){ a->sig, a_low }, 1);
+	struct u256 other =
+		shift_jam((struct u256){ b->sig, b_low }, (unsigned)(a->exp - b->exp) + 1);
+	if (a->sign == b->sign) {
+		sum.lo += other.lo;
+		sum.hi += other.hi + (sum.lo < other.lo);
 	} else {
-		x.hi -= y.hi + (x.lo < y.lo);
-		x.lo -= y.lo;
+		sum.hi -= other.hi + (sum.lo < other.lo);
+		sum.lo -= other.lo;
 	}
-	if (!(x.hi | x.lo))
-		return (struct fp_num){ .sign = zero_sum_sign(op, x_sign, y_sign) };
-	unsigned shift = x.hi ? fp_clz(x.hi) : 128 + fp_clz(x.lo);
-	x = shift_left(x, shift);
-	return (struct fp_num){ .kind = FP_FINITE,
-		.sign = x_sign,
-		.sig = x.hi | (x.lo != 0),
-		.exp = x_exp + 1 - (int)shift };
+	if (!(sum.hi | sum.lo))
+		return fp_pack_zero(op, zero_sum_sign(op, a->sign, b->sign));
+	unsigned shift = sum.hi ? fp_clz(sum.hi) : 128 + fp_clz(sum.lo);
+	sum = shift_left(sum, shift);
+	return pack_finite(op, a->sign, a->exp + 1 - (int)shift, sum.hi | (sum.lo != 0));
 }
 
 static fp_bits fma_nan(struct fp_op *op, const struct fp_num n[3], bool infinity_times_zero)
 {
 	bool invalid = infinity_times_zero && !(op->ctx->flags & FP_INFZERO_QUIET);
 
-	if (infinity_times_zero && n[2].kind == FP_QNAN && op->ctx->flags & FP_INFZERO_DEFAULT)
+	if (infinity_times_zero && n[2].kind == KIND_QNAN && op->ctx->flags & FP_INFZERO_DEFAULT)
 		return fp_invalid(op);
 	fp_bits result = fp_pick_nan(op, n, 3);
 	op->raised |= invalid ? BP_FP_INVALID : 0;
@@ -231,41 +237,40 @@ static fp_bits fused(struct fp_op *op, fp_bits x, fp_bits y, fp_bits z, unsigned
 {
 	struct fp_num n[3] = { fp_unpack(op, op->f, x), fp_unpack(op, op->f, y),
 		fp_unpack(op, op->f, z) };
-	bool infinity = n[0].kind == FP_INF || n[1].kind == FP_INF;
-	bool zero = n[0].kind == FP_ZERO || n[1].kind == FP_ZERO;
+	bool infinity = n[0].kind == KIND_INF || n[1].kind == KIND_INF;
+	bool zero = n[0].kind == KIND_ZERO || n[1].kind == KIND_ZERO;
+	int exp;
 
 	if (fp_is_nan(&n[0]) || fp_is_nan(&n[1]) || fp_is_nan(&n[2]))
 		return fma_nan(op, n, infinity && zero);
 	bool sign = n[0].sign ^ n[1].sign ^ !!(negate & BP_FMA_NEG_PRODUCT);
 	n[2].sign ^= !!(negate & BP_FMA_NEG_ADDEND);
 	if (infinity) {
-		if (zero || (n[2].kind == FP_INF && n[2].sign != sign))
+		if (zero || (n[2].kind == KIND_INF && n[2].sign != sign))
 			return fp_invalid(op);
 		return fp_pack_inf(op, sign);
 	}
-	if (zero && n[2].kind == FP_ZERO)
+	if (zero && n[2].kind == KIND_ZERO)
 		return fp_pack_zero(op, zero_sum_sign(op, sign, n[2].sign));
-	if (zero || n[2].kind == FP_INF)
-		return fp_round_pack(op, n[2]);
-	struct u256 product = multiply(n[0].sig, n[1].sig);
-	unsigned shift = fp_clz(product.hi);
-	product = shift_left(product, shift);
-	int exp = n[0].exp + n[1].exp + 1 - (int)shift;
-	if (n[2].kind == FP_ZERO)
-		return fp_round_pack(op,
-			(struct fp_num){ .kind = FP_FINITE,
-				.sign = sign,
-				.sig = product.hi | (product.lo != 0),
-				.exp = exp });
-	struct u256 addend = { n[2].sig, 0 };
-	return fp_round_pack(op, add_wide(op, product, exp, sign, addend, n[2].exp, n[2].sign));
+	if (zero || n[2].kind == KIND_INF)
+		return fp_round_pack(op, &n[2]);
+	struct u256 wide = normal_product(&n[0], &n[1], &exp);
+	struct fp_num product = { .kind = KIND_FINITE, .sign = sign, .sig = wide.hi, .exp = exp };
+	if (n[2].kind == KIND_ZERO)
+		return pack_finite(op, sign, exp, wide.hi | (wide.lo != 0));
+	if (op->f->precision <= 56) /* the product leaves 16 bits of its upper half clear */
+		return add_finite(op, &product, &n[2]);
+	return add_wide(op, &product, wide.lo, &n[2], 0);
 }
 
 fp_bits fp_add(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = add(&op, a, b, false);
+	fp_bits result;
 
+	if (fp_fast(FAST_ADD, fmt, a, b, ctx, &result, flags))
+		return result;
+	result = add(&op, a, b, false);
 	*flags |= op.raised;
 	return result;
 }
@@ -273,8 +278,11 @@ fp_bits fp_add(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_sub(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = add(&op, a, b, true);
+	fp_bits result, sign = (fp_bits)1 << (op.f->exp_pos + op.f->exp_bits);
 
+	if (fp_fast(FAST_ADD, fmt, a, b ^ sign, ctx, &result, flags))
+		return result;
+	result = add(&op, a, b, true);
 	*flags |= op.raised;
 	return result;
 }
@@ -282,8 +290,11 @@ fp_bits fp_sub(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_mul(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = mul(&op, a, b);
+	fp_bits result;
 
+	if (fp_fast(FAST_MUL, fmt, a, b, ctx, &result, flags))
+		return result;
+	result = mul(&op, a, b);
 	*flags |= op.raised;
 	return result;
 }
@@ -291,8 +302,11 @@ fp_bits fp_mul(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_div(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = div(&op, a, b);
+	fp_bits result;
 
+	if (fp_fast(FAST_DIV, fmt, a, b, ctx, &result, flags))
+		return result;
+	result = div(&op, a, b);
 	*flags |= op.raised;
 	return result;
 }
@@ -300,8 +314,11 @@ fp_bits fp_div(unsigned fmt, fp_bits a, fp_bits b, const struct fp_ctx *ctx, uin
 fp_bits fp_sqrt(unsigned fmt, fp_bits a, const struct fp_ctx *ctx, uint32_t *flags)
 {
 	struct fp_op op = { &fp_formats[fmt], ctx, 0 };
-	fp_bits result = square_root(&op, a);
+	fp_bits result;
 
+	if (fp_fast(FAST_SQRT, fmt, a, 0, ctx, &result, flags))
+		return result;
+	result = square_root(&op, a);
 	*flags |= op.raised;
 	return result;
 }

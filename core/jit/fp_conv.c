@@ -7,14 +7,14 @@
 /* -1, 0, 1 as a is less than, equal to or greater than b; no NaNs. */
 static int order(const struct fp_num *a, const struct fp_num *b)
 {
-	if (a->kind == FP_ZERO && b->kind == FP_ZERO)
+	if (a->kind == KIND_ZERO && b->kind == KIND_ZERO)
 		return 0;
-	if (a->sign != b->sign || a->kind == FP_ZERO || b->kind == FP_ZERO)
-		return (a->kind == FP_ZERO ? !b->sign : a->sign) ? -1 : 1;
+	if (a->sign != b->sign || a->kind == KIND_ZERO || b->kind == KIND_ZERO)
+		return (a->kind == KIND_ZERO ? !b->sign : a->sign) ? -1 : 1;
 	int larger = a->sign ? -1 : 1;
 	if (a->kind != b->kind)
 		return a->kind > b->kind ? larger : -larger;
-	if (a->kind == FP_INF)
+	if (a->kind == KIND_INF)
 		return 0;
 	if (a->exp != b->exp)
 		return a->exp > b->exp ? larger : -larger;
@@ -49,7 +49,7 @@ static fp_bits unchanged(const struct fp_op *op, const struct fp_num *n, fp_bits
 {
 	const struct fp_format *f = op->f;
 
-	if (n->kind == FP_ZERO)
+	if (n->kind == KIND_ZERO)
 		return fp_pack_zero(op, n->sign);
 	return bits & ~(~(u128)0 << (f->exp_pos + f->exp_bits) << 1);
 }
@@ -103,10 +103,10 @@ uint32_t fp_class(unsigned fmt, fp_bits a)
 	struct fp_num n = fp_unpack(&op, op.f, a);
 
 	switch (n.kind) {
-	case FP_ZERO: return n.sign ? BP_FCLASS_NEG_ZERO : BP_FCLASS_POS_ZERO;
-	case FP_INF: return n.sign ? BP_FCLASS_NEG_INF : BP_FCLASS_POS_INF;
-	case FP_QNAN: return BP_FCLASS_QUIET;
-	case FP_FINITE: break;
+	case KIND_ZERO: return n.sign ? BP_FCLASS_NEG_ZERO : BP_FCLASS_POS_ZERO;
+	case KIND_INF: return n.sign ? BP_FCLASS_NEG_INF : BP_FCLASS_POS_INF;
+	case KIND_QNAN: return BP_FCLASS_QUIET;
+	case KIND_FINITE: break;
 	default: return BP_FCLASS_SIGNALING;
 	}
 	if (op.raised & BP_FP_DENORMAL)
@@ -159,9 +159,9 @@ static u128 to_int(struct fp_op *op, unsigned bits, fp_bits a, unsigned ftoi)
 	u128 ones = ~(u128)0 >> (128 - bits), limit;
 	bool too_large;
 
-	if (n.kind == FP_ZERO)
+	if (n.kind == KIND_ZERO)
 		return 0;
-	if (n.kind != FP_FINITE) {
+	if (n.kind != KIND_FINITE) {
 		op->raised = BP_FP_INVALID;
 		return out_of_range(bits, ftoi, fp_is_nan(&n), n.sign);
 	}
@@ -195,7 +195,7 @@ fp_bits fp_from_int(unsigned fmt, unsigned bits, fp_bits a, bool is_unsigned,
 	struct fp_num n = { .sig = a & ones };
 
 	if (n.sig) {
-		n.kind = FP_FINITE;
+		n.kind = KIND_FINITE;
 		n.sign = !is_unsigned && a >> (bits - 1) & 1;
 		if (n.sign)
 			n.sig = -n.sig & ones;
@@ -203,7 +203,7 @@ fp_bits fp_from_int(unsigned fmt, unsigned bits, fp_bits a, bool is_unsigned,
 		n.sig <<= shift;
 		n.exp = 127 - (int)shift;
 	}
-	fp_bits result = fp_round_pack(&op, n);
+	fp_bits result = fp_round_pack(&op, &n);
 	*flags |= op.raised;
 	return result;
 }
@@ -215,7 +215,7 @@ static fp_bits round_to_int(struct fp_op *op, fp_bits a)
 
 	if (fp_is_nan(&n))
 		return fp_pick_nan(op, &n, 1);
-	if (n.kind != FP_FINITE || n.exp >= op->f->precision - 1)
+	if (n.kind != KIND_FINITE || n.exp >= op->f->precision - 1)
 		return unchanged(op, &n, a);
 	n.sig = integral(op, &n, &too_large);
 	if (!n.sig)
@@ -223,7 +223,7 @@ static fp_bits round_to_int(struct fp_op *op, fp_bits a)
 	unsigned shift = fp_clz(n.sig);
 	n.sig <<= shift;
 	n.exp = 127 - (int)shift;
-	return fp_round_pack(op, n);
+	return fp_round_pack(op, &n);
 }
 
 fp_bits fp_round_to_int(
@@ -244,7 +244,7 @@ fp_bits fp_convert(unsigned to, unsigned from, fp_bits a, const struct fp_ctx *c
 {
 	struct fp_op op = { &fp_formats[to], ctx, 0 };
 	struct fp_num n = fp_unpack(&op, &fp_formats[from], a);
-	fp_bits result = fp_is_nan(&n) ? fp_pick_nan(&op, &n, 1) : fp_round_pack(&op, n);
+	fp_bits result = fp_is_nan(&n) ? fp_pick_nan(&op, &n, 1) : fp_round_pack(&op, &n);
 
 	*flags |= op.raised;
 	return result;

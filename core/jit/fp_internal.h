@@ -18,12 +18,12 @@ extern const struct fp_format fp_formats[BP_FP_FORMATS];
 
 /* The order matters: see fp_is_nan, fp_is_signaling. */
 enum fp_kind {
-	FP_ZERO,
-	FP_FINITE,
-	FP_INF,
-	FP_QNAN,
-	FP_SNAN,
-	FP_NOT_A_VALUE /* an encoding that stands for nothing: invalid, the default NaN */
+	KIND_ZERO,
+	KIND_FINITE,
+	KIND_INF,
+	KIND_QNAN,
+	KIND_SNAN,
+	KIND_NOT_A_VALUE /* an encoding that stands for nothing: invalid, the default NaN */
 };
 
 /* A finite number is 1.fraction * 2^exp, its significand in sig from bit 127 (always set) downwards.
@@ -35,17 +35,17 @@ struct fp_num {
 	bool sign;
 };
 
-static const u128 FP_TOP = (u128)1 << 127;
-static const u128 FP_QUIET = (u128)1 << 126;
+static const u128 SIG_TOP = (u128)1 << 127;
+static const u128 SIG_QUIET = (u128)1 << 126;
 
 static inline bool fp_is_nan(const struct fp_num *n)
 {
-	return n->kind >= FP_QNAN;
+	return n->kind >= KIND_QNAN;
 }
 
 static inline bool fp_is_signaling(const struct fp_num *n)
 {
-	return n->kind >= FP_SNAN;
+	return n->kind >= KIND_SNAN;
 }
 
 static inline unsigned fp_clz(u128 x) /* x is not 0 */
@@ -72,9 +72,9 @@ static inline bool fp_round_up(unsigned rounding, bool sign, bool last, u128 los
 	case BP_ROUND_ZERO: return false;
 	case BP_ROUND_DOWN: return sign && lost != 0;
 	case BP_ROUND_UP: return !sign && lost != 0;
-	case BP_ROUND_NEAREST_AWAY: return lost >= FP_TOP;
+	case BP_ROUND_NEAREST_AWAY: return lost >= SIG_TOP;
 	case BP_ROUND_ODD: return lost != 0 && !last;
-	default: return lost > FP_TOP || (lost == FP_TOP && last);
+	default: return lost > SIG_TOP || (lost == SIG_TOP && last);
 	}
 }
 
@@ -87,7 +87,7 @@ struct fp_op { /* one operation */
 /* An operand of the format f. Raises BP_FP_DENORMAL and flushes, as the context says. */
 struct fp_num fp_unpack(struct fp_op *op, const struct fp_format *f, fp_bits bits);
 /* Any number, NaNs excepted. */
-fp_bits fp_round_pack(struct fp_op *op, struct fp_num n);
+fp_bits fp_round_pack(struct fp_op *op, const struct fp_num *n);
 fp_bits fp_pack_zero(const struct fp_op *op, bool sign);
 fp_bits fp_pack_inf(const struct fp_op *op, bool sign);
 /* Raises invalid and nothing else; gives the default NaN. */

@@ -33,14 +33,14 @@ fp_bits fp_pack_inf(const struct fp_op *op, bool sign)
 {
 	const struct fp_format *f = op->f;
 	return pack(f, sign, (unsigned)f->exp_max,
-		explicit_bit(f) ? FP_TOP >> (128 - f->precision) : 0);
+		explicit_bit(f) ? SIG_TOP >> (128 - f->precision) : 0);
 }
 
 /* A quiet NaN with the payload in sig. */
 static fp_bits pack_nan(const struct fp_format *f, bool sign, u128 sig)
 {
-	sig |= FP_QUIET;
-	sig = explicit_bit(f) ? sig | FP_TOP : sig & ~FP_TOP;
+	sig |= SIG_QUIET;
+	sig = explicit_bit(f) ? sig | SIG_TOP : sig & ~SIG_TOP;
 	return pack(f, sign, (unsigned)f->exp_max, sig >> (128 - f->precision));
 }
 
@@ -65,7 +65,7 @@ fp_bits fp_pick_nan(struct fp_op *op, const struct fp_num *operands, unsigned co
 			first = &operands[i];
 		if (fp_is_signaling(&operands[i]))
 			first_signaling = &operands[i];
-		use_default |= operands[i].kind == FP_NOT_A_VALUE;
+		use_default |= operands[i].kind == KIND_NOT_A_VALUE;
 	}
 	op->raised = first_signaling ? BP_FP_INVALID : 0;
 	if (use_default || !first)
@@ -82,20 +82,20 @@ struct fp_num fp_unpack(struct fp_op *op, const struct fp_format *f, fp_bits bit
 	struct fp_num n = { .sig = bits << (128 - f->precision), .sign = top >> f->exp_bits & 1 };
 
 	if (exp != 0 && exp != f->exp_max) {
-		n.kind = explicit_bit(f) && !(n.sig & FP_TOP) ? FP_NOT_A_VALUE : FP_FINITE;
-		n.sig |= FP_TOP;
+		n.kind = explicit_bit(f) && !(n.sig & SIG_TOP) ? KIND_NOT_A_VALUE : KIND_FINITE;
+		n.sig |= SIG_TOP;
 		n.exp = exp - 1 + f->emin;
 		return n;
 	}
 	if (!explicit_bit(f)) /* there the exponent's last bit is */
-		n.sig &= ~FP_TOP;
+		n.sig &= ~SIG_TOP;
 	if (exp != 0) {
-		if (explicit_bit(f) && !(n.sig & FP_TOP))
-			n.kind = FP_NOT_A_VALUE;
-		else if (!(n.sig & ~FP_TOP))
-			n.kind = FP_INF;
+		if (explicit_bit(f) && !(n.sig & SIG_TOP))
+			n.kind = KIND_NOT_A_VALUE;
+		else if (!(n.sig & ~SIG_TOP))
+			n.kind = KIND_INF;
 		else
-			n.kind = n.sig & FP_QUIET ? FP_QNAN : FP_SNAN;
+			n.kind = n.sig & SIG_QUIET ? KIND_QNAN : KIND_SNAN;
 		return n;
 	}
 	if (!n.sig)
@@ -107,7 +107,7 @@ struct fp_num fp_unpack(struct fp_op *op, const struct fp_format *f, fp_bits bit
 	}
 	/* An explicit integer bit may be set here: the number is then what exponent 1 would make it. */
 	unsigned shift = fp_clz(n.sig);
-	n.kind = FP_FINITE;
+	n.kind = KIND_FINITE;
 	n.sig <<= shift;
 	n.exp = f->emin - (int)shift;
 	return n;
@@ -147,39 +147,41 @@ static bool is_tiny(const struct fp_op *op, const struct fp_num *n)
 		!fp_round_up(op->ctx->rounding, n->sign, true, n->sig << f->precision);
 }
 
-fp_bits fp_round_pack(struct fp_op *op, struct fp_num n)
+fp_bits fp_round_pack(struct fp_op *op, const struct fp_num *n)
 {
 	const struct fp_format *f = op->f;
+	u128 sig = n->sig;
+	int exp = n->exp;
 	bool tiny = false;
 
-	if (n.kind == FP_ZERO)
-		return fp_pack_zero(op, n.sign);
-	if (n.kind == FP_INF)
-		return fp_pack_inf(op, n.sign);
-	if (n.exp < f->emin) {
-		tiny = is_tiny(op, &n);
+	if (n->kind == KIND_ZERO)
+		return fp_pack_zero(op, n->sign);
+	if (n->kind == KIND_INF)
+		return fp_pack_inf(op, n->sign);
+	if (exp < f->emin) {
+		tiny = is_tiny(op, n);
 		if (tiny && op->ctx->flags & BP_FP_FLUSH_RESULT) {
 			op->raised |= BP_FP_UNDERFLOW | BP_FP_INEXACT;
-			return fp_pack_zero(op, n.sign);
+			return fp_pack_zero(op, n->sign);
 		}
-		n.sig = fp_shift_jam(n.sig, (unsigned)(f->emin - n.exp));
-		n.exp = f->emin;
+		sig = fp_shift_jam(sig, (unsigned)(f->emin - exp));
+		exp = f->emin;
 	}
-	u128 kept = n.sig >> (128 - f->precision), lost = n.sig << f->precision;
+	u128 kept = sig >> (128 - f->precision), lost = sig << f->precision;
 	if (lost) {
 		op->raised |= BP_FP_INEXACT | (tiny ? BP_FP_UNDERFLOW : 0);
-		kept += fp_round_up(op->ctx->rounding, n.sign, kept & 1, lost);
+		kept += fp_round_up(op->ctx->rounding, n->sign, kept & 1, lost);
 	}
 	/* Rounding may have carried into one bit more: the significand is then a power of two. */
 	int carry = (int)(kept >> (f->precision - 1) >> 1);
-	int exp = n.exp + carry;
+	exp += carry;
 	if (exp - f->emin + 1 >= f->exp_max)
-		return pack_overflow(op, n.sign);
+		return pack_overflow(op, n->sign);
 	kept >>= carry;
 	/* The integer bit, present unless the result is subnormal, counts as 1 in the exponent field. */
 	unsigned integer_bit = (unsigned)(kept >> (f->precision - 1));
 	unsigned exp_field = (unsigned)(exp - f->emin) + integer_bit;
 	if (!explicit_bit(f))
 		kept &= ~((u128)1 << f->exp_pos);
-	return pack(f, n.sign, exp_field, kept);
+	return pack(f, n->sign, exp_field, kept);
 }

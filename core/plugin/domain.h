@@ -12,9 +12,9 @@
 
 struct domain {
 	pthread_mutex_t lock;
-	_Atomic(uint64_t) owner;	/* domain_thread_id() of the thread inside, 0: nobody */
-	bool parallel;			/* no lock at all */
-	const char *name;		/* for messages */
+	_Atomic(uint64_t) owner; /* domain_thread_id() of the thread inside, 0: nobody */
+	bool parallel; /* no lock at all */
+	const char *name; /* for messages */
 };
 
 struct domain *domain_new(const char *name, bool parallel);

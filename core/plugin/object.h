@@ -12,13 +12,13 @@
 struct plugin;
 struct machine;
 
-struct type {	/* one entry of the type table: a plugin's type, or one of the core's own */
+struct type { /* one entry of the type table: a plugin's type, or one of the core's own */
 	const char *id;
 	const char *summary;
 	uint32_t kind;
-	const struct bp_object *object;	/* copied and zero-filled when the plugin is older */
+	const struct bp_object *object; /* copied and zero-filled when the plugin is older */
 	const void *ext;
-	const struct plugin *plugin;	/* NULL: the core's own */
+	const struct plugin *plugin; /* NULL: the core's own */
 	/* strides of this plugin's tables */
 	uint32_t field_size, region_size, reg_size, pin_size, cpu_reg_size, helper_size;
 };
@@ -29,18 +29,18 @@ enum { OBJECT_CPU_FRAME = 64 * 1024 };
 
 struct object {
 	const struct type *type;
-	char *name;		/* "cpu.0" */
-	char *place;		/* "riscv-virt.toml:17:1", where the machine file defines it */
+	char *name; /* "cpu.0" */
+	char *place; /* "board.toml:17:1", where the machine file defines it */
 	struct domain *domain;
 	void *instance;
 	bool created;
-	unsigned index;		/* in the machine */
-	struct object *bus;	/* the controller it is attached to, or NULL */
-	void *regions;		/* the bus room's: its windows */
-	void *lines;		/* the bus room's: its wires */
-	void *timers, *watches;	/* the sched room's lists */
-	void *chr;		/* the host room's: of a byte stream back end */
-	void *vcpu;		/* the cpu room's */
+	unsigned index; /* in the machine */
+	struct object *bus; /* the controller it is attached to, or NULL */
+	void *regions; /* the bus room's: its windows */
+	void *lines; /* the bus room's: its wires */
+	void *timers, *watches; /* the sched room's lists */
+	void *chr; /* the host room's: of a byte stream back end */
+	void *vcpu; /* the cpu room's */
 };
 
 static inline struct object *object_of(const void *instance)
@@ -50,8 +50,8 @@ static inline struct object *object_of(const void *instance)
 
 /* Allocate a record and a zeroed instance (with a frame behind it when it is a CPU), 64-byte
  * aligned. Defaults of the property table are applied. */
-struct object *object_new(const struct type *type, const char *name, const char *place,
-	struct domain *domain);
+struct object *object_new(
+	const struct type *type, const char *name, const char *place, struct domain *domain);
 void object_free(struct object *o);
 /* An interface by id from the object's type, or NULL. */
 const void *object_interface(struct object *o, const char *id);

@@ -18,6 +18,8 @@ struct bp_fdt_writer {	/* handed to describe(); `node` is the writer's own handl
 	void (*empty)(void *node, const char *name);
 	/* The phandle of an object's node, given one when it has none yet. */
 	uint32_t (*phandle)(void *node, void *object);
+	/* From now on `phandle` of object means this node (e.g. a CPU's interrupt controller). */
+	void (*represent)(void *node, void *object);
 	/* A child node; end it with end_child. */
 	void *(*child)(void *node, const char *name);
 	void (*end_child)(void *child);

@@ -43,6 +43,8 @@ struct bp_virtio_transport {
 	uint64_t (*features)(void *transport);
 	/* Whether the driver has set the queue up and DRIVER_OK. [owner] */
 	int (*queue_ready)(void *transport, unsigned queue);
+	/* Let go of a chain that will not be pushed: in run(0), before the rings are forgotten. [owner] */
+	void (*release)(void *transport, struct bp_virtio_request *req);
 };
 
 struct bp_virtio_device {

@@ -254,6 +254,11 @@ class Table:
                 if name not in self.by_name or self.by_name[name].expands:
                     raise TableError(f"{r.where}: {r.name}: expands={name}: no such base row")
         self.check_formats()
+        self.candidates = {}  # rows by length and opcode, the more special first
+        for length in (16, 32):
+            for r in self.ordered(length):
+                key = (length, r.match & self.low_bits(length))
+                self.candidates.setdefault(key, []).append(r)
 
     def check_formats(self):
         self.formats = {}
@@ -272,15 +277,14 @@ class Table:
 
     def decode(self, word, xlen, length):
         """The slow and obvious decoder, against which the generated one is tested."""
-        for r in self.ordered_cached(length):
+        for r in self.candidates.get((length, word & self.low_bits(length)), ()):
             if r.matches(word, xlen):
                 return r
         return None
 
-    def ordered_cached(self, length):
-        if not hasattr(self, "_ordered"):
-            self._ordered = {16: self.ordered(16), 32: self.ordered(32)}
-        return self._ordered[length]
+    @staticmethod
+    def low_bits(length):
+        return 0x3 if length == 16 else 0x7f
 
     def overlaps(self, seed=1):
         """Pairs of rows that a word can match both, found by trying random common words."""
@@ -591,6 +595,18 @@ def vectors(table, seed):
     return "\n".join(out) + "\n"
 
 
+def write(path, text):
+    """Leaves a file that is right already alone, so that nothing is built again for it."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            if f.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -609,11 +625,9 @@ def main():
         sys.exit(f"gen_decode.py: {e}")
     for path, make in ((options.header, header), (options.source, source)):
         if path:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(make(table))
+            write(path, make(table))
     if options.vectors:
-        with open(options.vectors, "w", encoding="utf-8") as f:
-            f.write(vectors(table, options.seed))
+        write(options.vectors, vectors(table, options.seed))
 
 
 if __name__ == "__main__":

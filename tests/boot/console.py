@@ -13,6 +13,10 @@ import termios
 import time
 
 
+# What a terminal obeys and a reader skips: carriage returns and ECMA-48 control sequences.
+CONTROL = re.compile(r"\r|\x1b\[[0-?]*[ -/]*[@-~]")
+
+
 class ConsoleError(Exception):
     """What was awaited, and what stood there instead."""
 
@@ -49,7 +53,7 @@ class Console:
             data = b""
         self._log.write(data)
         self._log.flush()
-        self._text += data.decode(errors="replace").replace("\r", "")
+        self._text = CONTROL.sub("", self._text + data.decode(errors="replace"))
         self._open = bool(data)
         return self._open
 

@@ -162,7 +162,7 @@ class Suite:
         if run.returncode:
             why = "\n".join(line for line in run.stderr.splitlines() if line[:2] in ("E:", "W:"))
             raise FetchError(f"{self.name}: `{' '.join(command)}` failed:\n{why or run.stderr}"
-                             + (OLD_KEYS if "NO_PUBKEY" in why else ""))
+                             + (OLD_KEYS if re.search("NO_PUBKEY|Missing key", why) else ""))
         return run.stdout
 
     def update(self):
