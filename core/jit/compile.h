@@ -77,6 +77,7 @@ struct compiler {
 	uint32_t temp, pin; /* next temporary; below which the block's own ones begin */
 	uint32_t trace; /* events wanted */
 	const char *failed;
+	bool plain; /* for tests: each record by itself, no shortcuts */
 };
 
 /* interp_compile.c */

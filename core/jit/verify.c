@@ -516,6 +516,8 @@ static bool check_record(struct verify *v)
 	if (!check_special(v, r, info) || !check_more(v, r, info))
 		return false;
 	v->made[at] = (uint8_t)ir_result_type(r);
+	if (r->op == BP_IR_CALL && !verify_helper(v->type, r->imm)->results)
+		v->made[at] = BP_T_NONE; /* whatever type it says */
 	v->scope[at] = v->arm[v->depth].id;
 	for (uint32_t i = at + 1; i <= v->at; i++)
 		v->scope[i] = v->scope[at];
