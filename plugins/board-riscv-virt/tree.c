@@ -273,7 +273,7 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 		if (d->describe)
 			d->describe(object, &writer, &n);
 		/* The CPU's own phandle; its interrupt controller represents the object. */
-		represent(&n, (const char *)object + 1);
+		represent(&n, (char *)object + 1);
 		snprintf(name, sizeof(name), "core%u", hart++);
 		add(&cluster, name, &core);
 		set_u32(&core, "cpu", handle_of(t, (const char *)object + 1));
