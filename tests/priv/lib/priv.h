@@ -135,7 +135,7 @@ void *memcpy(void *d, const void *s, unsigned long n);
 
 /* A snippet: NAME may be given to run_in(); it ends with a return unless it traps. */
 #define SNIPPET(name, text)                                                                        \
-	__asm__(".pushsection .snip, \"ax\"\n.option push\n.option norvc\n.balign 4\n.globl " #name \
+	__asm__(".pushsection .snip, \"ax\"\n.balign 4\n.option push\n.option norvc\n.globl " #name \
 		"\n" #name ":\n" text "\n\tret\n.option pop\n.popsection");                        \
 	extern code name
 
