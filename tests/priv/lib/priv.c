@@ -238,6 +238,7 @@ void c_start(ulong hart)
 		csr_write("mie", 0);
 		hart_main(hart);
 	}
+	set_mtimecmp(0, -1ull); /* its value after reset is not defined */
 	reset_state();
 	open_pmp();
 	test_main();
