@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: shared mappings of memfds or host files, and one byte of flags for each page. */
+#include "internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_SIZE (UINT64_C(1) << 46) /* what a host process can hope to map */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static GPtrArray *blocks; /* struct bus_ram, in the order they were made */
+static void (*code_hook)(struct bus_ram *ram, uint64_t offset, uint64_t len);
+static void (*clean_hook)(void);
+
+/* -1 after object_fail. */
+static int open_memory(const char *file, uint64_t mapped, bp_error *err)
+{
+	struct stat st;
+	int fd = file ? open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600)
+		      : memfd_create("backplane", MFD_CLOEXEC);
+	if (fd < 0)
+		return object_fail(err,
+			"cannot open %s as memory: %s; name a file that can be written",
+			file ? file : "a memfd", g_strerror(errno));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		object_fail(err, "%s is no regular file and cannot be memory", file);
+		close(fd);
+		return -1;
+	}
+	if ((uint64_t)st.st_size < mapped && ftruncate(fd, (off_t)mapped) != 0) {
+		object_fail(err,
+			"cannot make %s 0x%" G_GINT64_MODIFIER
+			"x bytes long: %s; ask for less memory",
+			file ? file : "a memfd", mapped, g_strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, bp_error *err)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	page = MAX(page, (uint64_t)BUS_PAGE);
+	if (!size || size > MAX_SIZE)
+		return object_fail(err,
+			"a memory of 0x%" G_GINT64_MODIFIER
+			"x bytes is not possible; the size must be at least 1 and at most 64 TiB",
+			size);
+	uint64_t mapped = (size + page - 1) & ~(page - 1);
+	int fd = open_memory(file, mapped, err);
+	if (fd < 0)
+		return -1;
+	void *host = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *pages = host == MAP_FAILED
+		? MAP_FAILED
+		: mmap(NULL, mapped >> BUS_PAGE_BITS, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (pages == MAP_FAILED) {
+		object_fail(err,
+			"the host cannot map 0x%" G_GINT64_MODIFIER
+			"x bytes of memory: %s; ask for less memory",
+			mapped, g_strerror(errno));
+		if (host != MAP_FAILED)
+			munmap(host, mapped);
+		close(fd);
+		return -1;
+	}
+	ram->host = host;
+	ram->size = size;
+	ram->mapped = mapped;
+	ram->fd = fd;
+	ram->pages = pages;
+	pthread_mutex_lock(&lock);
+	if (!blocks)
+		blocks = g_ptr_array_new();
+	g_ptr_array_add(blocks, ram);
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+void bus_ram_finish(struct bus_ram *ram)
+{
+	if (!ram || !ram->host)
+		return;
+	pthread_mutex_lock(&lock);
+	g_ptr_array_remove(blocks, ram);
+	pthread_mutex_unlock(&lock);
+	munmap((void *)ram->pages, ram->mapped >> BUS_PAGE_BITS);
+	munmap(ram->host, ram->mapped);
+	close(ram->fd);
+	*ram = (struct bus_ram){ .fd = -1 };
+}
+
+struct bus_ram *bus_ram_find(const void *host)
+{
+	struct bus_ram *found = NULL;
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; blocks && i < blocks->len && !found; i++) {
+		struct bus_ram *ram = g_ptr_array_index(blocks, i);
+		if ((uintptr_t)host - (uintptr_t)ram->host < ram->mapped)
+			found = ram;
+	}
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void bus_ram_each(void (*fn)(void *arg, struct bus_ram *ram), void *arg)
+{
+	for (unsigned i = 0; blocks && i < blocks->len; i++)
+		fn(arg, g_ptr_array_index(blocks, i));
+}
+
+void bus_ram_code_mark(struct bus_ram *ram, uint64_t offset, bool has_code)
+{
+	if (offset >= ram->mapped)
+		return;
+	if (has_code)
+		atomic_fetch_or(&ram->pages[offset >> BUS_PAGE_BITS], BUS_PAGE_CODE);
+	else
+		atomic_fetch_and(&ram->pages[offset >> BUS_PAGE_BITS], (uint8_t)~BUS_PAGE_CODE);
+}
+
+void bus_ram_written(struct bus_ram *ram, uint64_t offset, uint64_t len)
+{
+	if (!len || offset >= ram->mapped)
+		return;
+	uint64_t last = MIN(len - 1, ram->mapped - 1 - offset) + offset;
+	for (uint64_t p = offset >> BUS_PAGE_BITS; p <= last >> BUS_PAGE_BITS; p++) {
+		/* Always a read-modify-write: it orders the bytes written before the look at the
+		 * mark, as marking orders the mark before the bytes are read. */
+		uint8_t was = atomic_fetch_or(&ram->pages[p], BUS_DIRTY_ALL);
+		if (was & BUS_PAGE_CODE && code_hook) {
+			uint64_t from = MAX(offset, p << BUS_PAGE_BITS);
+			uint64_t to = MIN(last, (p << BUS_PAGE_BITS) + BUS_PAGE - 1);
+			code_hook(ram, from, to - from + 1);
+		}
+	}
+}
+
+bool bus_ram_take_dirty(struct bus_ram *ram, uint64_t offset, uint8_t client)
+{
+	client &= BUS_DIRTY_ALL;
+	if (offset >= ram->mapped)
+		return false;
+	_Atomic(uint8_t) *page = &ram->pages[offset >> BUS_PAGE_BITS];
+	return atomic_load(page) & client &&
+		(atomic_fetch_and(page, (uint8_t)~client) & client) != 0;
+}
+
+void bus_ram_cleaned(void)
+{
+	if (clean_hook)
+		clean_hook();
+}
+
+void bus_set_code_hook(void (*fn)(struct bus_ram *ram, uint64_t offset, uint64_t len))
+{
+	code_hook = fn;
+}
+
+void bus_set_clean_hook(void (*fn)(void))
+{
+	clean_hook = fn;
+}

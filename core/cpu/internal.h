@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files of cpu/ alone. */
+#ifndef CPU_INTERNAL_H
+#define CPU_INTERNAL_H
+#include "vcpu.h"
+
+enum {
+	TLB_SLOTS = 16, /* address spaces whose translations are kept */
+	BLOOM_WORDS = 64, /* pages that were executed from, per slot: 4096 bits */
+	STALE_STORES = 16, /* stores beside translated code before the page is freed of it */
+	MAX_STOPS = 64 /* breakpoints, and watchpoints */
+};
+
+/* In a write tag beside TLB_SLOW: not RAM proper, stores go over the bus. */
+#define TLB_NOT_RAM UINT64_C(2)
+
+struct tlb_slot { /* one address space of this CPU */
+	uint64_t id;
+	uint64_t epoch; /* never used before: what the jump cache compares */
+	uint64_t used; /* for replacement */
+	uint64_t large_base, large_end; /* virtual range that mappings beyond a page cover */
+	uint64_t bloom[BLOOM_WORDS];
+	struct tlb_entry *table[TLB_REGIMES]; /* NULL: nothing filled yet */
+	bool dirty[TLB_REGIMES]; /* filled since the last flush */
+	bool valid;
+};
+
+struct vcpu {
+	struct jit_cpu jit; /* first: head->core points here */
+	struct object *object;
+	const struct bp_cpu *type;
+	void *cpu; /* the plugin's instance */
+	struct bus_space *memory;
+	struct sched_cpu *thread;
+	const struct bp_engine *engine;
+	void *engine_cpu;
+
+	struct tlb_slot slots[TLB_SLOTS];
+	struct tlb_slot common; /* regimes that are the same in all spaces */
+	struct tlb_slot *space; /* the selected one */
+	uint64_t common_regimes; /* bits */
+	unsigned regimes;
+	uint64_t epochs; /* the last epoch given out */
+	_Atomic(bool) flush_wanted; /* the memory map changed: flush all before going on */
+	_Atomic(bool) stop; /* the scheduler wants this thread back */
+
+	/* the exception that a BP_H_RAISED stands for */
+	bool is_fault;
+	struct bp_fault fault;
+	uint32_t cause;
+	uint64_t value;
+
+	/* LL's watch: the host address and what was there; host NULL: none */
+	uint8_t *watch_host;
+	uint64_t watch_value[2];
+	unsigned watch_size;
+
+	void *stale_ram; /* the page that stores beside code last hit, and how often */
+	uint64_t stale_page;
+	unsigned stale_stores;
+
+	uint8_t fetch_buffer[16]; /* code that lies in a device */
+	bool stopped_by_watch;
+	uint64_t stop_addr, resume_pc; /* resume_pc: step over the breakpoint there once */
+	bool resuming;
+};
+
+struct place { /* where an address of one access leads */
+	uint8_t *host; /* RAM and ROM: the byte's host address; else NULL */
+	struct bus_ram *ram;
+	uint64_t offset; /* in ram */
+	uint64_t phys;
+	struct bus_space *space;
+	uint64_t length; /* bytes from here on under the same verdict, within the page */
+	bool writable; /* host may be written: RAM proper */
+};
+
+static inline struct vcpu *vcpu_of(void *cpu)
+{
+	return ((struct bp_cpu_head *)cpu)->core;
+}
+
+/* tlb.c */
+void tlb_init(struct vcpu *v);
+void tlb_finish(struct vcpu *v);
+void tlb_select(struct vcpu *v, uint64_t id);
+void tlb_flush_all(struct vcpu *v);
+void tlb_flush(struct vcpu *v, uint64_t addr, uint64_t len, uint64_t id, bool any_id, bool global);
+/* Stores to that page of RAM go the slow way from now on. */
+void tlb_protect(struct vcpu *v, const struct bus_ram *ram, uint64_t page_offset);
+/* Translate for an access; BP_H_RAISED with the fault recorded. want_access is what the page must
+ * permit, as_access how a fault is reported. */
+int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_access,
+	unsigned as_access, struct place *out);
+/* The same without recording anything: 0, or -1. */
+int tlb_peek(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, struct place *out);
+void tlb_executed(struct vcpu *v, uint64_t pc);
+
+/* access.c: struct jit_host's members */
+int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[8]);
+int access_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t value[8]);
+int access_store_pair(
+	struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t a[8], const uint64_t b[8]);
+int access_rmw(struct jit_cpu *j, uint64_t addr, uint32_t memop, unsigned op,
+	const uint64_t operand[2], uint64_t old[2]);
+int access_cas(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t expected[2],
+	const uint64_t desired[2], uint64_t old[2]);
+int access_ll(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[2]);
+int access_sc(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_t value[2],
+	uint64_t *failed);
+int access_probe(struct jit_cpu *j, uint64_t addr, uint64_t len, unsigned access, uint32_t memop);
+int access_bytes(
+	struct vcpu *v, uint64_t addr, void *buf, uint32_t len, uint32_t memop, bool write);
+int access_fault(struct vcpu *v, unsigned kind, unsigned access, unsigned regime, uint64_t addr,
+	unsigned status);
+
+/* code.c */
+int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *out);
+/* Bytes of RAM were written: drop what was translated from them. True if anything was. */
+bool code_written(struct vcpu *v, struct bus_ram *ram, uint64_t offset, uint64_t len);
+bool code_breakpoint(struct jit_cpu *j, uint64_t pc);
+bool code_any_breakpoint(void);
+bool code_page_watched(uint64_t page, uint64_t page_size);
+void code_check_watch(struct vcpu *v, uint64_t addr, uint64_t len, unsigned access);
+void code_stopped(struct vcpu *v, enum bp_exit why);
+
+#endif

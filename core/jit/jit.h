@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* From guest instructions to something that runs.
+ *
+ *   frontend.translate -> records     (build.c: one block, a straight run of instructions)
+ *   records -> verify                 (verify.c: types, ids, control, ranges, two addresses)
+ *   records -> interpreter operations (interp_compile.c)
+ *   operations -> run                 (interp_run.c)
+ *   blocks by where their code lies   (cache.c: RAM object, offset, key, configuration)
+ *
+ * The cpu room owns address translation, faults and code bytes, and offers them as struct jit_host.
+ * What executed code needs of a CPU is struct jit_cpu; head->core points to it. */
+#ifndef JIT_JIT_H
+#define JIT_JIT_H
+#include "tlb.h"
+#include <backplane/cpu.h>
+#include <backplane/engine.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct jit_cpu;
+struct block;
+
+enum { JIT_JUMP_CACHE_BITS = 12, JIT_BLOCK_INSNS = 64 };
+
+struct jit_jump {	/* one entry of the cache from (pc, key) to a block */
+	uint64_t pc, key;
+	uint64_t epoch;		/* jit_cpu.epoch when it was filled: else stale */
+	struct block *block;
+};
+
+struct jit_code {	/* where code lies, as the cpu room found it */
+	void *ram;		/* identity of the RAM or ROM object; NULL: not cacheable (a device, or a
+				 * mapping smaller than the page: one instruction is run and forgotten) */
+	uint64_t offset;	/* in it */
+	const uint8_t *bytes;	/* the code at pc */
+	uint32_t avail;		/* bytes up to the end of the page */
+};
+
+/* What the cpu room does for executed code. Memory functions return BP_H_OK, or BP_H_RAISED with the
+ * fault recorded, or BP_H_LEAVE: done, but leave after this instruction. */
+struct jit_host {
+	/* The slow way of every access: TLB miss, device, unaligned, watched, page with code. */
+	int (*load)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, uint64_t value[8]);
+	int (*store)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, const uint64_t value[8]);
+	/* Two stores of memop's size one behind the other, all or nothing. */
+	int (*store_pair)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, const uint64_t a[8],
+		const uint64_t b[8]);
+	int (*rmw)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, unsigned op,
+		const uint64_t operand[2], uint64_t old[2]);
+	int (*cas)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, const uint64_t expected[2],
+		const uint64_t desired[2], uint64_t old[2]);
+	int (*ll)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, uint64_t value[2]);
+	int (*sc)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, const uint64_t value[2],
+		uint64_t *failed);
+	int (*probe)(struct jit_cpu *cpu, uint64_t addr, uint64_t len, unsigned access,
+		uint32_t memop);
+	/* Code at pc (the fetch's own translation). BP_H_RAISED: fault recorded. */
+	int (*fetch)(struct jit_cpu *cpu, uint64_t pc, uint64_t key, struct jit_code *out);
+	/* Enter the recorded exception: head.pc is the faulting instruction's. May change pc and key. */
+	void (*deliver)(struct jit_cpu *cpu);
+	void (*raise)(struct jit_cpu *cpu, uint32_t cause, uint64_t value);	/* record one */
+	int64_t (*time)(struct jit_cpu *cpu);
+	/* RAM page [offset, +len) now holds translated code: stores there must come the slow way. */
+	void (*code_added)(void *ram, uint64_t offset, uint32_t len);
+	/* Does a breakpoint stand at pc? */
+	bool (*breakpoint)(struct jit_cpu *cpu, uint64_t pc);
+};
+
+struct jit_cpu {
+	struct bp_cpu_head *head;	/* the instance */
+	const struct bp_cpu *type;
+	uint32_t field_strides[3];	/* of the plugin's cpu_reg, helper tables; reserved */
+	const void *config;
+	const struct jit_host *host;
+	const struct bp_helper *helpers;
+	struct tlb_entry *tlb[TLB_REGIMES];	/* TLB_SIZE entries each; never NULL once running */
+	uint64_t page_mask;		/* ~(page size - 1) */
+	uint32_t page_bits;
+	_Atomic(uint32_t) kick;		/* leave at the next safepoint */
+	uint64_t space_epoch;		/* differs after each change of address space or mapping: part of what
+					 * a jump cache entry must match */
+	_Atomic(uint64_t) code_epoch;	/* grows when code of any CPU is invalidated */
+	struct jit_jump *jumps;		/* 1 << JIT_JUMP_CACHE_BITS */
+	uint32_t block_insns;		/* at most so many instructions a block (1: cut at each) */
+	bool check_ir;			/* verify, and translate at two addresses */
+	bool leave_after;		/* set by the slow path: leave after this instruction */
+	bool have_breakpoints;		/* one instruction a block, ask host->breakpoint */
+	void *engine;			/* the engine's own */
+};
+
+/* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but
+ * for jumps and engine, which are the engine's. The cpu room keeps to this:
+ *   - kick is cleared by the cpu room before run(); set, run() returns BP_EXIT_PENDING at the next
+ *     block's entry. So it does when head.pending is not 0 there.
+ *   - leave_after, set by any function of struct jit_host or a helper, makes run() return
+ *     BP_EXIT_PENDING right after that instruction; run() clears it.
+ *   - While a function of struct jit_host or a helper runs, head.pc is the instruction's and
+ *     head.icount the number of instructions before it.
+ *   - An instruction that raises counts as one, after deliver(); so does a fetch that faults.
+ *   - have_breakpoints and block_insns change between runs only, and code_cache_flush() follows. */
+extern const struct bp_engine interp_engine;
+/* The same for a CPU that is not an object: temporaries lie frame_offset bytes behind the instance,
+ * OBJECT_CPU_FRAME bytes. */
+void interp_init(struct jit_cpu *cpu, uint32_t frame_offset);
+void interp_finish(struct jit_cpu *cpu);
+int interp_run(struct jit_cpu *cpu, uint64_t budget); /* enum bp_exit */
+
+/* "bp.float/1" */
+extern const struct bp_float jit_float;
+
+/* A block: records of up to block_insns instructions from pc on, as built. */
+enum { BLOCK_RECORDS = 4096 };
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* From a machine file to a running machine.
+ *
+ *   desc.c      files -> one flattened tree: include, remove, --set, search path
+ *   option.c    --kernel, --serial, ...: what [options] makes of them
+ *   plan.c      tree -> instances and references, checked against the types' tables
+ *   build.c     instances -> objects: properties, links, wires, windows, life
+ *   host_table.c  the services handed to plugins
+ *
+ * Every fault is reported at its file:line:column, all of a stage at once. */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+#include "plugin/toml.h"
+#include "plugin/types.h"
+#include "sched/sched.h"
+
+/* ---- the description ---- */
+
+/* Read a machine file (a path, or a name on the search path) with all it includes. The result has
+ * one entry an object, beside "machine", "options" and "load". NULL after errors. */
+struct toml_value *desc_load(const char *name, struct error_list *errors);
+/* "OBJECT.PROPERTY=VALUE" of the n-th command-line word; VALUE is TOML, or else a plain string. */
+int desc_set(struct toml_value *desc, const char *text, unsigned word, struct error_list *errors);
+/* Put one value into OBJECT.PROPERTY; takes the value. */
+int desc_put(struct toml_value *desc, const char *object, const char *prop,
+	struct toml_value *value, struct error_list *errors);
+/* Names of machine files on the search path, sorted, to be freed with g_strfreev. */
+char **desc_list(void);
+/* The path of a machine file by its name, or NULL; to be freed with g_free. */
+char *desc_path(const char *name);
+
+/* An option of the board: --NAME VALUE, the n-th of that name. */
+int option_apply(struct toml_value *desc, const char *name, const char *value, unsigned word,
+	struct error_list *errors);
+/* "--trace TRACER[,key=value]": adds an object of that type. */
+int option_trace(struct toml_value *desc, const char *value, unsigned word,
+	struct error_list *errors);
+/* Forget the bookkeeping of options, before the tree is written. */
+void option_forget(struct toml_value *desc);
+/* Options the board understands, to print; freed with g_strfreev. */
+char **option_list(const struct toml_value *desc);
+
+/* ---- the machine ---- */
+
+struct machine;
+
+/* Check a description against its types. NULL after errors. The description stays the caller's and
+ * must live as long. */
+struct machine *machine_plan(const struct toml_value *desc, struct error_list *errors);
+/* Faults that only all objects together show: windows that overlap. 0, or -1. */
+int machine_check(struct machine *m, struct error_list *errors);
+/* Create, wire, map and reset everything. 0, or -1 after errors. */
+int machine_build(struct machine *m, struct error_list *errors);
+/* Run until power off or quit; the exit code. */
+int machine_run(struct machine *m);
+void machine_destroy(struct machine *m);
+
+/* One line of the monitor; the answer is the machine's until the next call. */
+const char *machine_command(struct machine *m, const char *line);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The type table: what every manifest on the search path offers, and the core's own types. Reading
+ * manifests opens no plugin; a type's tables are there once type_load was called for it.
+ *
+ * Search order: folders given to types_add_path, $BACKPLANE_PLUGIN_PATH (not for privileged
+ * processes), the user's folder, /usr/local, the distribution's. Each folder is looked at with its
+ * sub-folders. The first definition of a type wins. */
+#ifndef PLUGIN_TYPES_H
+#define PLUGIN_TYPES_H
+#include "object.h"
+
+struct manifest {	/* one NAME.plugin.toml */
+	char *path;		/* of the manifest */
+	char *module;		/* path of the shared object, "" for the core's own */
+	char *package, *license;
+	const struct plugin *plugin;	/* NULL: not opened */
+};
+
+struct type_entry {	/* one type that a manifest names */
+	char *id, *summary;
+	uint32_t kind;
+	char **compatible;	/* NULL ended */
+	struct manifest *manifest;
+	struct type *type;	/* NULL: not loaded */
+	struct type_entry *hides;	/* a later definition of the same id */
+};
+
+void types_add_path(const char *folder);
+/* Scan the search path, once. Bad manifests are reported and skipped: -1 if there were any. */
+int types_scan(struct error_list *errors);
+/* The core's own types: a table as in a plugin, with the strides of this build. */
+void types_add_builtin(const struct bp_type *table);
+/* By id, or NULL. */
+struct type_entry *type_find(const char *id);
+/* The n-th type by id, or NULL after the last. */
+struct type_entry *type_at(unsigned n);
+/* The id most like a misspelt one, or NULL. */
+const char *type_nearest(const char *id);
+/* Open the type's plugin, if need be. NULL after an error at `place`. */
+const struct type *type_load(struct type_entry *e, const char *place, struct error_list *errors);
+/* From now on nothing is loaded any more. */
+void types_seal(void);
+void types_finish(void);
+
+/* "device", "cpu", ... of enum bp_kind, and back (0: no such kind). */
+const char *kind_name(uint32_t kind);
+uint32_t kind_of_name(const char *name);
+
+/* loader.c: open a module and check it against its manifest. NULL after an error at `place`. */
+const struct bp_plugin *loader_open(const char *module, const char *place,
+	struct error_list *errors);
+/* Is every table of the type well formed? 0, or -1 after an error. */
+int loader_check_type(const struct type *t, const char *place, struct error_list *errors);
+
+#endif

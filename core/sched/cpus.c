@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* vCPU threads. A thread is inside run(), or waits: parked (somebody wants it still), or halted
+ * (its guest waits for an interrupt). park_wanted counts who wants them still. */
+#include "clock.h"
+#include <glib.h>
+
+struct sched_cpu {
+	struct sched_cpu_ops ops;
+	void *arg;
+	char *name;
+	pthread_t thread;
+	bool started, running; /* running: inside run() */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static GPtrArray *cpus;
+static unsigned park_wanted;
+static bool ending;
+static __thread struct sched_cpu *self_cpu;
+static __thread unsigned exclusive_depth;
+
+struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, const char *name)
+{
+	struct sched_cpu *c = g_new0(struct sched_cpu, 1);
+	c->ops = *ops;
+	c->arg = arg;
+	c->name = g_strdup(name);
+	pthread_mutex_lock(&lock);
+	if (!cpus)
+		cpus = g_ptr_array_new();
+	g_ptr_array_add(cpus, c);
+	pthread_mutex_unlock(&lock);
+	return c;
+}
+
+static void *cpu_thread(void *arg)
+{
+	struct sched_cpu *c = arg;
+	bool halted = false;
+	self_cpu = c;
+	pthread_mutex_lock(&lock);
+	while (!ending) {
+		if (park_wanted || (halted && !c->ops.has_work(c->arg))) {
+			pthread_cond_wait(&changed, &lock);
+			continue;
+		}
+		c->running = true;
+		pthread_mutex_unlock(&lock);
+		halted = c->ops.run(c->arg) == SCHED_HALTED;
+		pthread_mutex_lock(&lock);
+		c->running = false;
+		if (park_wanted)
+			pthread_cond_broadcast(&changed);
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+void cpus_start(void)
+{
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		c->started = pthread_create(&c->thread, NULL, cpu_thread, c) == 0;
+		if (!c->started)
+			g_printerr(
+				"backplane: %s: the host gives no thread for this CPU\n", c->name);
+	}
+}
+
+void sched_cpu_wake(struct sched_cpu *c)
+{
+	(void)c;
+	/* has_work is looked at under the lock, so a wake between look and wait is not lost. */
+	pthread_mutex_lock(&lock);
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static bool others_stand(void)
+{
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		const struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		if (c != self_cpu && c->running)
+			return false;
+	}
+	return true;
+}
+
+/* With the lock held. A vCPU that wants the others to stand lets itself be counted as standing
+ * while it waits for its turn, so that two of them cannot wait for each other. */
+static void park_others(void)
+{
+	bool was_running = self_cpu && self_cpu->running;
+	if (was_running) {
+		self_cpu->running = false;
+		pthread_cond_broadcast(&changed);
+		while (park_wanted)
+			pthread_cond_wait(&changed, &lock);
+	}
+	park_wanted++;
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		if (c != self_cpu)
+			c->ops.kick(c->arg);
+	}
+	while (!others_stand())
+		pthread_cond_wait(&changed, &lock);
+	if (was_running)
+		self_cpu->running = true;
+}
+
+static void unpark_others(void)
+{
+	park_wanted--;
+	pthread_cond_broadcast(&changed);
+}
+
+void cpus_park(void)
+{
+	pthread_mutex_lock(&lock);
+	park_others();
+	pthread_mutex_unlock(&lock);
+}
+
+void cpus_unpark(void)
+{
+	pthread_mutex_lock(&lock);
+	unpark_others();
+	pthread_mutex_unlock(&lock);
+}
+
+void sched_exclusive_begin(void)
+{
+	if (exclusive_depth++ == 0)
+		cpus_park();
+}
+
+void sched_exclusive_end(void)
+{
+	if (--exclusive_depth == 0)
+		cpus_unpark();
+}
+
+void sched_on_all_cpus(void (*fn)(void *arg, void *ctx), void *ctx)
+{
+	/* Parking everybody is the plainest acknowledgement there is: each stands at a safepoint. */
+	sched_exclusive_begin();
+	for (unsigned i = 0; cpus && i < cpus->len; i++)
+		fn(((struct sched_cpu *)g_ptr_array_index(cpus, i))->arg, ctx);
+	sched_exclusive_end();
+}
+
+void cpus_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	ending = true;
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		c->ops.kick(c->arg);
+	}
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		if (c->started)
+			pthread_join(c->thread, NULL);
+		g_free(c->name);
+		g_free(c);
+	}
+	if (cpus)
+		g_ptr_array_free(cpus, TRUE);
+	cpus = NULL;
+	ending = false;
+}

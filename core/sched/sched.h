@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Time and threads: clocks, timers, the main loop, vCPU threads, and the life of a machine.
+ *
+ * One machine a process, so one scheduler. The thread that calls sched_run() is the main loop: it
+ * fires timers, serves watched descriptors and posted work, and carries out requests. */
+#ifndef SCHED_SCHED_H
+#define SCHED_SCHED_H
+#include "plugin/object.h"
+
+/* ---- clocks and timers: the functions behind the host table; self is an instance ---- */
+int64_t sched_now(int clock);
+int64_t sched_host_now(const void *self, int clock);
+bp_timer *sched_timer_new(
+	void *self, int clock, void (*fire)(void *self, uint64_t arg), uint64_t arg);
+void sched_timer_at(bp_timer *timer, int64_t ns);
+void sched_timer_cancel(bp_timer *timer);
+/* When it is due; INT64_MAX: not armed. */
+int64_t sched_timer_due(const bp_timer *timer);
+
+/* ---- descriptors and posted work ---- */
+bp_watch *sched_watch_new(
+	void *self, int fd, unsigned events, void (*ready)(void *self, int fd, unsigned events));
+void sched_watch_set(bp_watch *watch, unsigned events);
+void sched_watch_free(bp_watch *watch);
+void sched_post(void *self, void (*fn)(void *self, uint64_t arg), uint64_t arg);
+/* Forget an object's timers, watches and posts. [main] */
+void sched_forget(struct object *o);
+
+/* ---- vCPU threads ---- */
+struct sched_cpu;
+enum sched_run_result { SCHED_AGAIN, SCHED_HALTED };
+struct sched_cpu_ops {
+	/* Execute until kicked, or halted. */
+	enum sched_run_result (*run)(void *arg);
+	void (*kick)(void *arg); /* make run() return soon. [any] */
+	bool (*has_work)(void *arg); /* a reason to leave the halt. [any] */
+};
+/* The thread starts with sched_run. */
+struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, const char *name);
+void sched_cpu_wake(struct sched_cpu *c); /* look at has_work again. [any] */
+/* From a vCPU's thread: all other vCPUs are parked between begin and end. Nests. */
+void sched_exclusive_begin(void);
+void sched_exclusive_end(void);
+/* From a vCPU's thread or another: run fn(arg, ctx) once for every vCPU while that one is parked or
+ * on its own thread; returns when all have done so. */
+void sched_on_all_cpus(void (*fn)(void *arg, void *ctx), void *ctx);
+
+/* ---- the machine's life ---- */
+struct sched_machine_ops {
+	void (*reset)(void *machine); /* all CPUs are parked */
+	void *machine;
+};
+void sched_set_machine(const struct sched_machine_ops *ops);
+void sched_request(const void *self, int request, int code);
+bool sched_paused(void);
+/* Stop the vCPUs and virtual time, and wait until they stand; resume. Nests. [main] */
+void sched_pause(void);
+void sched_resume(void);
+/* Start the vCPU threads and run the main loop until power off or quit. Returns the exit code. */
+int sched_run(void);
+/* End the vCPU threads and forget everything: after sched_run. */
+void sched_finish(void);
+
+#endif

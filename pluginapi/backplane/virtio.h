@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* "bp.virtio-device/1": a virtio device behind any transport (Virtual I/O Device 1.2, OASIS).
+ *
+ * A device type attaches to a transport with `bus = "virtio.0"`: the transport looks for the object
+ * that names it, asks for this interface and calls attach. The transport owns rings, status,
+ * features and interrupts; the device owns its configuration space and what its queues mean. */
+#ifndef BACKPLANE_VIRTIO_H
+#define BACKPLANE_VIRTIO_H
+#include <backplane/base.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct bp_virtio_buffer {	/* one piece of guest memory of a request */
+	void *data;		/* mapped RAM */
+	uint32_t len;
+	uint32_t writable;	/* the device writes it */
+};
+
+#define BP_VIRTIO_MAX_BUFFERS 128
+
+struct bp_virtio_request {	/* one descriptor chain taken from a ring */
+	uint32_t size;
+	uint32_t head;		/* the transport's: which chain it is */
+	uint32_t count;		/* buffers, device-readable ones first */
+	uint32_t readable;	/* how many of them the device reads */
+	struct bp_virtio_buffer buffer[BP_VIRTIO_MAX_BUFFERS];
+};
+
+/* What the transport offers to the device; every call inside the device's domain. */
+struct bp_virtio_transport {
+	uint32_t size, reserved;
+	/* Takes the next available chain: 1 taken, 0 ring empty, -1 the ring is broken (the transport
+	 * has set DEVICE_NEEDS_RESET). [owner] */
+	int (*pop)(void *transport, unsigned queue, struct bp_virtio_request *req);
+	/* Gives a chain back with the number of bytes written into it. [owner] */
+	void (*push)(void *transport, unsigned queue, struct bp_virtio_request *req, uint32_t written);
+	/* Tells the driver about used buffers (subject to its suppression), or a changed
+	 * configuration. [owner] */
+	void (*notify)(void *transport, unsigned queue);
+	void (*config_changed)(void *transport);
+	/* Negotiated feature bits; 0 before FEATURES_OK. [owner] */
+	uint64_t (*features)(void *transport);
+	/* Whether the driver has set the queue up and DRIVER_OK. [owner] */
+	int (*queue_ready)(void *transport, unsigned queue);
+	/* Let go of a chain that will not be pushed: in run(0), before the rings are forgotten. [owner] */
+	void (*release)(void *transport, struct bp_virtio_request *req);
+};
+
+struct bp_virtio_device {
+	uint32_t size;
+	uint32_t device_id;	/* section 5: 1 net, 2 block, 3 console, 4 entropy */
+	uint32_t queues;	/* how many, 1..64 */
+	uint32_t queue_size;	/* largest size offered, a power of two up to 1024 */
+	uint32_t config_size, reserved;	/* bytes of device configuration space */
+	/* The device's own feature bits (0..23 and 50..127 of section 2.2 in the low 64). [main] */
+	uint64_t (*offered)(void *self);
+	/* Its bus is there: keep both pointers. 0, or -1 after host->fail. [main] */
+	int (*attach)(void *self, const struct bp_virtio_transport *ops, void *transport);
+	/* Configuration space, little-endian bytes. [owner] */
+	void (*config_read)(void *self, uint32_t offset, void *buf, uint32_t len);
+	void (*config_write)(void *self, uint32_t offset, const void *buf, uint32_t len);
+	/* The driver has put buffers into a queue. [owner] */
+	void (*kick)(void *self, unsigned queue);
+	/* Device reset or DRIVER_OK (running 1). Outstanding requests are forgotten at 0. [owner] */
+	void (*run)(void *self, int running);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots unmodified firmware and kernels of Debian's, as a person at the terminal would.
+
+    boot.py [--build DIR] [--emulator backplane|qemu] [CASE...]     (default: all)
+    boot.py --list
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from console import Console, ConsoleError  # noqa: E402
+from emulator import EMULATORS, Machine  # noqa: E402
+
+# Long enough for an interpreter on two busy cores, whose sanitizers may be on.
+SLOW = float(os.environ.get("BACKPLANE_TEST_PATIENCE", "1"))
+FIRMWARE_S, KERNEL_S, REPLY_S, EXIT_S = (SLOW * s for s in (60, 480, 60, 60))
+PROMPT = r"^~ # $"
+OPENSBI = {"opensbi-bookworm": r"OpenSBI v1\.1\b", "opensbi-trixie": r"OpenSBI v1\.6\b",
+           "opensbi-trixie-rv32": r"OpenSBI v1\.6\b"}
+
+
+class Mismatch(Exception):
+    """A guest said something else than it should have."""
+
+
+def check(text, pattern, what):
+    match = re.search(pattern, text, re.M)
+    if not match:
+        raise Mismatch(f"{what}: expected `{pattern}` in:\n{text}")
+    return match
+
+
+def shell(console, command):
+    """Runs a command in the guest's shell; returns what it printed."""
+    console.type(command + "\n")
+    console.expect(re.escape(command) + r"\n", REPLY_S)
+    return console.expect(r"\A([\s\S]*?)" + PROMPT, REPLY_S)[1]
+
+
+def check_cpuinfo(text, machine):
+    harts = re.findall(r"^processor\s*: (\d+)$", text, re.M)
+    if harts != [str(n) for n in range(machine.cpus)]:
+        raise Mismatch(f"/proc/cpuinfo lists harts {harts}; expected {machine.cpus} of them")
+    isas = set(re.findall(r"^isa\s*: (\S+)$", text, re.M))
+    if len(isas) != 1:
+        raise Mismatch(f"expected one isa line for all harts, found {sorted(isas)}")
+    letters, *names = isas.pop().split("_")
+    check(letters, r"^rv64imafdc", "the isa line")
+    if ("v" in letters[len("rv64"):]) != machine.vector:
+        raise Mismatch(f"the isa line says {letters}; V should be {machine.vector}")
+    for name in ("zicsr", "zifencei", "zba", "zbb", "zbs"):
+        if name not in names:
+            raise Mismatch(f"the isa line lacks {name}: {names}")
+    check(text, r"^mmu\s*: sv(39|48|57)$", "the mmu line")
+
+
+def check_clock(text):
+    stamp = check(text, r"^clock: (?:.*goldfish.*) (\d+-\d+-\d+ \d+:\d+)$", "the RTC")[1]
+    guest = datetime.strptime(stamp, "%Y-%m-%d %H:%M").replace(tzinfo=timezone.utc)
+    host = datetime.now(timezone.utc)
+    if abs(guest - host) > timedelta(minutes=20):
+        raise Mismatch(f"the guest's clock says {guest}, the host's {host}")
+
+
+def reach_guest(console, firmware, machine):
+    """From reset to what the guest says of itself."""
+    console.expect(OPENSBI[firmware], FIRMWARE_S)
+    console.expect(r"Linux version 6\.", FIRMWARE_S)
+    console.expect(r"Run /init as init process", KERNEL_S)
+    said = console.expect(r"\A([\s\S]*?)=== GUEST-UP riscv64 ", KERNEL_S)[1]
+    if "GUEST-FAULT" in said:
+        raise Mismatch(f"the guest reports a fault:\n{said}")
+    check_cpuinfo(said, machine)
+    check_clock(said)
+    check(said, r"^random: virtio_rng\.0$", "the random number generator")
+
+
+def linux(firmware, cpus, vector=False, stay=True):
+    def run(start, guests):
+        machine = Machine(guests / firmware / "fw_dynamic.bin", guests / "linux/Image",
+                          guests / "initrd/initrd.cpio.gz", "console=ttyS0", cpus=cpus,
+                          vector=vector)
+        if not stay:
+            machine.append += " bp.test=poweroff"
+        with start(machine) as console:
+            reach_guest(console, firmware, machine)
+            if stay:
+                console.expect(PROMPT, KERNEL_S)
+                check(shell(console, "uname -sm"), r"^Linux riscv64$", "uname")
+                check(shell(console, "echo $((6 * 7))"), r"^42$", "arithmetic")
+                check(shell(console, "head -c 64 /dev/hwrng | wc -c"), r"^64$", "/dev/hwrng")
+                check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+                console.type("reboot\n")
+                reach_guest(console, firmware, machine)
+                console.expect(PROMPT, KERNEL_S)
+                console.type("poweroff\n")
+            return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
+def u_boot(package, mode):
+    def run(start, guests):
+        image = guests / package / f"u-boot-{mode}.bin"
+        machine = Machine(image) if mode == "m" else \
+            Machine(guests / "opensbi-bookworm/fw_dynamic.bin", image)
+        with start(machine) as console:
+            console.expect(r"^U-Boot 20\d\d\.\d\d", FIRMWARE_S)
+            console.expect(r"Hit any key to stop autoboot", FIRMWARE_S)
+            console.type(" ")
+            console.expect(r"^=> $", FIRMWARE_S)
+            for command, answer in (("version", r"^U-Boot 20\d\d\.\d\d"),
+                                    ("bdinfo", r"DRAM bank[\s\S]*start\s*= 0x0*80000000$"),
+                                    ("printenv bootdelay", r"^bootdelay=\d+$"),
+                                    ("setenv word plugged", r""),
+                                    ("echo back${word}", r"^backplugged$"),
+                                    ("mw.q 90000000 0123456789abcdef 2; md.q 90000000 2",
+                                     r"^90000000: 0123456789abcdef 0123456789abcdef")):
+                console.type(command + "\n")
+                console.expect(re.escape(command) + r"\n", REPLY_S)
+                check(console.expect(r"\A([\s\S]*?)^=> $", REPLY_S)[1], answer, command)
+            console.type("\x01x")
+            return console.status(EXIT_S)
+    return run, (package, "opensbi-bookworm")
+
+
+def banner(firmware, bits):
+    def run(start, guests):
+        machine = Machine(guests / firmware / "fw_dynamic.bin", bits=bits)
+        with start(machine) as console:
+            console.expect(OPENSBI[firmware], FIRMWARE_S)
+            console.expect(rf"^Boot HART Base ISA\s*: rv{bits}ima", FIRMWARE_S)
+            console.expect(r"^Boot HART MEDELEG", FIRMWARE_S)
+            console.type("\x01x")
+            return console.status(EXIT_S)
+    return run, (firmware,)
+
+
+CASES = {
+    "linux-sbi11-cpus1": linux("opensbi-bookworm", 1),
+    "linux-sbi11-cpus4": linux("opensbi-bookworm", 4),
+    "linux-sbi16-cpus1": linux("opensbi-trixie", 1),
+    "linux-sbi16-cpus4": linux("opensbi-trixie", 4),
+    "linux-vector": linux("opensbi-trixie", 1, vector=True, stay=False),
+    "u-boot-2023-m": u_boot("u-boot-bookworm", "m"),
+    "u-boot-2023-s": u_boot("u-boot-bookworm", "s"),
+    "u-boot-2025-m": u_boot("u-boot-trixie", "m"),
+    "u-boot-2025-s": u_boot("u-boot-trixie", "s"),
+    "opensbi-rv32": banner("opensbi-trixie-rv32", 32),
+}
+
+
+def fetch_module():
+    """tests/guests/fetch, a program without a suffix, as a module."""
+    path = str(HERE.parent / "guests/fetch")
+    module = module_from_spec(spec_from_loader("fetch", SourceFileLoader("fetch", path)))
+    module.__spec__.loader.exec_module(module)
+    return module
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--build", type=Path, default=HERE.parent.parent / "build")
+    parser.add_argument("--emulator", choices=EMULATORS, default="backplane")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    if args.list:
+        print("\n".join(CASES))
+        return 0
+    build = args.build.resolve()
+    logs = build / "boot-logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    sys.dont_write_bytecode = True
+    fetch = fetch_module()
+    for name in args.cases or CASES:
+        run, guests = CASES[name]
+        began = time.monotonic()
+        with open(logs / f"{args.emulator}-{name}.log", "wb") as log:
+            try:
+                status = run(lambda m: Console(EMULATORS[args.emulator](m, build), log),
+                             fetch.ensure(guests))
+                fault = "" if status == 0 else f"exit status {status}, expected 0"
+            except (ConsoleError, Mismatch, OSError, fetch.debian.FetchError) as e:
+                fault = str(e)
+        print(f"{'FAIL' if fault else 'ok'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
+        if fault:
+            failed += 1
+            print(f"{fault}\nThe whole session: {log.name}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""How to start one machine in Backplane, and the same machine in Debian's QEMU, where a test can
+be tried out: a test that fails there too is wrong."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Machine:
+    firmware: str
+    kernel: str = ""
+    initrd: str = ""
+    append: str = ""
+    cpus: int = 1
+    memory: str = "512M"
+    bits: int = 64
+    vector: bool = False
+
+
+def backplane(m, build):
+    source = build.parent if (build.parent / "machines").is_dir() else build
+    board = "riscv-virt.toml" if m.bits == 64 else "riscv32-virt.toml"
+    argv = [build / "core/backplane", "run", source / "machines" / board,
+            "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
+            "--firmware", m.firmware]
+    argv += ["--kernel", m.kernel] if m.kernel else []
+    argv += ["--initrd", m.initrd] if m.initrd else []
+    argv += ["--append", m.append] if m.append else []
+    argv += ["--set", "cpu.v=true"] if m.vector else []
+    return argv
+
+
+def qemu(m, _build):
+    argv = [f"qemu-system-riscv{m.bits}", "-M", "virt", "-nographic", "-no-user-config",
+            "-cpu", f"rv{m.bits}" + (",v=true" if m.vector else ""),
+            "-smp", str(m.cpus), "-m", m.memory, "-bios", m.firmware,
+            "-device", "virtio-rng-device"]
+    argv += ["-kernel", m.kernel] if m.kernel else []
+    argv += ["-initrd", m.initrd] if m.initrd else []
+    argv += ["-append", m.append] if m.append else []
+    return argv
+
+
+EMULATORS = {"backplane": backplane, "qemu": qemu}
