@@ -40,7 +40,8 @@ static int prepare(struct mem *m, struct vec *v, int size, struct vec_group *dat
 	if (!vec_group(data, reg, 8 << size, v->lmul + size - v->sew, m->fields))
 		return 0;
 	m->field_bytes = v->vlenb * (unsigned)data->count / m->fields;
-	return v->a.vm || data->reg;
+	/* Stores through a mask of the mask register itself are reserved, but harmless. */
+	return v->a.vm || data->reg || m->store;
 }
 
 /* The access to element i failed: those before it are done. */
@@ -205,11 +206,16 @@ int vec_indexed(struct vec *v)
 		!vec_group(&index, v->a.rs2, 8 << p, v->lmul + p - v->sew, 1) ||
 		!vec_mask_ok(v, &index))
 		return vec_illegal(v);
-	/* A store reads both, so with one EEW only; a segment load may overlap nothing. */
-	int same = data.eew == index.eew;
-	if (m.store ? !same && !vec_overlap_ok(&data, &index, 1)
-		    : !vec_overlap_ok(&data, &index, m.fields > 1))
+	/* A store reads both, so with one EEW only (looked at for the first field); a segment load
+	 * may overlap nothing. */
+	if (m.store) {
+		data.count /= (int)m.fields;
+		if (!vec_mask_ok(v, &data) ||
+			(data.eew != index.eew && !vec_overlap_ok(&data, &index, 1)))
+			return vec_illegal(v);
+	} else if (!vec_overlap_ok(&data, &index, m.fields > 1)) {
 		return vec_illegal(v);
+	}
 	for (uint64_t i = v->start; i < v->vl; i++)
 		if (vec_active(v, i) && segment(&m, i, vec_get(v->s2, i, p)) != BP_H_OK)
 			return BP_H_RAISED;

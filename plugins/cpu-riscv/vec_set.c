@@ -114,9 +114,9 @@ static int operands_ok(const struct vec *v)
 	int scalar = r->d == VW_ONE || r->d == VW_ONE_WIDE;
 	if (r->d && r->d != VW_MASK && !scalar && !v->a.vm && !d.reg)
 		return 0;
-	if ((r->s2 && !vec_mask_ok(v, &s2)) || (w1 && !vec_mask_ok(v, &s1)))
-		return 0;
-	if (r->s2 && w1 && s1.eew != s2.eew && overlap(&s1, &s2))
+	if (!(r->flags & VF_LOOSE) &&
+		((r->s2 && !vec_mask_ok(v, &s2)) || (w1 && !vec_mask_ok(v, &s1)) ||
+			(r->s2 && w1 && s1.eew != s2.eew && overlap(&s1, &s2))))
 		return 0;
 	/* Scalars in a vector register have no such rule (unpriv 30.14, 30.16.1). */
 	if (!r->d || scalar)
