@@ -172,7 +172,8 @@ int vec_whole_memory(struct vec *v)
 	return run_unit(&m);
 }
 
-/* Only element 0 may fault; a fault of another one ends the vector before it (unpriv 30.7.7). */
+/* Only element 0 may fault; a fault of another one ends the vector before it (unpriv 30.7.7). Each
+ * segment is asked for before any of it is loaded. */
 int vec_first_only(struct vec *v)
 {
 	struct mem m;
@@ -180,17 +181,17 @@ int vec_first_only(struct vec *v)
 	if (!prepare(&m, v, v->rule->p, &data))
 		return vec_illegal(v);
 	for (uint64_t i = v->start; i < v->vl; i++) {
-		uint64_t offset = i * m.stride;
+		uint64_t addr = address(&m, i * m.stride);
 		if (!vec_active(v, i))
 			continue;
-		if (i &&
-			m.core->probe(v->cpu, address(&m, offset), (uint32_t)m.stride, BP_ACC_READ,
-				m.memop, 1)) {
+		if (m.core->probe(v->cpu, addr, (uint32_t)m.stride, BP_ACC_READ, m.memop, i != 0)) {
+			if (!i)
+				return faulted(&m, 0);
 			v->cpu->vl = i;
 			rv_update_key(v->cpu);
 			break;
 		}
-		if (segment(&m, i, offset) != BP_H_OK)
+		if (segment(&m, i, i * m.stride) != BP_H_OK)
 			return BP_H_RAISED;
 	}
 	return BP_H_OK;
