@@ -76,6 +76,7 @@ struct vec {
 	int lmul; /* log2 */
 	uint64_t vl, start, vlmax;
 	uint8_t *v0, *d, *s1, *s2; /* s1: NULL if the first source is a scalar */
+	int size_d, size1, size2; /* log2 of the bytes of their elements */
 	uint64_t scalar; /* x, immediate or f: SEW bits, extended as the row says */
 	uint64_t x; /* rs1 as it is in the state, or the immediate */
 	unsigned format, wide_format; /* enum bp_fp_format of SEW and 2 * SEW */
@@ -170,12 +171,11 @@ int vec_illegal(struct vec *v);
 /* vec_int.c: the generic loop, and loops where the kernel is known to the compiler */
 vec_run vec_map, vec_compare, vec_carry, vec_carry_out, vec_reduce;
 vec_run vec_add, vec_sub, vec_rsub, vec_and, vec_or, vec_xor, vec_sll, vec_srl, vec_sra, vec_mul,
-	vec_macc, vec_move;
+	vec_macc, vec_move, vec_seq, vec_sne;
 vec_kernel vk_add, vk_sub, vk_rsub, vk_and, vk_or, vk_xor, vk_minu, vk_min, vk_maxu, vk_max, vk_sll,
 	vk_srl, vk_sra, vk_mul, vk_mulh, vk_mulhu, vk_mulhsu, vk_divu, vk_div, vk_remu, vk_rem,
 	vk_madd, vk_nmsub, vk_macc, vk_nmsac, vk_nsrl, vk_nsra, vk_second, vk_first, vk_adc, vk_sbc,
-	vk_madc, vk_msbc, vk_merge, vk_seq, vk_sne, vk_sltu, vk_slt, vk_sleu, vk_sle, vk_sgtu,
-	vk_sgt;
+	vk_madc, vk_msbc, vk_merge, vk_sltu, vk_slt, vk_sleu, vk_sle, vk_sgtu, vk_sgt;
 /* vec_fixed.c */
 vec_kernel vk_saddu, vk_sadd, vk_ssubu, vk_ssub, vk_aadd, vk_asub, vk_smul, vk_ssrl, vk_ssra,
 	vk_nclipu, vk_nclip;

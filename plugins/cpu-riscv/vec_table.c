@@ -150,8 +150,8 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 	[RV_OP_VMV_V_X] = { .run = vec_move, .d = VW_SEW },
 	[RV_OP_VMV_V_I] = { .run = vec_move, .d = VW_SEW },
 
-	VVXI(VMSEQ, COMPARE(vk_seq), MSS, .flags = VF_LOOSE),
-	VVXI(VMSNE, COMPARE(vk_sne), MSS, .flags = VF_LOOSE),
+	VVXI(VMSEQ, .run = vec_seq, MSS, .flags = VF_LOOSE),
+	VVXI(VMSNE, .run = vec_sne, MSS, .flags = VF_LOOSE),
 	VVX(VMSLTU, COMPARE(vk_sltu), MSS, .flags = VF_LOOSE),
 	VVX(VMSLT, COMPARE(vk_slt), MSS, .flags = VF_LOOSE | SIGNED),
 	VVXI(VMSLEU, COMPARE(vk_sleu), MSS, .flags = VF_LOOSE),
