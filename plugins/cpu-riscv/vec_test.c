@@ -636,7 +636,7 @@ static void test_estimates(void)
 		{ 0xff800000, 0x80000000, 0x7fc00000, 0, BP_FP_INVALID },
 		{ 0xbf800000, 0xbf7f0000, 0x7fc00000, 0, BP_FP_INVALID },
 		{ 0x00000001, 0x7f800000, 0x64b40000, BP_FP_OVERFLOW | BP_FP_INEXACT, 0 },
-		{ 0x7f000000, 0x003f8000, 0x1fb40000, 0, 0 },
+		{ 0x7f000000, 0x003fc000, 0x1fb40000, 0, 0 },
 	};
 	start(32, 0, 1);
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
