@@ -6,12 +6,12 @@
 #include <ltdl.h>
 #include <string.h>
 
-enum { ROWS_MAX = 4096 };	/* of any table: beyond it, its end is missing */
+enum { ROWS_MAX = 4096 }; /* of any table: beyond it, its end is missing */
 
 static bool started;
 
-const struct bp_plugin *loader_open(const char *module, const char *place,
-	struct error_list *errors)
+const struct bp_plugin *loader_open(
+	const char *module, const char *place, struct error_list *errors)
 {
 	if (!started && lt_dlinit() != 0) {
 		error_list_add(errors, place, "libltdl does not start: %s", lt_dlerror());
@@ -57,10 +57,12 @@ const struct bp_plugin *loader_open(const char *module, const char *place,
 		{ "helper", offsetof(struct bp_plugin, helper_size), sizeof(struct bp_helper) },
 	};
 	for (unsigned i = 0; i < G_N_ELEMENTS(strides); i++) {
-		uint32_t got = *(const uint32_t *)(const void *)((const char *)p + strides[i].offset);
+		uint32_t got =
+			*(const uint32_t *)(const void *)((const char *)p + strides[i].offset);
 		if (got < strides[i].least || got > 1024 || got % 8) {
-			error_list_add(errors, place, "%s: a %s element of %u bytes; at least %u expected",
-				module, strides[i].name, got, strides[i].least);
+			error_list_add(errors, place,
+				"%s: a %s element of %u bytes; at least %u expected", module,
+				strides[i].name, got, strides[i].least);
 			return NULL;
 		}
 	}
@@ -134,8 +136,7 @@ static void check_regions(struct check *c)
 			bad(c, "region", r->name, "the table has no end");
 			return;
 		}
-		if (!r->size &&
-			(uint64_t)r->size_offset + 8 > c->type->object->instance_size)
+		if (!r->size && (uint64_t)r->size_offset + 8 > c->type->object->instance_size)
 			bad(c, "region", r->name, "its size lies outside the instance");
 		if (!r->regs && !(r->read && r->write) && !(r->flags & BP_REGION_MEMORY))
 			bad(c, "region", r->name, "it has neither registers, functions nor memory");

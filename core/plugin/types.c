@@ -11,8 +11,8 @@ enum { FOLDERS_MAX = 4096, TYPES_MAX = 65536 };
 #define BACKPLANE_PLUGIN_DIR "/usr/lib/backplane/1"
 #endif
 
-static GPtrArray *paths;	/* char *: given on the command line */
-static GPtrArray *entries;	/* struct type_entry *, sorted by id once scanned */
+static GPtrArray *paths; /* char *: given on the command line */
+static GPtrArray *entries; /* struct type_entry *, sorted by id once scanned */
 static GPtrArray *manifests;
 static bool scanned, sealed;
 
@@ -79,8 +79,8 @@ static void add_entry(struct type_entry *e)
 
 /* ---- manifests ---- */
 
-static char *take_string(const struct toml_value *table, const char *key, bool required,
-	struct error_list *errors)
+static char *take_string(
+	const struct toml_value *table, const char *key, bool required, struct error_list *errors)
 {
 	const struct toml_value *v = toml_get(table, key);
 	if (!v) {
@@ -113,8 +113,7 @@ static char **take_strings(const struct toml_value *v, struct error_list *errors
 	return (char **)g_ptr_array_free(list, FALSE);
 }
 
-static void read_type(struct manifest *m, const struct toml_entry *entry,
-	struct error_list *errors)
+static void read_type(struct manifest *m, const struct toml_entry *entry, struct error_list *errors)
 {
 	if (entry->value->type != TOML_TABLE) {
 		toml_error(errors, entry->key_pos, "types.%s: a table is expected", entry->key);
@@ -270,8 +269,10 @@ static struct type *new_type(const struct bp_type *t, const struct bp_plugin *p)
 
 void types_add_builtin(const struct bp_type *table)
 {
-	static struct manifest core = { .path = (char *)"", .module = (char *)"",
-		.package = (char *)"backplane", .license = (char *)"MIT" };
+	static struct manifest core = { .path = (char *)"",
+		.module = (char *)"",
+		.package = (char *)"backplane",
+		.license = (char *)"MIT" };
 	static char *none[] = { NULL };
 	start();
 	for (; table->id; table++) {
@@ -324,7 +325,8 @@ const struct type *type_load(struct type_entry *e, const char *place, struct err
 		return e->type;
 	if (sealed) {
 		error_list_add(errors, place,
-			"type %s: plugins are loaded before the machine runs; name it in load = [...]",
+			"type %s: plugins are loaded before the machine runs; name it in load = "
+			"[...]",
 			e->id);
 		return NULL;
 	}
@@ -341,13 +343,13 @@ const struct type *type_load(struct type_entry *e, const char *place, struct err
 		return NULL;
 	}
 	if (t->kind != e->kind) {
-		error_list_add(errors, place, "%s calls %s a %s, but %s calls it a %s", m->path, e->id,
-			kind_name(e->kind), m->module, kind_name(t->kind));
+		error_list_add(errors, place, "%s calls %s a %s, but %s calls it a %s", m->path,
+			e->id, kind_name(e->kind), m->module, kind_name(t->kind));
 		return NULL;
 	}
 	if (!t->object || t->object->size < offsetof(struct bp_object, state_version)) {
-		error_list_add(errors, place, "%s: the type %s has no object description", m->module,
-			e->id);
+		error_list_add(errors, place, "%s: the type %s has no object description",
+			m->module, e->id);
 		return NULL;
 	}
 	struct type *type = new_type(t, p);

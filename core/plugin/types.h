@@ -9,20 +9,20 @@
 #define PLUGIN_TYPES_H
 #include "object.h"
 
-struct manifest {	/* one NAME.plugin.toml */
-	char *path;		/* of the manifest */
-	char *module;		/* path of the shared object, "" for the core's own */
+struct manifest { /* one NAME.plugin.toml */
+	char *path; /* of the manifest */
+	char *module; /* path of the shared object, "" for the core's own */
 	char *package, *license;
-	const struct plugin *plugin;	/* NULL: not opened */
+	const struct plugin *plugin; /* NULL: not opened */
 };
 
-struct type_entry {	/* one type that a manifest names */
+struct type_entry { /* one type that a manifest names */
 	char *id, *summary;
 	uint32_t kind;
-	char **compatible;	/* NULL ended */
+	char **compatible; /* NULL ended */
 	struct manifest *manifest;
-	struct type *type;	/* NULL: not loaded */
-	struct type_entry *hides;	/* a later definition of the same id */
+	struct type *type; /* NULL: not loaded */
+	struct type_entry *hides; /* a later definition of the same id */
 };
 
 void types_add_path(const char *folder);
@@ -47,8 +47,8 @@ const char *kind_name(uint32_t kind);
 uint32_t kind_of_name(const char *name);
 
 /* loader.c: open a module and check it against its manifest. NULL after an error at `place`. */
-const struct bp_plugin *loader_open(const char *module, const char *place,
-	struct error_list *errors);
+const struct bp_plugin *loader_open(
+	const char *module, const char *place, struct error_list *errors);
 /* Is every table of the type well formed? 0, or -1 after an error. */
 int loader_check_type(const struct type *t, const char *place, struct error_list *errors);
 
