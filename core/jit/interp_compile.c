@@ -264,7 +264,8 @@ static void scan_uses(struct compiler *c)
 			r->op == BP_IR_HI) {
 			at = v->last; /* shares its operand's place */
 		}
-		if (r->op == BP_IR_JUMP)
+		/* To a key that is not known here: an indirect jump, the target in a register. */
+		if (r->op == BP_IR_JUMP && (!r->arg[1] || c->rec[r->arg[1]].op == BP_IR_CONST))
 			c->v[r->arg[0]].jump_uses++;
 		if (r->op == BP_IR_IF)
 			c->v[r->arg[0]].branch_uses++;

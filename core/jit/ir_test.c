@@ -4,6 +4,7 @@
 #include "compile.h"
 #include "ir_text.h"
 #include "stream.h"
+#include <inttypes.h>
 
 static struct verify_type type_of_toy(void)
 {
@@ -48,7 +49,7 @@ static const struct {
 	{ "put.i64 - @264", "does not come before it" },
 	{ "nop\nput.i64 %1 @264", "has no result" },
 	{ "%1 = const.i32 0x5\nput.i64 %1 @264", "has type i32, expected i64" },
-	{ "%1 = get.i64 @5", "in no register" },
+	{ "%1 = get.i64 @5", "not aligned" },
 	{ "%1 = get.i64 @8", "in no register" }, /* the pc */
 	{ "%1 = get.i64 @-8", "negative" },
 	{ "%1 = get.i64 @100000", "in no register" },
@@ -160,6 +161,27 @@ static void test_nesting(void)
 	g_assert_false(ir_verify(&type, rec + 1, 3, 0, &reaches, error, sizeof(error)));
 }
 
+static void seed_state(struct toy *t, GRand *rand)
+{
+	uint8_t *p = (uint8_t *)t->s->r, *end = (uint8_t *)(t->s + 1);
+	for (; p < end; p++)
+		*p = (uint8_t)g_rand_int(rand);
+	t->s->rounding = BP_ROUND_UP;
+	memset(t->ram, 0, TOY_RAM);
+	for (unsigned i = 0; i < 4096; i++)
+		t->ram[0x8000 + i] = (uint8_t)g_rand_int(rand);
+	/* I1 and FLAGS registers hold what such types can */
+	for (unsigned i = 0; i < 16; i++)
+		t->s->r[i] &= UINT64_C(0x0101010101010101);
+	for (unsigned i = 0; i < sizeof(t->s->v); i++)
+		((uint8_t *)t->s->v)[i] &= 1;
+	t->s->count = t->s->cause = 0;
+	t->s->value = t->s->fault_pc = t->s->fault_icount = 0;
+	t->s->head.icount = t->s->head.key = 0;
+	t->watching = false;
+	memset(t->tlb, 0xff, sizeof(t->tlb));
+}
+
 /* Records of random bits, and valid ones with something changed: a sentence or a block, no crash. */
 static void test_hostile(void)
 {
@@ -189,9 +211,16 @@ static void test_hostile(void)
 		};
 		ir->insn[0] = (struct ir_insn){ .records = s.count, .length = 4 };
 		memcpy(ir->record, s.rec, s.count * sizeof(*s.rec));
+		ir->pc = TOY_BASE;
+		ir->code = (struct jit_code){ .ram = t->ram, .avail = TOY_PAGE };
 		struct block *b = compile(in->compiler, ir, error, sizeof(error));
-		g_assert_nonnull(b);
-		g_free(b);
+		if (!b)
+			g_error("%s", error);
+		b->limit = JIT_BLOCK_INSNS;
+		code_cache_flush();
+		cache_insert(b, cache_prepare());
+		seed_state(t, rand);
+		toy_run(t, TOY_BASE, 1);
 	}
 	g_rand_free(rand);
 	toy_destroy(t);
@@ -263,27 +292,7 @@ static void test_text_form(void)
 
 /* ---- random streams run alike with and without shortcuts, and faults undo ---- */
 
-static void seed_state(struct toy *t, GRand *rand)
-{
-	uint8_t *p = (uint8_t *)t->s->r, *end = (uint8_t *)(t->s + 1);
-	for (; p < end; p++)
-		*p = (uint8_t)g_rand_int(rand);
-	t->s->rounding = BP_ROUND_UP;
-	for (unsigned i = 0; i < 4096; i++)
-		t->ram[0x8000 + i] = (uint8_t)g_rand_int(rand);
-	/* I1 and FLAGS registers hold what such types can */
-	for (unsigned i = 0; i < 16; i++)
-		t->s->r[i] &= UINT64_C(0x0101010101010101);
-	for (unsigned i = 0; i < sizeof(t->s->v); i++)
-		((uint8_t *)t->s->v)[i] &= 1;
-	t->s->count = t->s->cause = 0;
-	t->s->value = t->s->fault_pc = t->s->fault_icount = 0;
-	t->s->head.icount = t->s->head.key = 0;
-	t->watching = false;
-	memset(t->tlb, 0xff, sizeof(t->tlb));
-}
-
-static void run_stream(struct toy *t, const struct stream *s, bool plain)
+static void run_stream(struct toy *t, const struct stream *s, bool reaches, bool plain)
 {
 	struct interp *in = t->jit.engine;
 	struct ir_block *ir = in->ir;
@@ -294,7 +303,7 @@ static void run_stream(struct toy *t, const struct stream *s, bool plain)
 		.insns = 1,
 		.records = s->count,
 		.bytes = 4,
-		.falls_through = true };
+		.falls_through = reaches };
 	ir->insn[0] = (struct ir_insn){ .records = s->count, .length = 4 };
 	memcpy(ir->record, s->rec, s->count * sizeof(*s->rec));
 	struct block *b = compile(in->compiler, ir, error, sizeof(error));
@@ -313,7 +322,7 @@ static void test_streams(void)
 	struct verify_type type = type_of_toy();
 	struct toy_state *before = aligned_alloc(64, sizeof(*before)),
 			 *plain = aligned_alloc(64, sizeof(*plain));
-	uint8_t *ram = g_malloc(4096);
+	uint8_t *ram = g_malloc(TOY_RAM);
 	unsigned faults = 0;
 	unsigned rounds = g_test_slow() ? 200000 : 5000;
 	for (unsigned n = 0; n < rounds; n++) {
@@ -330,15 +339,18 @@ static void test_streams(void)
 		GRand *same = g_rand_copy(rand);
 		seed_state(t, rand);
 		memcpy(before, t->s, sizeof(*before));
-		run_stream(t, &s, true);
+		run_stream(t, &s, reaches, true);
 		memcpy(plain, t->s, sizeof(*plain));
-		memcpy(ram, t->ram + 0x8000, 4096);
+		memcpy(ram, t->ram, TOY_RAM);
 		seed_state(t, same);
-		run_stream(t, &s, false);
+		run_stream(t, &s, reaches, false);
 		if (memcmp(plain->r, t->s->r, sizeof(*plain) - offsetof(struct toy_state, r)) !=
 				0 ||
-			plain->head.pc != t->s->head.pc || memcmp(ram, t->ram + 0x8000, 4096) != 0)
-			g_error("with and without shortcuts differ:\n%s", text->str);
+			plain->head.pc != t->s->head.pc || memcmp(ram, t->ram, TOY_RAM) != 0)
+			g_error("with and without shortcuts differ: pc %" PRIx64 " %" PRIx64
+				", key %" PRIx64 " %" PRIx64 ", causes %u %u:\n%s",
+				plain->head.pc, t->s->head.pc, plain->head.key, t->s->head.key,
+				plain->cause, t->s->cause, text->str);
 		faults += t->s->count;
 		if (t->s->count && !s.commits &&
 			memcmp(before->r, t->s->r,

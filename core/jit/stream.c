@@ -253,6 +253,40 @@ static void call(struct generator *g)
 	made(g, bp_ir_emit(&g->c, BP_IR_CALL, BP_T_I64, 0, (int32_t)helper, a, b, 0, 0), BP_T_I64);
 }
 
+/* A jump to somewhere, by itself or chosen, with some key; or another way to leave. */
+static void leave(struct generator *g)
+{
+	uint16_t to = 0, key = 0;
+	switch (pick(g, 4)) {
+	case 0: to = want(g, BP_T_I64); break;
+	case 1:
+		to = bp_ir_pcrel(
+			&g->c, (int32_t)number(g), pick(g, 4), pick(g, 3) ? 0 : pick(g, 64));
+		break;
+	default: {
+		uint16_t cond = want(g, BP_T_I1);
+		if (pick(g, 2)) {
+			uint16_t a = want(g, BP_T_I32), b = want(g, BP_T_I32);
+			cond = bp_ir_op2(&g->c, BP_IR_EQ + pick(g, 6), BP_T_I32, a, b);
+		}
+		uint16_t yes = bp_ir_pcrel(&g->c, 4 * (int32_t)pick(g, 64), 0, 0);
+		uint16_t no = bp_ir_pcrel(&g->c, -4096, 0, 0);
+		to = bp_ir_select(&g->c, BP_T_I64, cond, yes, no);
+		break;
+	}
+	}
+	if (!pick(g, 3))
+		key = want(g, BP_T_I64);
+	else if (!pick(g, 2))
+		key = bp_ir_const(&g->c, BP_T_I64, pick(g, 9));
+	switch (pick(g, 8)) {
+	case 0: bp_ir_emit(&g->c, BP_IR_RAISE, 0, 0, 3, to, 0, 0, 0); break;
+	case 1: bp_ir_emit(&g->c, BP_IR_RESYNC, 0, 0, 0, to, 0, 0, 0); break;
+	case 2: bp_ir_emit(&g->c, BP_IR_HALT, 0, 0, 0, 0, 0, 0, 0); break;
+	default: bp_ir_jump(&g->c, to, BP_HINT_PLAIN, key, 0); break;
+	}
+}
+
 static void step(struct generator *g)
 {
 	unsigned op, type;
@@ -288,6 +322,8 @@ static void step(struct generator *g)
 	case 9:
 		if (!pick(g, 3))
 			call(g);
+		else if (g->depth && !pick(g, 6))
+			leave(g);
 		else if (!pick(g, 6)) {
 			bp_ir_emit(&g->c, BP_IR_COMMIT, 0, 0, 0, 0, 0, 0, 0);
 			g->s->commits = true;
@@ -315,5 +351,7 @@ void stream_random(struct stream *s, GRand *rand, unsigned records)
 		step(&g);
 	while (g.depth)
 		close_if(&g);
+	if (pick(&g, 2))
+		leave(&g);
 	s->count = g.c.count;
 }

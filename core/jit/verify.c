@@ -457,7 +457,10 @@ static bool check_special(struct verify *v, const struct bp_ir *r, const struct 
 		return !(r->imm & ~0x31) || fail(v, "imm 0x%x means nothing", (unsigned)r->imm);
 	case BP_IR_FCMP: return (r->imm & 7) < 4 || fail(v, "imm %d is no comparison", r->imm);
 	case BP_IR_GET:
-	case BP_IR_PUT: return check_register(v, offset, bytes, false);
+	case BP_IR_PUT:
+		if (offset % (bytes < 8 ? bytes : 8))
+			return fail(v, "offset %d is not aligned for %s", r->imm, ir_types[r->type].name);
+		return check_register(v, offset, bytes, false);
 	case BP_IR_GETX:
 	case BP_IR_PUTX:
 		if (!r->arg[3] || (r->arg[3] > 1 && r->arg[2] < bytes))
