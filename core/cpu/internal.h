@@ -12,7 +12,7 @@ enum {
 };
 
 /* In a write tag beside TLB_SLOW: not RAM proper, stores go over the bus. */
-#define TLB_NOT_RAM UINT64_C(2)
+#define TLB_NOT_RAM UINT64_C(0x80)
 
 struct tlb_slot { /* one address space of this CPU */
 	uint64_t id;

@@ -3,9 +3,10 @@
  *
  * An access of `size` bytes at `addr` is served by entry e = tlb[index(addr)] when
  *     (addr & (page_mask | (size - 1))) == e->tag[access]
- * and is then at host address addr + e->addend. A tag whose low bits are not all zero never matches,
- * so entries that need the slow path (devices, pages with translated code, watchpoints, unaligned
- * accesses, nothing there) differ from the rest only in their tags. */
+ * and is then at host address addr + e->addend. Accesses have at most 64 bytes, so bits 6 and up of
+ * the offset in the page are always clear on the left: a tag with one of them set never matches, and
+ * entries that need the slow path (devices, pages with translated code, watchpoints, nothing there)
+ * differ from the rest only in their tags. */
 #ifndef JIT_TLB_H
 #define JIT_TLB_H
 #include <stdint.h>
@@ -17,7 +18,7 @@ enum {
 };
 
 #define TLB_NONE UINT64_MAX	/* a tag that nothing matches */
-#define TLB_SLOW UINT64_C(1)	/* set in a tag: valid, but go the slow way */
+#define TLB_SLOW UINT64_C(0x40)	/* set in a tag: valid, but go the slow way */
 
 struct tlb_entry {
 	uint64_t tag[3];	/* by enum bp_ir_access: page address, perhaps with TLB_SLOW, or TLB_NONE */

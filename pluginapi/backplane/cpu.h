@@ -91,7 +91,9 @@ struct bp_walk {	/* result of translate_address */
 	uint64_t length_log2;		/* the mapping is good for that naturally aligned range around the
 					 * address, both virtual and physical; 0 = this byte: not cached */
 	struct bp_space *space;	/* NULL: the CPU's "memory" space */
-	uint32_t cause, reserved;	/* when refused: the exception's cause */
+	uint32_t cause;	/* when refused: the exception's cause */
+	uint32_t verdict;		/* a mapping shorter than a page: one access may not touch two of
+					 * different verdicts */
 	uint64_t value;			/* and value */
 };
 enum bp_walk_flags {
