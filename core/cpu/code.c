@@ -86,10 +86,9 @@ int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *ou
 		return BP_H_OK;
 	}
 	mark_page(v, p.ram, p.offset);
-	*out = (struct jit_code){ .ram = p.ram,
-		.offset = p.offset,
-		.bytes = p.host,
-		.avail = (uint32_t)page_left };
+	*out = (struct jit_code){
+		.ram = p.ram, .offset = p.offset, .bytes = p.host, .avail = (uint32_t)page_left
+	};
 	return BP_H_OK;
 }
 

@@ -72,6 +72,7 @@ struct place { /* where an address of one access leads */
 	uint64_t phys;
 	struct bus_space *space;
 	uint64_t length; /* bytes from here on under the same verdict, within the page */
+	uint32_t verdict; /* of the walk; 0 from the table */
 	bool writable; /* host may be written: RAM proper */
 };
 

@@ -11,20 +11,17 @@
 #define JIT_TLB_H
 #include <stdint.h>
 
-enum {
-	TLB_BITS = 10,
-	TLB_SIZE = 1 << TLB_BITS,
-	TLB_REGIMES = 32
-};
+enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, TLB_REGIMES = 32 };
 
-#define TLB_NONE UINT64_MAX	/* a tag that nothing matches */
-#define TLB_SLOW UINT64_C(0x40)	/* set in a tag: valid, but go the slow way */
+#define TLB_NONE UINT64_MAX /* a tag that nothing matches */
+#define TLB_SLOW UINT64_C(0x40) /* set in a tag: valid, but go the slow way */
 
 struct tlb_entry {
-	uint64_t tag[3];	/* by enum bp_ir_access: page address, perhaps with TLB_SLOW, or TLB_NONE */
-	uintptr_t addend;	/* RAM: host address minus guest address; else 0 */
-	uint64_t phys;		/* page's physical address */
-	void *target;		/* what is there: the cpu room's */
+	uint64_t
+		tag[3]; /* by enum bp_ir_access: page address, perhaps with TLB_SLOW, or TLB_NONE */
+	uintptr_t addend; /* RAM: host address minus guest address; else 0 */
+	uint64_t phys; /* page's physical address */
+	void *target; /* what is there: the cpu room's */
 };
 
 static inline unsigned tlb_index(uint64_t addr, unsigned page_bits)

@@ -160,8 +160,8 @@ static void write_word(struct plic *p, uint64_t offset, uint32_t value)
 	}
 }
 
-static int plic_read(void *self, uint64_t offset, unsigned bytes, uint64_t *value,
-	const struct bp_access *how)
+static int plic_read(
+	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
 {
 	struct plic *p = self;
 	(void)bytes;
@@ -172,8 +172,8 @@ static int plic_read(void *self, uint64_t offset, unsigned bytes, uint64_t *valu
 	return BP_OK;
 }
 
-static int plic_write(void *self, uint64_t offset, unsigned bytes, uint64_t value,
-	const struct bp_access *how)
+static int plic_write(
+	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
 {
 	struct plic *p = self;
 	(void)bytes;
@@ -255,14 +255,17 @@ static const void *interface(void *self, const char *id)
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &fdt_node;
 }
 
-#define FIELD(m) (uint32_t)offsetof(struct plic, m)
+#define FIELD(m) (uint32_t) offsetof(struct plic, m)
 static const struct bp_field props[] = {
 	{ "sources", "interrupt sources, numbered from 1", FIELD(sources), BP_U32, BP_F_RANGE,
 		.def = 95, .min = 1, .max = SOURCES_MAX },
 	{ 0 },
 };
 static const struct bp_field context_state[] = {
-	{ .name = "enable", .offset = offsetof(struct context, enable), .type = BP_U32, .count = WORDS },
+	{ .name = "enable",
+		.offset = offsetof(struct context, enable),
+		.type = BP_U32,
+		.count = WORDS },
 	{ BP_FIELD(struct context, threshold, BP_U32) },
 	{ 0 },
 };
@@ -271,18 +274,28 @@ static const struct bp_field state[] = {
 	{ .name = "level", .offset = FIELD(level), .type = BP_U32, .count = WORDS },
 	{ .name = "pending", .offset = FIELD(pending), .type = BP_U32, .count = WORDS },
 	{ .name = "claimed", .offset = FIELD(claimed), .type = BP_U32, .count = WORDS },
-	{ .name = "context", .offset = FIELD(context), .type = BP_STRUCT, .count = CONTEXTS_MAX,
-		.count_offset = FIELD(contexts), .sub = context_state,
+	{ .name = "context",
+		.offset = FIELD(context),
+		.type = BP_STRUCT,
+		.count = CONTEXTS_MAX,
+		.count_offset = FIELD(contexts),
+		.sub = context_state,
 		.sub_size = sizeof(struct context) },
 	{ 0 },
 };
 static const struct bp_region regions[] = {
-	{ .name = "regs", .size = SIZE, .min_access = 4, .max_access = 4, .read = plic_read,
+	{ .name = "regs",
+		.size = SIZE,
+		.min_access = 4,
+		.max_access = 4,
+		.read = plic_read,
 		.write = plic_write },
 	{ 0 },
 };
 static const struct bp_pin out[] = {
-	{ .name = "irq", .offset = FIELD(irq), .count_offset = FIELD(contexts),
+	{ .name = "irq",
+		.offset = FIELD(irq),
+		.count_offset = FIELD(contexts),
 		.flags = BP_PIN_COUNT_FROM_LINKS },
 	{ 0 },
 };
