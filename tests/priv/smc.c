@@ -118,7 +118,7 @@ static void wild(int mode)
 		{ "far", 0x123456789abc }, { "farthest", -4096ul },
 		{ "half", 0x8000000000000000 }, { "all but RAM", 0xffffffff80000000 }
 #else
-		{ "farthest", -4096ul }, { "far", 0x70000000 }
+		{ "farthest", -4096ul }, { "far", 0x1f000000 }
 #endif
 	};
 	for (unsigned i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {
