@@ -9,6 +9,9 @@
 #define RING 0x80600000ul /* descriptors, driver ring, device ring: a page each */
 #define BUF  0x80700000ul
 #define SIZE 8
+#ifndef HUGE
+#define HUGE 0x1000000
+#endif
 
 enum { MAGIC = 0x00, VERSION = 0x04, DEVICE = 0x08, FEATURES = 0x10, FEATURES_SEL = 0x14,
 	DRIVER = 0x20, DRIVER_SEL = 0x24, PAGE_SIZE = 0x28, SEL = 0x30, NUM_MAX = 0x34, NUM = 0x38,
@@ -157,7 +160,7 @@ static void descriptors(void)
 	} all[] = { { "nowhere", 0x60000, 64 }, { "address 0", 0, 64 },
 		{ "behind RAM", 0x88000000, 64 }, { "over the end of RAM", 0x87ffffe0, 64 },
 		{ "far", 0x123456789abcdef0, 64 }, { "wraps", 0xfffffffffffffff0, 64 },
-		{ "length 0", BUF, 0 }, { "length 4G-1", 0x60000, 0xffffffff },
+		{ "length 0", BUF, 0 }, { "huge", 0x60000, HUGE },
 		{ "boot ROM", 0x1000, 64 }, { "uart", UART, 8 }, { "clint msip", CLINT + 0x20, 4 },
 		{ "plic", PLIC + 0x1f00, 64 }, { "rtc", RTC + 0x100, 4 },
 		{ "other virtio slot", VIRTIO(3) + 0x100, 64 } };
