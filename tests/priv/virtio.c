@@ -13,10 +13,30 @@
 #define HUGE 0x1000000
 #endif
 
-enum { MAGIC = 0x00, VERSION = 0x04, DEVICE = 0x08, FEATURES = 0x10, FEATURES_SEL = 0x14,
-	DRIVER = 0x20, DRIVER_SEL = 0x24, PAGE_SIZE = 0x28, SEL = 0x30, NUM_MAX = 0x34, NUM = 0x38,
-	ALIGN = 0x3c, PFN = 0x40, READY = 0x44, NOTIFY = 0x50, IRQ_STATUS = 0x60, IRQ_ACK = 0x64,
-	STATUS = 0x70, DESC = 0x80, AVAIL = 0x90, USED = 0xa0, GENERATION = 0xfc };
+enum {
+	MAGIC = 0x00,
+	VERSION = 0x04,
+	DEVICE = 0x08,
+	FEATURES = 0x10,
+	FEATURES_SEL = 0x14,
+	DRIVER = 0x20,
+	DRIVER_SEL = 0x24,
+	PAGE_SIZE = 0x28,
+	SEL = 0x30,
+	NUM_MAX = 0x34,
+	NUM = 0x38,
+	ALIGN = 0x3c,
+	PFN = 0x40,
+	READY = 0x44,
+	NOTIFY = 0x50,
+	IRQ_STATUS = 0x60,
+	IRQ_ACK = 0x64,
+	STATUS = 0x70,
+	DESC = 0x80,
+	AVAIL = 0x90,
+	USED = 0xa0,
+	GENERATION = 0xfc
+};
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 
 static ulong base;
@@ -160,8 +180,8 @@ static void descriptors(void)
 	} all[] = { { "nowhere", 0x60000, 64 }, { "address 0", 0, 64 },
 		{ "behind RAM", 0x88000000, 64 }, { "over the end of RAM", 0x87ffffe0, 64 },
 		{ "far", 0x123456789abcdef0, 64 }, { "wraps", 0xfffffffffffffff0, 64 },
-		{ "length 0", BUF, 0 }, { "huge", 0x60000, HUGE },
-		{ "boot ROM", 0x1000, 64 }, { "uart", UART, 8 }, { "clint msip", CLINT + 0x20, 4 },
+		{ "length 0", BUF, 0 }, { "huge", 0x60000, HUGE }, { "boot ROM", 0x1000, 64 },
+		{ "uart", UART, 8 }, { "clint msip", CLINT + 0x20, 4 },
 		{ "plic", PLIC + 0x1f00, 64 }, { "rtc", RTC + 0x100, 4 },
 		{ "other virtio slot", VIRTIO(3) + 0x100, 64 } };
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
@@ -282,8 +302,12 @@ static void registers(void)
 	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		memset((void *)RING, 0, 0x3000);
 		setup_at(sizes[i], RING, AVAIL_AT, USED_AT);
-		then(i == 0 ? "size 0" : i == 1 ? "size 3" : i == 2 ? "size 7" :
-			i == 3 ? "size 32768" : i == 4 ? "size 65536" : "size 4G-1");
+		then(i == 0              ? "size 0"
+				: i == 1 ? "size 3"
+				: i == 2 ? "size 7"
+				: i == 3 ? "size 32768"
+				: i == 4 ? "size 65536"
+					 : "size 4G-1");
 	}
 	setup();
 	wr(SEL, 1);
