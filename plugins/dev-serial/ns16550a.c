@@ -188,6 +188,8 @@ static uint8_t read_rbr(struct uart *u)
 
 static void transmit(struct uart *u)
 {
+	if (!u->tx.count)
+		return;
 	while (u->tx.count) {
 		uint8_t byte = u->tx.data[u->tx.at] & word_mask(u);
 		if (u->mcr & MCR_LOOP)
@@ -214,7 +216,7 @@ static void write_thr(struct uart *u, uint8_t byte)
 static void event(void *self, int event)
 {
 	struct uart *u = self;
-	if (event == BP_CHR_WRITABLE && u->tx.count) {
+	if (event == BP_CHR_WRITABLE) {
 		transmit(u);
 	} else if (event == BP_CHR_BREAK && !(u->mcr & MCR_LOOP)) {
 		receive_one(u, 0, LSR_BI | LSR_FE);
