@@ -236,6 +236,15 @@ static void toy_fill(struct toy *t, uint64_t addr)
 	e->addend = (uintptr_t)t->ram - TOY_BASE;
 }
 
+static void toy_order(uint8_t *b, unsigned size, uint32_t memop)
+{
+	for (unsigned i = 0; memop & BP_MEM_BIG_ENDIAN && i < size / 2; i++) {
+		uint8_t x = b[i];
+		b[i] = b[size - 1 - i];
+		b[size - 1 - i] = x;
+	}
+}
+
 static int toy_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[8])
 {
 	struct toy *t = (struct toy *)j;
@@ -250,12 +259,7 @@ static int toy_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t v
 		return toy_fault(t, addr, 5);
 	memset(value, 0, size < 8 ? 8 : size);
 	memcpy(value, p, size);
-	if (memop & BP_MEM_BIG_ENDIAN)
-		for (unsigned i = 0; i < size / 2; i++) {
-			uint8_t *b = (uint8_t *)value, x = b[i];
-			b[i] = b[size - 1 - i];
-			b[size - 1 - i] = x;
-		}
+	toy_order((uint8_t *)value, size, memop);
 	toy_fill(t, addr);
 	return BP_H_OK;
 }
@@ -272,6 +276,7 @@ static int toy_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uin
 	if (!p)
 		return toy_fault(t, addr, 7);
 	memcpy(p, value, size);
+	toy_order(p, size, memop);
 	toy_fill(t, addr);
 	if (t->code[(addr - TOY_BASE) / TOY_PAGE] &&
 		code_cache_invalidate(t->ram, addr - TOY_BASE, size))

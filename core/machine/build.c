@@ -18,7 +18,7 @@ static int create_one(struct machine *m, struct instance *in, struct error_list 
 	bp_error err = { errors, in->object };
 	unsigned before = errors->total;
 	(void)m;
-	in->object->created = true;	/* destroy also follows a failed create */
+	in->object->created = true; /* destroy also follows a failed create */
 	if (t->object->create && t->object->create(in->object->instance, &host_table, &err) != 0) {
 		if (errors->total == before)
 			object_fail(&err, "it could not be created and does not say why");
@@ -47,18 +47,16 @@ static int attach_one(struct machine *m, struct instance *in, struct error_list 
 	if (!v)
 		return 0;
 	if (v->type != TOML_STRING)
-		return instance_error(errors, v->pos, in, "bus",
-			"the name of an object is expected");
+		return instance_error(
+			errors, v->pos, in, "bus", "the name of an object is expected");
 	GArray *targets = targets_expand(m, in, "bus", v->string.bytes, v->pos, errors);
 	for (unsigned i = 0; targets && i < targets->len; i++) {
 		struct object *o = g_array_index(targets, struct target, i).instance->object;
 		const struct bp_bus *bus = object_interface(o, "bp.bus/1");
-		const void *ops =
-			bus ? object_interface(in->object, bus->child_interface) : NULL;
+		const void *ops = bus ? object_interface(in->object, bus->child_interface) : NULL;
 		if (!bus || !ops) {
-			instance_error(errors, v->pos, in, "bus",
-				"%s (%s) has no slot for a %s", o->name, o->type->id,
-				in->object->type->id);
+			instance_error(errors, v->pos, in, "bus", "%s (%s) has no slot for a %s",
+				o->name, o->type->id, in->object->type->id);
 			break;
 		}
 		unsigned used = 0;
@@ -76,8 +74,8 @@ static int attach_one(struct machine *m, struct instance *in, struct error_list 
 			slot && slot->type == TOML_STRING ? slot->string.bytes : NULL, &err);
 	}
 	if (targets && errors->total == 0)
-		instance_error(errors, v->pos, in, "bus", "\"%s\": every slot is taken",
-			v->string.bytes);
+		instance_error(
+			errors, v->pos, in, "bus", "\"%s\": every slot is taken", v->string.bytes);
 	targets_free(targets);
 	return -1;
 }
@@ -176,7 +174,7 @@ void machine_destroy(struct machine *m)
 {
 	if (!m)
 		return;
-	sched_finish();
+	sched_stop();
 	for (unsigned i = m->instances->len; i-- > 0;)
 		vcpu_destroy(at(m, i)->object);
 	for (unsigned i = m->instances->len; i-- > 0;)
@@ -194,6 +192,7 @@ void machine_destroy(struct machine *m)
 		g_free(in->name);
 		g_free(in);
 	}
+	sched_finish();
 	for (unsigned i = 0; i < m->domains->len; i++)
 		domain_free(g_ptr_array_index(m->domains, i));
 	domain_free(m->lock);
@@ -210,8 +209,8 @@ static void help(GString *out);
 
 static void info(GString *out)
 {
-	g_string_append_printf(out, "backplane %s, %s", host_table.version,
-		sched_paused() ? "paused" : "running");
+	g_string_append_printf(
+		out, "backplane %s, %s", host_table.version, sched_paused() ? "paused" : "running");
 }
 
 static const struct {
@@ -230,8 +229,8 @@ static const struct {
 static void help(GString *out)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
-		g_string_append_printf(out, "%s%-8s %s", i ? "\n" : "", commands[i].name,
-			commands[i].help);
+		g_string_append_printf(
+			out, "%s%-8s %s", i ? "\n" : "", commands[i].name, commands[i].help);
 }
 
 const char *machine_command(struct machine *m, const char *line)

@@ -9,9 +9,9 @@ enum { INCLUDE_DEPTH = 32, FILES_MAX = 256 };
 #define BACKPLANE_MACHINE_DIR "/usr/share/backplane/machines"
 #endif
 
-struct loading {	/* one desc_load */
+struct loading { /* one desc_load */
 	struct error_list *errors;
-	const char *stack[INCLUDE_DEPTH];	/* real paths being read, outermost first */
+	const char *stack[INCLUDE_DEPTH]; /* real paths being read, outermost first */
 	unsigned depth, files;
 };
 
@@ -27,8 +27,8 @@ static GPtrArray *search_path(void)
 			g_ptr_array_add(list, g_strdup(parts[i]));
 	g_strfreev(parts);
 	if (home)
-		g_ptr_array_add(list,
-			g_build_filename(home, ".local/share/backplane/machines", NULL));
+		g_ptr_array_add(
+			list, g_build_filename(home, ".local/share/backplane/machines", NULL));
 	g_ptr_array_add(list, g_strdup("/usr/local/share/backplane/machines"));
 	g_ptr_array_add(list, g_strdup(BACKPLANE_MACHINE_DIR));
 	return list;
@@ -132,8 +132,8 @@ static char *included_path(const char *from, const char *name)
 	return found;
 }
 
-static struct toml_value *load_includes(struct loading *l, const char *path,
-	const struct toml_value *file)
+static struct toml_value *load_includes(
+	struct loading *l, const char *path, const struct toml_value *file)
 {
 	struct toml_value *base = toml_new(TOML_TABLE, file->pos);
 	const struct toml_value *list = toml_get(file, "include");
@@ -243,8 +243,7 @@ int desc_set(struct toml_value *desc, const char *text, unsigned word, struct er
 		return toml_error(errors, pos,
 			"--set %s: OBJECT.PROPERTY=VALUE is expected, such as ram.size=1G", text);
 	struct error_list ignored = { 0 };
-	struct toml_value *value =
-		toml_parse_value(pos, equals + 1, strlen(equals + 1), &ignored);
+	struct toml_value *value = toml_parse_value(pos, equals + 1, strlen(equals + 1), &ignored);
 	error_list_finish(&ignored);
 	if (!value)
 		value = toml_new_string(pos, equals + 1, strlen(equals + 1));

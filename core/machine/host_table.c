@@ -8,7 +8,7 @@
 #define BACKPLANE_VERSION "unknown"
 #endif
 
-static struct machine *current;	/* one machine a process */
+static struct machine *current; /* one machine a process */
 
 void host_set_machine(struct machine *m)
 {
@@ -38,7 +38,8 @@ static void log_line(const void *self, int level, const char *fmt, ...)
 	va_start(args, fmt);
 	char *text = g_strdup_vprintf(fmt, args);
 	va_end(args);
-	g_printerr("backplane: %s%s%s\n", self ? object_of(self)->name : "", self ? ": " : "", text);
+	g_printerr(
+		"backplane: %s%s%s\n", self ? object_of(self)->name : "", self ? ": " : "", text);
 	g_free(text);
 }
 
@@ -152,13 +153,12 @@ static void *get_link(const void *object, const char *prop)
 	if (!v || v->type != TOML_STRING)
 		return NULL;
 	struct error_list ignored = { 0 };
-	GArray *targets =
-		targets_expand(current, in, prop, v->string.bytes, v->pos, &ignored);
+	GArray *targets = targets_expand(current, in, prop, v->string.bytes, v->pos, &ignored);
 	error_list_finish(&ignored);
 	void *found = NULL;
 	if (targets && targets->len)
-		found = g_array_index(targets, struct target,
-			targets->len == in->count ? in->index : 0)
+		found = g_array_index(
+			targets, struct target, targets->len == in->count ? in->index : 0)
 				.instance->object->instance;
 	targets_free(targets);
 	return found;

@@ -14,31 +14,31 @@
 
 enum { INSTANCES_MAX = 4096 };
 
-struct instance {	/* one object of the machine */
-	char *name;		/* "cpu.0" */
-	const char *base;	/* "cpu" */
-	unsigned index, count;	/* 0 of 1 for an object without count */
+struct instance { /* one object of the machine */
+	char *name; /* "cpu.0" */
+	const char *base; /* "cpu" */
+	unsigned index, count; /* 0 of 1 for an object without count */
 	const struct toml_entry *entry;
 	struct object *object;
-	struct vcpu_options cpu;	/* of a CPU: the properties that the core adds */
-	GPtrArray *pointers;	/* bp_dma *, struct bp_link *, arrays: freed with it */
+	struct vcpu_options cpu; /* of a CPU: the properties that the core adds */
+	GPtrArray *pointers; /* bp_dma *, struct bp_link *, arrays: freed with it */
 	bool mapped;
 };
 
 struct machine {
 	const struct toml_value *desc;
-	GPtrArray *instances;	/* struct instance *, in the order of the file */
-	struct domain *lock;	/* the machine's */
+	GPtrArray *instances; /* struct instance *, in the order of the file */
+	struct domain *lock; /* the machine's */
 	GPtrArray *domains;
-	char *answer;		/* of the last command */
+	char *answer; /* of the last command */
 	bool running;
 };
 
 /* A reference taken apart: "plic:10", "cpu.*:{meip,seip}", "virtio.0". */
 struct target {
 	struct instance *instance;
-	char *pin;	/* NULL: an object was named, no pin; "" its first input */
-	unsigned index;	/* of the pin */
+	char *pin; /* NULL: an object was named, no pin; "" its first input */
+	unsigned index; /* of the pin */
 };
 
 /* All that a reference stands for, in order (the last index runs fastest inside one object), or NULL

@@ -33,8 +33,8 @@ char *desc_path(const char *name);
 int option_apply(struct toml_value *desc, const char *name, const char *value, unsigned word,
 	struct error_list *errors);
 /* "--trace TRACER[,key=value]": adds an object of that type. */
-int option_trace(struct toml_value *desc, const char *value, unsigned word,
-	struct error_list *errors);
+int option_trace(
+	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors);
 /* Forget the bookkeeping of options, before the tree is written. */
 void option_forget(struct toml_value *desc);
 /* Options the board understands, to print; freed with g_strfreev. */

@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum manner {
-	TEXT,	/* a string: a file's name, a command line */
+	TEXT, /* a string: a file's name, a command line */
 	NUMBER,
-	BACK_END	/* WORD[:ARGUMENT][,key=value...]: an object of type PREFIX-WORD to link to */
+	BACK_END /* WORD[:ARGUMENT][,key=value...]: an object of type PREFIX-WORD to link to */
 };
 static const struct {
 	const char *name, *prefix;
@@ -63,8 +63,8 @@ static const char *first_string(const struct type *type)
 	return NULL;
 }
 
-static void set_text(struct toml_value *table, const char *key, const char *text,
-	struct toml_pos pos)
+static void set_text(
+	struct toml_value *table, const char *key, const char *text, struct toml_pos pos)
 {
 	struct error_list ignored = { 0 };
 	struct toml_value *v = toml_parse_value(pos, text, strlen(text), &ignored);
@@ -119,16 +119,16 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 	return name;
 }
 
-int option_trace(struct toml_value *desc, const char *value, unsigned word,
-	struct error_list *errors)
+int option_trace(
+	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors)
 {
 	char *name = add_object(desc, "trace", value, place_of(word), errors);
 	g_free(name);
 	return name ? 0 : -1;
 }
 
-static struct toml_value *number(const char *text, struct toml_pos pos, struct error_list *errors,
-	const char *name)
+static struct toml_value *number(
+	const char *text, struct toml_pos pos, struct error_list *errors, const char *name)
 {
 	struct error_list ignored = { 0 };
 	struct toml_value *v = toml_parse_value(pos, text, strlen(text), &ignored);

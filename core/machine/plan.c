@@ -79,8 +79,8 @@ static GPtrArray *find_instances(struct machine *m, const char *text)
 	return found;
 }
 
-static void add_target(GArray *list, struct instance *in, const char *pin, uint64_t first,
-	uint64_t last)
+static void add_target(
+	GArray *list, struct instance *in, const char *pin, uint64_t first, uint64_t last)
 {
 	for (uint64_t i = first; i <= last && list->len < 4 * LINE_MAX_PINS; i++) {
 		struct target t = { in, pin ? g_strdup(pin) : NULL, (unsigned)i };
@@ -138,9 +138,9 @@ GArray *targets_expand(struct machine *m, const struct instance *from, const cha
 		for (unsigned i = 0; i < m->instances->len; i++)
 			nearest_try(&near,
 				((struct instance *)g_ptr_array_index(m->instances, i))->name);
-		instance_error(errors, pos, from, key, "\"%s\": there is no object \"%s\"%s%s%s", text,
-			object, near.best ? "; did you mean \"" : "", near.best ? near.best : "",
-			near.best ? "\"?" : "");
+		instance_error(errors, pos, from, key, "\"%s\": there is no object \"%s\"%s%s%s",
+			text, object, near.best ? "; did you mean \"" : "",
+			near.best ? near.best : "", near.best ? "\"?" : "");
 		g_clear_pointer(&list, targets_free);
 	}
 	for (unsigned i = 0; list && i < found->len; i++) {
@@ -198,8 +198,7 @@ static struct domain *domain_for(struct machine *m, const struct type *type, con
 	return d;
 }
 
-static void add_instances(struct machine *m, const struct toml_entry *e,
-	struct error_list *errors)
+static void add_instances(struct machine *m, const struct toml_entry *e, struct error_list *errors)
 {
 	uint64_t count = 1;
 	const struct toml_value *v = toml_get(e->value, "count");

@@ -162,8 +162,9 @@ static int set_property(struct machine *m, struct instance *in, const char *key,
 static int set_cpu(struct machine *m, struct instance *in, const char *key,
 	const struct toml_value *v, struct error_list *errors)
 {
-	static const struct bp_field link = { .name = "memory", .type = BP_LINK,
-		.names = memory_link };
+	static const struct bp_field link = {
+		.name = "memory", .type = BP_LINK, .names = memory_link
+	};
 	uint64_t n;
 	void *space = NULL;
 	if (!strcmp(key, cpu_keys[CPU_MEMORY])) {
@@ -186,8 +187,8 @@ static int set_cpu(struct machine *m, struct instance *in, const char *key,
 
 /* ---- keys ---- */
 
-static void unknown_key(const struct instance *in, const struct toml_entry *e,
-	struct error_list *errors)
+static void unknown_key(
+	const struct instance *in, const struct toml_entry *e, struct error_list *errors)
 {
 	const struct type *t = in->object->type;
 	const struct bp_field *f;
@@ -214,8 +215,8 @@ static void check_required(const struct instance *in, struct error_list *errors)
 	const struct bp_field *f;
 	for (unsigned n = 0; (f = field_at(t->object->props, t->field_size, n)); n++)
 		if (f->flags & BP_F_REQUIRED && !toml_get(in->entry->value, f->name))
-			instance_error(errors, in->entry->key_pos, in, NULL,
-				"%s needs %s: %s", t->id, f->name, f->help ? f->help : "");
+			instance_error(errors, in->entry->key_pos, in, NULL, "%s needs %s: %s",
+				t->id, f->name, f->help ? f->help : "");
 }
 
 void instance_set(struct machine *m, struct instance *in, struct error_list *errors)
@@ -261,8 +262,9 @@ static void connect_one(struct instance *in, const struct toml_value *v, const c
 			near.best ? "\"?" : "");
 	} else if (t->index >= input.count) {
 		instance_error(errors, v->pos, in, pin,
-			"\"%s\": input %s of %s goes from 0 to %u (%s)", v->string.bytes, input.name,
-			t->instance->name, input.count ? input.count - 1 : 0, to->place);
+			"\"%s\": input %s of %s goes from 0 to %u (%s)", v->string.bytes,
+			input.name, t->instance->name, input.count ? input.count - 1 : 0,
+			to->place);
 	} else {
 		line_connect(in->object, pin, index, to, input.name, t->index, &err);
 	}

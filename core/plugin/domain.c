@@ -41,15 +41,27 @@ void domain_free(struct domain *d)
 	g_free(d);
 }
 
+static void take(struct domain *d)
+{
+	pthread_mutex_lock(&d->lock);
+	inside = d;
+	atomic_store_explicit(&d->owner, domain_thread_id(), memory_order_relaxed);
+}
+
+static void give(struct domain *d)
+{
+	atomic_store_explicit(&d->owner, 0, memory_order_relaxed);
+	inside = NULL;
+	pthread_mutex_unlock(&d->lock);
+}
+
 bool domain_enter(struct domain *d)
 {
 	if (d->parallel)
 		return true;
 	if (inside)
 		return false;
-	pthread_mutex_lock(&d->lock);
-	inside = d;
-	atomic_store_explicit(&d->owner, domain_thread_id(), memory_order_relaxed);
+	take(d);
 	return true;
 }
 
@@ -63,11 +75,9 @@ static void drain(void)
 	/* Work may post more work: the list grows while it is walked. */
 	for (guint i = 0; posts && i < posts->len; i++) {
 		struct posted p = g_array_index(posts, struct posted, i);
-		pthread_mutex_lock(&p.domain->lock);
-		inside = p.domain;
+		take(p.domain);
 		p.fn(p.a, p.n, p.v);
-		inside = NULL;
-		pthread_mutex_unlock(&p.domain->lock);
+		give(p.domain);
 	}
 	if (posts)
 		g_array_set_size(posts, 0);
@@ -75,11 +85,9 @@ static void drain(void)
 
 void domain_leave(struct domain *d)
 {
-	if (d->parallel)
+	if (d->parallel || inside != d)
 		return;
-	atomic_store_explicit(&d->owner, 0, memory_order_relaxed);
-	inside = NULL;
-	pthread_mutex_unlock(&d->lock);
+	give(d);
 	if (posts && posts->len)
 		drain();
 }

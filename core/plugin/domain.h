@@ -24,7 +24,7 @@ uint64_t domain_thread_id(void);
 /* Enter d. False, and nothing entered, if this thread is already inside d or another locking domain:
  * the caller reports a busy access or posts. Parallel domains are always entered. */
 bool domain_enter(struct domain *d);
-/* Leave d; outside every domain then, posted work is done. */
+/* Leave d; outside every domain then, posted work is done. Nothing if this thread is not inside. */
 void domain_leave(struct domain *d);
 /* Whether this thread is inside d (always for a parallel one). */
 bool domain_inside(const struct domain *d);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-static const struct {	/* by enum bp_vtype */
+static const struct { /* by enum bp_vtype */
 	uint8_t bytes;
 	bool number, sign;
 	const char *text;
@@ -47,7 +47,7 @@ const struct bp_field *field_find(const struct bp_field *table, uint32_t stride,
 
 unsigned field_size_of(const struct bp_field *f)
 {
-	unsigned one = f->type == BP_STRUCT ? f->sub_size
+	unsigned one = f->type == BP_STRUCT      ? f->sub_size
 		: f->type < G_N_ELEMENTS(vtypes) ? vtypes[f->type].bytes
 						 : 0;
 	return one * (f->count ? f->count : 1);
@@ -106,8 +106,7 @@ static bool fits(const struct bp_field *f, uint64_t value, bool negative)
 
 int field_set_number(const struct bp_field *f, void *instance, uint64_t value, bool negative)
 {
-	if (f->type >= G_N_ELEMENTS(vtypes) || !vtypes[f->type].number ||
-		!fits(f, value, negative))
+	if (f->type >= G_N_ELEMENTS(vtypes) || !vtypes[f->type].number || !fits(f, value, negative))
 		return -1;
 	if (f->flags & BP_F_RANGE && (negative || value < f->min || value > f->max))
 		return -1;

@@ -8,8 +8,8 @@
 /* The record's address stands in the last pointer of this room in front of the instance. */
 enum { FRONT = 64 };
 
-struct object *object_new(const struct type *type, const char *name, const char *place,
-	struct domain *domain)
+struct object *object_new(
+	const struct type *type, const char *name, const char *place, struct domain *domain)
 {
 	size_t size = OBJECT_FRAME((size_t)type->object->instance_size);
 	if (type->kind == BP_KIND_CPU)

@@ -19,6 +19,7 @@ struct type { /* one entry of the type table: a plugin's type, or one of the cor
 	const struct bp_object *object; /* copied and zero-filled when the plugin is older */
 	const void *ext;
 	const struct plugin *plugin; /* NULL: the core's own */
+	void *copy; /* of object, or NULL */
 	/* strides of this plugin's tables */
 	uint32_t field_size, region_size, reg_size, pin_size, cpu_reg_size, helper_size;
 };

@@ -8,7 +8,7 @@
 
 static const struct {
 	const char *name;
-	uint32_t kind;	/* 0: every kind */
+	uint32_t kind; /* 0: every kind */
 } lists[] = { { "types", 0 }, { "cpus", BP_KIND_CPU }, { "boards", BP_KIND_BOARD },
 	{ "devices", BP_KIND_DEVICE }, { "chrs", BP_KIND_CHR }, { "buses", BP_KIND_BUS },
 	{ "tracers", BP_KIND_TOOL }, { "services", BP_KIND_SERVICE }, { "formats", BP_KIND_FORMAT },
@@ -60,8 +60,9 @@ int tool_list(struct options *o)
 				list_type(e, o->conflicts);
 		return EXIT_GOOD;
 	}
-	fprintf(stderr, "backplane: list %s: types, cpus, boards, devices, chrs, buses, tracers, "
-			"services, machines or plugins is expected\n",
+	fprintf(stderr,
+		"backplane: list %s: types, cpus, boards, devices, chrs, buses, tracers, "
+		"services, machines or plugins is expected\n",
 		what);
 	return EXIT_USAGE;
 }

@@ -56,7 +56,8 @@ static int board_help(struct options *o)
 	printf("Options that %s understands:\n", o->first);
 	for (unsigned i = 0; list[i]; i++)
 		printf("  %s\n", list[i]);
-	printf("Any property: --set OBJECT.PROPERTY=VALUE; `backplane dump %s` shows the objects.\n",
+	printf("Any property: --set OBJECT.PROPERTY=VALUE; `backplane dump %s` shows the "
+	       "objects.\n",
 		o->first);
 	g_strfreev(list);
 	toml_destroy(desc);

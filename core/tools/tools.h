@@ -6,14 +6,14 @@
 
 enum { EXIT_GOOD = 0, EXIT_USAGE = 1, EXIT_OUTSIDE = 2 };
 
-struct words {	/* what is left of the command line */
+struct words { /* what is left of the command line */
 	int count, at;
 	char **word;
 };
 
-struct options {	/* given anywhere behind the subcommand */
-	GPtrArray *set;	/* struct option_use *: --set, board options, --trace, in their order */
-	const char *first;	/* the word that is no option: a machine, a type, a list */
+struct options { /* given anywhere behind the subcommand */
+	GPtrArray *set; /* struct option_use *: --set, board options, --trace, in their order */
+	const char *first; /* the word that is no option: a machine, a type, a list */
 	bool help, conflicts;
 };
 struct option_use {

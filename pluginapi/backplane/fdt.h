@@ -22,6 +22,8 @@ struct bp_fdt_writer {	/* handed to describe(); `node` is the writer's own handl
 	void (*represent)(void *node, void *object);
 	/* A child node; end it with end_child. */
 	void *(*child)(void *node, const char *name);
+	/* The same, but at the root of the tree. */
+	void *(*root_child)(void *node, const char *name);
 	void (*end_child)(void *child);
 };
 

@@ -65,7 +65,8 @@ void tr_illegal(struct tr *t)
 
 unsigned tr_call(struct tr *t, unsigned helper, unsigned a, unsigned b, unsigned c, unsigned d)
 {
-	return bp_ir_emit(t->c, BP_IR_CALL, BP_T_I64, 0, (int32_t)helper, a, b, c, d);
+	unsigned type = helper == RV_H_CSRRW || helper == RV_H_VSETVL ? BP_T_I64 : BP_T_NONE;
+	return bp_ir_emit(t->c, BP_IR_CALL, type, 0, (int32_t)helper, a, b, c, d);
 }
 
 void tr_resync(struct tr *t)

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* A node is known by its path: libfdt moves nodes when others grow. */
+#include "tree.h"
+#include <backplane/fdt.h>
+#include <inttypes.h>
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TREE_BYTES = 1 << 20, PATH = 256, HANDLES = 4096, WIRES = 8192, WINDOWS = 16 };
+
+struct tree {
+	void *fdt;
+	const struct bp_machine *machine;
+	struct handle {	/* phandle = index + 1 */
+		const void *object;
+		char path[PATH];	/* of the node that bears it */
+	} *handle;
+	uint32_t handles;
+};
+
+struct node {
+	struct tree *t;
+	char path[PATH];
+};
+
+static int at(struct node *n)
+{
+	return fdt_path_offset(n->t->fdt, n->path);
+}
+
+static void set(struct node *n, const char *name, const void *value, size_t len)
+{
+	fdt_setprop(n->t->fdt, at(n), name, value, (int)len);
+}
+
+static void set_u32s(void *node, const char *name, const uint32_t *cells, unsigned count)
+{
+	fdt32_t *out = calloc(count ? count : 1, sizeof(*out));
+	for (unsigned i = 0; out && i < count; i++)
+		out[i] = cpu_to_fdt32(cells[i]);
+	if (out)
+		set(node, name, out, count * sizeof(*out));
+	free(out);
+}
+
+static void set_u64(void *node, const char *name, uint64_t value)
+{
+	fdt64_t v = cpu_to_fdt64(value);
+	set(node, name, &v, sizeof(v));
+}
+
+static void set_string(void *node, const char *name, const char *text)
+{
+	set(node, name, text, strlen(text) + 1);
+}
+
+static void set_strings(void *node, const char *name, const char *const *list, unsigned count)
+{
+	char all[1024];
+	size_t n = 0;
+	for (unsigned i = 0; i < count && n + strlen(list[i]) < sizeof(all); i++) {
+		memcpy(all + n, list[i], strlen(list[i]) + 1);
+		n += strlen(list[i]) + 1;
+	}
+	set(node, name, all, n);
+}
+
+static void set_empty(void *node, const char *name)
+{
+	set(node, name, NULL, 0);
+}
+
+static void set_u32(struct node *n, const char *name, uint32_t value)
+{
+	set_u32s(n, name, &value, 1);
+}
+
+static uint32_t handle_of(struct tree *t, const void *object)
+{
+	for (uint32_t i = 0; i < t->handles; i++)
+		if (t->handle[i].object == object)
+			return i + 1;
+	if (t->handles == HANDLES)
+		return 0;
+	t->handle[t->handles] = (struct handle){ .object = object };
+	return ++t->handles;
+}
+
+static uint32_t phandle(void *node, void *object)
+{
+	return handle_of(((struct node *)node)->t, object);
+}
+
+static void represent(void *node, void *object)
+{
+	struct node *n = node;
+	uint32_t h = handle_of(n->t, object);
+	if (h)
+		snprintf(n->t->handle[h - 1].path, PATH, "%s", n->path);
+}
+
+static int add(struct node *parent, const char *name, struct node *out)
+{
+	out->t = parent->t;
+	int n = snprintf(out->path, PATH, "%s/%s", strcmp(parent->path, "/") ? parent->path : "",
+		name);
+	return n < PATH && fdt_add_subnode(parent->t->fdt, at(parent), name) >= 0 ? 0 : -1;
+}
+
+static void *child_of(struct node *parent, const char *name)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	if (n)
+		add(parent, name, n);
+	return n;
+}
+
+static void *child(void *node, const char *name)
+{
+	return child_of(node, name);
+}
+
+static void *root_child(void *node, const char *name)
+{
+	struct node root = { ((struct node *)node)->t, "/" };
+	return child_of(&root, name);
+}
+
+static const struct bp_fdt_writer writer = {
+	.size = sizeof(writer),
+	.u32s = set_u32s,
+	.u64 = set_u64,
+	.string = set_string,
+	.strings = set_strings,
+	.empty = set_empty,
+	.phandle = phandle,
+	.represent = represent,
+	.child = child,
+	.root_child = root_child,
+	.end_child = free,
+};
+
+/* ---- devices ---- */
+
+static void set_windows(struct node *n, const void *object, uint64_t *first)
+{
+	uint32_t cells[4 * WINDOWS];
+	unsigned count = 0;
+	struct bp_placement p;
+	for (unsigned i = 0; i < WINDOWS && n->t->machine->placement(object, i, &p) == 0; i++) {
+		if (!i)
+			*first = p.base;
+		cells[count++] = (uint32_t)(p.base >> 32);
+		cells[count++] = (uint32_t)p.base;
+		cells[count++] = (uint32_t)(p.length >> 32);
+		cells[count++] = (uint32_t)p.length;
+	}
+	if (n->path[0])
+		set_u32s(n, "reg", cells, count);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct bp_wire *x = a, *y = b;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Wires to interrupt controllers: all with their controller (interrupts-extended), or the numbers
+ * under one parent. */
+static void set_interrupts(struct node *n, const void *object, int extended)
+{
+	struct bp_wire *wire = calloc(WIRES, sizeof(*wire));
+	uint32_t *cells = calloc(WIRES, 5 * sizeof(*cells)), parent = 0;
+	unsigned wires = 0, count = 0;
+	while (wire && wires < WIRES && n->t->machine->wire(object, wires, &wire[wires]) == 0)
+		wires++;
+	/* One index after the other, and inside it the order of the pins. */
+	if (extended && wires) {
+		for (unsigned i = 1; i < wires; i++)
+			for (unsigned k = i; k && by_index(&wire[k - 1], &wire[k]) > 0; k--) {
+				struct bp_wire t = wire[k];
+				wire[k] = wire[k - 1];
+				wire[k - 1] = t;
+			}
+	}
+	for (unsigned i = 0; cells && i < wires; i++) {
+		const struct bp_fdt_node *to =
+			n->t->machine->interface_of(wire[i].target, "bp.fdt-node/1");
+		uint32_t numbers[4];
+		if (!to || !to->interrupt)
+			continue;
+		unsigned many = to->interrupt(wire[i].target, wire[i].target_pin,
+			wire[i].target_index, numbers);
+		parent = handle_of(n->t, wire[i].target);
+		if (extended)
+			cells[count++] = parent;
+		for (unsigned k = 0; k < many && k < 4; k++)
+			cells[count++] = numbers[k];
+	}
+	if (count && !extended)
+		set_u32(n, "interrupt-parent", parent);
+	if (count)
+		set_u32s(n, extended ? "interrupts-extended" : "interrupts", cells, count);
+	free(wire);
+	free(cells);
+}
+
+static void add_device(struct node *bus, void *object, const struct bp_fdt_node *d)
+{
+	char name[64];
+	uint64_t base = 0;
+	unsigned strings = 0;
+	struct node none = { bus->t, "" }, n;
+	set_windows(&none, object, &base);
+	snprintf(name, sizeof(name), "%s@%" PRIx64, d->name, base);
+	if (add(bus, name, &n) != 0)
+		return;
+	while (d->compatible && d->compatible[strings])
+		strings++;
+	set_strings(&n, "compatible", d->compatible, strings);
+	set_windows(&n, object, &base);
+	if (d->interrupt_cells) {
+		set_u32(&n, "#interrupt-cells", d->interrupt_cells);
+		set_empty(&n, "interrupt-controller");
+	}
+	set_interrupts(&n, object, d->flags & BP_FDT_INTERRUPTS_EXTENDED);
+	represent(&n, object);
+	if (d->describe)
+		d->describe(object, &writer, &n);
+}
+
+static void add_devices(struct tree *t, struct node *root, const void *self)
+{
+	struct node soc;
+	void *object;
+	add(root, "soc", &soc);
+	set_u32(&soc, "#address-cells", 2);
+	set_u32(&soc, "#size-cells", 2);
+	set_string(&soc, "compatible", "simple-bus");
+	set_empty(&soc, "ranges");
+	for (unsigned i = 0; (object = t->machine->object(self, i)); i++) {
+		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
+		if (d && d->name && t->machine->kind(object) != BP_KIND_CPU)
+			add_device(&soc, object, d);
+	}
+}
+
+/* ---- CPUs ---- */
+
+static void add_cpus(struct tree *t, struct node *root, const void *self, uint64_t timebase)
+{
+	struct node cpus, map, cluster, n, core;
+	uint32_t hart = 0;
+	void *object;
+	char name[32];
+	add(root, "cpus", &cpus);
+	set_u32(&cpus, "#address-cells", 1);
+	set_u32(&cpus, "#size-cells", 0);
+	set_u32(&cpus, "timebase-frequency", (uint32_t)timebase);
+	add(&cpus, "cpu-map", &map);
+	add(&map, "cluster0", &cluster);
+	for (unsigned i = 0; (object = t->machine->object(self, i)); i++) {
+		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
+		if (!d || t->machine->kind(object) != BP_KIND_CPU)
+			continue;
+		snprintf(name, sizeof(name), "cpu@%x", hart);
+		add(&cpus, name, &n);
+		set_string(&n, "compatible", d->compatible[0]);
+		set_u32(&n, "reg", hart);
+		set_string(&n, "status", "okay");
+		if (d->describe)
+			d->describe(object, &writer, &n);
+		/* The CPU's own phandle; its interrupt controller represents the object. */
+		represent(&n, (char *)object + 1);
+		snprintf(name, sizeof(name), "core%u", hart++);
+		add(&cluster, name, &core);
+		set_u32(&core, "cpu", handle_of(t, (const char *)object + 1));
+	}
+}
+
+/* ---- the rest ---- */
+
+static void add_chosen(struct tree *t, struct node *root, const void *self,
+	const struct tree_options *o)
+{
+	struct node chosen, aliases;
+	void *object;
+	add(root, "chosen", &chosen);
+	add(root, "aliases", &aliases);
+	set_string(&chosen, "bootargs", o->bootargs ? o->bootargs : "");
+	set(&chosen, "rng-seed", o->seed, sizeof(o->seed));
+	if (o->initrd_end) {
+		set_u64(&chosen, "linux,initrd-start", o->initrd);
+		set_u64(&chosen, "linux,initrd-end", o->initrd_end);
+	}
+	unsigned serial = 0;
+	for (unsigned i = 0; (object = t->machine->object(self, i)); i++) {
+		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
+		struct bp_placement p;
+		char path[PATH], alias[32];
+		if (!d || !d->name || strcmp(d->name, "serial") ||
+			t->machine->placement(object, 0, &p) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/soc/serial@%" PRIx64, p.base);
+		snprintf(alias, sizeof(alias), "serial%u", serial);
+		set_string(&aliases, alias, path);
+		if (!serial++)
+			set_string(&chosen, "stdout-path", path);
+	}
+}
+
+static void add_memory(struct node *root, const struct tree_options *o)
+{
+	struct node n;
+	char name[32];
+	uint64_t dummy;
+	snprintf(name, sizeof(name), "memory@%" PRIx64, o->ram_base);
+	add(root, name, &n);
+	set_string(&n, "device_type", "memory");
+	set_windows(&n, o->ram, &dummy);
+}
+
+void *tree_make(const struct bp_machine *machine, const void *self, const struct tree_options *o,
+	size_t *size)
+{
+	struct tree t = { .fdt = malloc(TREE_BYTES), .machine = machine,
+		.handle = calloc(HANDLES, sizeof(struct handle)) };
+	struct node root = { &t, "/" };
+	if (!t.fdt || !t.handle || fdt_create_empty_tree(t.fdt, TREE_BYTES) != 0) {
+		free(t.fdt);
+		free(t.handle);
+		return NULL;
+	}
+	set_u32(&root, "#address-cells", 2);
+	set_u32(&root, "#size-cells", 2);
+	set_string(&root, "compatible", "riscv-virtio");
+	set_string(&root, "model", "riscv-virtio,backplane");
+	add_chosen(&t, &root, self, o);
+	add_memory(&root, o);
+	add_cpus(&t, &root, self, o->timebase);
+	add_devices(&t, &root, self);
+	for (uint32_t i = 0; i < t.handles; i++) {
+		struct node n = { &t, "" };
+		snprintf(n.path, PATH, "%s", t.handle[i].path);
+		if (n.path[0])
+			set_u32(&n, "phandle", i + 1);
+	}
+	free(t.handle);
+	fdt_pack(t.fdt);
+	*size = fdt_totalsize(t.fdt);
+	return t.fdt;
+}
