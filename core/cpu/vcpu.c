@@ -202,6 +202,7 @@ void vcpu_destroy(struct object *o)
 	struct vcpu *v = o->vcpu;
 	if (!v)
 		return;
+	bus_off_change(v->memory, map_changed, v);
 	if (v->engine_cpu)
 		v->engine->detach(v->engine_cpu);
 	tlb_finish(v);

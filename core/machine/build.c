@@ -191,7 +191,7 @@ void machine_destroy(struct machine *m)
 {
 	if (!m)
 		return;
-	sched_finish();
+	sched_stop();
 	for (unsigned i = m->instances->len; i-- > 0;)
 		vcpu_destroy(at(m, i)->object);
 	for (unsigned i = m->order->len; i-- > 0;)
@@ -213,6 +213,7 @@ void machine_destroy(struct machine *m)
 		g_free(in->name);
 		g_free(in);
 	}
+	sched_finish();
 	for (unsigned i = 0; i < m->domains->len; i++)
 		domain_free(g_ptr_array_index(m->domains, i));
 	domain_free(m->lock);

@@ -286,10 +286,14 @@ int sched_run(void)
 	return exit_code;
 }
 
-void sched_finish(void)
+void sched_stop(void)
 {
 	cpus_stop();
 	clock_stop();
+}
+
+void sched_finish(void)
+{
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; watches && i < watches->len; i++)
 		g_free(g_ptr_array_index(watches, i));

@@ -58,7 +58,9 @@ void sched_pause(void);
 void sched_resume(void);
 /* Start the vCPU threads and run the main loop until power off or quit. Returns the exit code. */
 int sched_run(void);
-/* End the vCPU threads and forget everything: after sched_run. */
+/* After sched_run: end the vCPU threads; objects can be destroyed then. */
+void sched_stop(void);
+/* Forget everything, once the objects are gone. */
 void sched_finish(void);
 
 #endif

@@ -215,7 +215,8 @@ class Row:
 
     def flags(self):
         flags = (HINT if self.hint else 0) | (PRIV if self.priv == "priv" else 0)
-        if self.has("fd", "fs1", "fs2", "fs3", "fd'", "fs2'"):
+        opfvv = self.is_vector() and self.match & 0x707f == 0x1057  # raises floating-point flags
+        if opfvv or self.has("fd", "fs1", "fs2", "fs3", "fd'", "fs2'"):
             flags |= FP
         if self.is_vector():
             flags |= VECTOR
@@ -465,7 +466,7 @@ enum rv_ext {"""]
 enum rv_row_flags {
 	RV_ROW_HINT = 1,        /* a no-op where its extension is off: never illegal */
 	RV_ROW_PRIV = 2,        /* not for user mode */
-	RV_ROW_FP = 4,          /* reads or writes f registers: mstatus.FS must not be off */
+	RV_ROW_FP = 4,          /* reads or writes f registers or fflags: mstatus.FS must not be off */
 	RV_ROW_VECTOR = 8,      /* mstatus.VS must not be off */
 	RV_ROW_COMPRESSED = 16, /* 16 bits long */
 };

@@ -22,26 +22,29 @@ __extension__ typedef __int128 vec_s128;
 enum vec_width {
 	VW_NONE,
 	VW_SEW,
-	VW_WIDE,	/* 2 * SEW, 2 * LMUL */
-	VW_MASK,	/* EEW 1, one register */
-	VW_ONE,		/* element 0 of one register, SEW */
-	VW_ONE_WIDE,	/* element 0 of one register, 2 * SEW */
-	VW_HALF,	/* SEW / 2, LMUL / 2 */
+	VW_WIDE, /* 2 * SEW, 2 * LMUL */
+	VW_MASK, /* EEW 1, one register */
+	VW_ONE, /* element 0 of one register, SEW */
+	VW_ONE_WIDE, /* element 0 of one register, 2 * SEW */
+	VW_HALF, /* SEW / 2, LMUL / 2 */
 	VW_QUARTER,
 	VW_EIGHTH,
-	VW_16		/* EEW 16, EMUL to match */
+	VW_16 /* EEW 16, EMUL to match */
 };
 
 enum vec_flags {
-	VF_SIGN1 = 1,	/* the first source (vs1, x, immediate) is sign-extended for the kernel */
-	VF_SIGN2 = 2,	/* vs2 is */
-	VF_NO_OVERLAP = 4,	/* the destination may not overlap any source */
-	VF_START0 = 8,	/* vstart must be 0 */
-	VF_FP_SEW = 16,	/* SEW must be a floating-point format that the hart has */
-	VF_FP_WIDE = 32,	/* 2 * SEW must be */
-	VF_FRM = 64,	/* frm must be valid */
-	VF_WHOLE = 128,	/* nf registers, whatever vl and vtype are */
-	VF_STORE = 256
+	VF_SIGN1 = 1, /* the first source (vs1, x, immediate) is sign-extended for the kernel */
+	VF_SIGN2 = 2, /* vs2 is */
+	VF_NO_OVERLAP = 4, /* the destination may not overlap any source */
+	VF_START0 = 8, /* vstart must be 0 */
+	VF_FP_SEW = 16, /* SEW must be a floating-point format that the hart has */
+	VF_FP_WIDE = 32, /* 2 * SEW must be */
+	VF_FRM = 64, /* frm must be valid */
+	VF_WHOLE = 128, /* nf registers, whatever vl and vtype are */
+	VF_STORE = 256,
+	VF_LOOSE =
+		512 /* sources may overlap the mask and each other whatever their EEWs: reserved, but
+			 * other implementations execute it, and so may this one */
 };
 
 struct vec;
@@ -55,10 +58,10 @@ typedef uint64_t vec_kernel(struct vec *v, uint64_t a, uint64_t b, uint64_t c, u
 struct vec_rule {
 	vec_run *run;
 	vec_kernel *kernel;
-	uint8_t d, s2, s1;	/* enum vec_width of vd, vs2 and (if it is a vector) vs1 */
-	uint8_t p;	/* of the run function or kernel: an operation, log2 of bytes */
-	uint8_t detail;	/* of a floating-point operation */
-	uint16_t flags;	/* enum vec_flags */
+	uint8_t d, s2, s1; /* enum vec_width of vd, vs2 and (if it is a vector) vs1 */
+	uint8_t p; /* of the run function or kernel: an operation, log2 of bytes */
+	uint8_t detail; /* of a floating-point operation */
+	uint16_t flags; /* enum vec_flags */
 };
 extern const struct vec_rule vec_rules[RV_OP_COUNT];
 
@@ -69,14 +72,15 @@ struct vec {
 	struct rv_args a;
 	uint32_t insn;
 	unsigned vlenb;
-	int sew;	/* log2 of the bytes */
-	int lmul;	/* log2 */
+	int sew; /* log2 of the bytes */
+	int lmul; /* log2 */
 	uint64_t vl, start, vlmax;
-	uint8_t *v0, *d, *s1, *s2;	/* s1: NULL if the first source is a scalar */
-	uint64_t scalar;	/* x, immediate or f: SEW bits, extended as the row says */
-	uint64_t x;	/* rs1 as it is in the state, or the immediate */
-	unsigned format, wide_format;	/* enum bp_fp_format of SEW and 2 * SEW */
-	uint32_t fflags;	/* to be or-ed into the state's at the end */
+	uint8_t *v0, *d, *s1, *s2; /* s1: NULL if the first source is a scalar */
+	int size_d, size1, size2; /* log2 of the bytes of their elements */
+	uint64_t scalar; /* x, immediate or f: SEW bits, extended as the row says */
+	uint64_t x; /* rs1 as it is in the state, or the immediate */
+	unsigned format, wide_format; /* enum bp_fp_format of SEW and 2 * SEW */
+	uint32_t fflags; /* to be or-ed into the state's at the end */
 };
 
 static inline unsigned vec_bits(const struct vec *v)
@@ -150,9 +154,9 @@ static inline void vec_set_x(struct vec *v, unsigned n, uint64_t value)
 
 /* ---- reserved encodings (vec_set.c) ---- */
 
-struct vec_group {	/* an operand's registers */
-	int reg, eew, emul;	/* eew: bits; emul: log2 */
-	int count;	/* registers, all fields of a segment */
+struct vec_group { /* an operand's registers */
+	int reg, eew, emul; /* eew: bits; emul: log2 */
+	int count; /* registers, all fields of a segment */
 };
 /* The group at reg; 0 if its EMUL is out of range or the number is not aligned. */
 int vec_group(struct vec_group *g, unsigned reg, int eew, int emul, unsigned fields);
@@ -167,12 +171,11 @@ int vec_illegal(struct vec *v);
 /* vec_int.c: the generic loop, and loops where the kernel is known to the compiler */
 vec_run vec_map, vec_compare, vec_carry, vec_carry_out, vec_reduce;
 vec_run vec_add, vec_sub, vec_rsub, vec_and, vec_or, vec_xor, vec_sll, vec_srl, vec_sra, vec_mul,
-	vec_macc, vec_move;
+	vec_macc, vec_move, vec_seq, vec_sne;
 vec_kernel vk_add, vk_sub, vk_rsub, vk_and, vk_or, vk_xor, vk_minu, vk_min, vk_maxu, vk_max, vk_sll,
 	vk_srl, vk_sra, vk_mul, vk_mulh, vk_mulhu, vk_mulhsu, vk_divu, vk_div, vk_remu, vk_rem,
 	vk_madd, vk_nmsub, vk_macc, vk_nmsac, vk_nsrl, vk_nsra, vk_second, vk_first, vk_adc, vk_sbc,
-	vk_madc, vk_msbc, vk_merge, vk_seq, vk_sne, vk_sltu, vk_slt, vk_sleu, vk_sle, vk_sgtu,
-	vk_sgt;
+	vk_madc, vk_msbc, vk_merge, vk_sltu, vk_slt, vk_sleu, vk_sle, vk_sgtu, vk_sgt;
 /* vec_fixed.c */
 vec_kernel vk_saddu, vk_sadd, vk_ssubu, vk_ssub, vk_aadd, vk_asub, vk_smul, vk_ssrl, vk_ssra,
 	vk_nclipu, vk_nclip;

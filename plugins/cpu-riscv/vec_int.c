@@ -219,13 +219,13 @@ uint64_t vk_merge(struct vec *v, uint64_t a, uint64_t b, uint64_t c, unsigned bi
 	return c ? b : a;
 }
 
-uint64_t vk_seq(struct vec *v, uint64_t a, uint64_t b, uint64_t c, unsigned bits)
+static uint64_t vk_seq(struct vec *v, uint64_t a, uint64_t b, uint64_t c, unsigned bits)
 {
 	(void)v, (void)c, (void)bits;
 	return a == b;
 }
 
-uint64_t vk_sne(struct vec *v, uint64_t a, uint64_t b, uint64_t c, unsigned bits)
+static uint64_t vk_sne(struct vec *v, uint64_t a, uint64_t b, uint64_t c, unsigned bits)
 {
 	(void)v, (void)c, (void)bits;
 	return a != b;
@@ -269,44 +269,31 @@ uint64_t vk_sgt(struct vec *v, uint64_t a, uint64_t b, uint64_t c, unsigned bits
 
 /* ---- loops ---- */
 
-/* log2 of the bytes of an element of width w */
-static int size_of(const struct vec *v, unsigned w)
-{
-	switch (w) {
-	case VW_WIDE:
-	case VW_ONE_WIDE: return v->sew + 1;
-	case VW_HALF: return v->sew - 1;
-	case VW_QUARTER: return v->sew - 2;
-	case VW_EIGHTH: return v->sew - 3;
-	default: return v->sew;
-	}
-}
-
-static uint64_t get_signed(const uint8_t *reg, uint64_t i, int size, int is_signed)
+INLINE uint64_t get_signed(const uint8_t *reg, uint64_t i, int size, int is_signed)
 {
 	uint64_t x = vec_get(reg, i, size);
 	return is_signed ? (uint64_t)vec_sext(x, 8u << size) : x;
 }
 
 /* Operands of an element, extended as the row says. */
-static uint64_t first_operand(const struct vec *v, uint64_t i)
+INLINE uint64_t first_operand(const struct vec *v, uint64_t i)
 {
 	if (!v->s1)
 		return v->scalar;
-	return get_signed(v->s1, i, size_of(v, v->rule->s1), v->rule->flags & VF_SIGN1);
+	return get_signed(v->s1, i, v->size1, v->rule->flags & VF_SIGN1);
 }
 
-static uint64_t second_operand(const struct vec *v, uint64_t i)
+INLINE uint64_t second_operand(const struct vec *v, uint64_t i)
 {
 	if (!v->rule->s2)
 		return 0;
-	return get_signed(v->s2, i, size_of(v, v->rule->s2), v->rule->flags & VF_SIGN2);
+	return get_signed(v->s2, i, v->size2, v->rule->flags & VF_SIGN2);
 }
 
 int vec_map(struct vec *v)
 {
 	vec_kernel *kernel = v->rule->kernel;
-	int size = size_of(v, v->rule->d);
+	int size = v->size_d;
 	unsigned bits = vec_bits(v);
 	for (uint64_t i = v->start; i < v->vl; i++) {
 		if (!vec_active(v, i))
@@ -356,7 +343,7 @@ int vec_reduce(struct vec *v)
 {
 	if (!v->vl)
 		return BP_H_OK;
-	int size = size_of(v, v->rule->d), is_signed = v->rule->flags & VF_SIGN1;
+	int size = v->size_d, is_signed = v->rule->flags & VF_SIGN1;
 	uint64_t sum = get_signed(v->s1, 0, size, is_signed);
 	for (uint64_t i = 0; i < v->vl; i++)
 		if (vec_active(v, i))
@@ -463,4 +450,35 @@ int vec_macc(struct vec *v)
 int vec_move(struct vec *v)
 {
 	return loop_sew(v, vk_second);
+}
+
+INLINE void compare(struct vec *v, vec_kernel *kernel, int size)
+{
+	for (uint64_t i = v->start; i < v->vl; i++) {
+		if (!vec_active(v, i))
+			continue;
+		uint64_t b = v->s1 ? vec_get(v->s1, i, size) : v->scalar;
+		vec_put_bit(v->d, i, kernel(v, vec_get(v->s2, i, size), b, 0, 8u << size) != 0);
+	}
+}
+
+INLINE int compare_sew(struct vec *v, vec_kernel *kernel)
+{
+	switch (v->sew) {
+	case 0: compare(v, kernel, 0); break;
+	case 1: compare(v, kernel, 1); break;
+	case 2: compare(v, kernel, 2); break;
+	default: compare(v, kernel, 3);
+	}
+	return BP_H_OK;
+}
+
+int vec_seq(struct vec *v)
+{
+	return compare_sew(v, vk_seq);
+}
+
+int vec_sne(struct vec *v)
+{
+	return compare_sew(v, vk_sne);
 }

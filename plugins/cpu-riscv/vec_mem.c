@@ -40,7 +40,8 @@ static int prepare(struct mem *m, struct vec *v, int size, struct vec_group *dat
 	if (!vec_group(data, reg, 8 << size, v->lmul + size - v->sew, m->fields))
 		return 0;
 	m->field_bytes = v->vlenb * (unsigned)data->count / m->fields;
-	return v->a.vm || data->reg;
+	/* Stores through a mask of the mask register itself are reserved, but harmless. */
+	return v->a.vm || data->reg || m->store;
 }
 
 /* The access to element i failed: those before it are done. */
@@ -171,7 +172,8 @@ int vec_whole_memory(struct vec *v)
 	return run_unit(&m);
 }
 
-/* Only element 0 may fault; a fault of another one ends the vector before it (unpriv 30.7.7). */
+/* Only element 0 may fault; a fault of another one ends the vector before it (unpriv 30.7.7). Each
+ * segment is asked for before any of it is loaded. */
 int vec_first_only(struct vec *v)
 {
 	struct mem m;
@@ -179,17 +181,17 @@ int vec_first_only(struct vec *v)
 	if (!prepare(&m, v, v->rule->p, &data))
 		return vec_illegal(v);
 	for (uint64_t i = v->start; i < v->vl; i++) {
-		uint64_t offset = i * m.stride;
+		uint64_t addr = address(&m, i * m.stride);
 		if (!vec_active(v, i))
 			continue;
-		if (i &&
-			m.core->probe(v->cpu, address(&m, offset), (uint32_t)m.stride, BP_ACC_READ,
-				m.memop, 1)) {
+		if (m.core->probe(v->cpu, addr, (uint32_t)m.stride, BP_ACC_READ, m.memop, i != 0)) {
+			if (!i)
+				return faulted(&m, 0);
 			v->cpu->vl = i;
 			rv_update_key(v->cpu);
 			break;
 		}
-		if (segment(&m, i, offset) != BP_H_OK)
+		if (segment(&m, i, i * m.stride) != BP_H_OK)
 			return BP_H_RAISED;
 	}
 	return BP_H_OK;
@@ -205,11 +207,16 @@ int vec_indexed(struct vec *v)
 		!vec_group(&index, v->a.rs2, 8 << p, v->lmul + p - v->sew, 1) ||
 		!vec_mask_ok(v, &index))
 		return vec_illegal(v);
-	/* A store reads both, so with one EEW only; a segment load may overlap nothing. */
-	int same = data.eew == index.eew;
-	if (m.store ? !same && !vec_overlap_ok(&data, &index, 1)
-		    : !vec_overlap_ok(&data, &index, m.fields > 1))
+	/* A store reads both, so with one EEW only (looked at for the first field); a segment load
+	 * may overlap nothing. */
+	if (m.store) {
+		data.count /= (int)m.fields;
+		if (!vec_mask_ok(v, &data) ||
+			(data.eew != index.eew && !vec_overlap_ok(&data, &index, 1)))
+			return vec_illegal(v);
+	} else if (!vec_overlap_ok(&data, &index, m.fields > 1)) {
 		return vec_illegal(v);
+	}
 	for (uint64_t i = v->start; i < v->vl; i++)
 		if (vec_active(v, i) && segment(&m, i, vec_get(v->s2, i, p)) != BP_H_OK)
 			return BP_H_RAISED;

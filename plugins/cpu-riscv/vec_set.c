@@ -83,21 +83,23 @@ int vec_mask_ok(const struct vec *v, const struct vec_group *s)
 	return v->a.vm || s->reg || s->eew == 1;
 }
 
+/* How often an element of each width is twice the size of SEW. */
+static const int8_t doubled[VW_16 + 1] = {
+	[VW_WIDE] = 1, [VW_ONE_WIDE] = 1, [VW_HALF] = -1, [VW_QUARTER] = -2, [VW_EIGHTH] = -3
+};
+
 /* The group that an operand of width w has; 0 if there can be none. */
 static int operand(const struct vec *v, struct vec_group *g, unsigned reg, unsigned w)
 {
-	static const int8_t shift[] = {
-		[VW_WIDE] = 1, [VW_HALF] = -1, [VW_QUARTER] = -2, [VW_EIGHTH] = -3
-	};
 	switch (w) {
 	case VW_MASK: return vec_group(g, reg, 1, 0, 1);
 	case VW_ONE: return vec_group(g, reg, 8 << v->sew, 0, 1);
 	case VW_ONE_WIDE: return v->sew < ELEN_LOG2 && vec_group(g, reg, 16 << v->sew, 0, 1);
 	case VW_16: return vec_group(g, reg, 16, v->lmul + 1 - v->sew, 1);
 	default: {
-		int sew = v->sew + shift[w];
+		int sew = v->sew + doubled[w];
 		return sew >= 0 && sew <= ELEN_LOG2 &&
-			vec_group(g, reg, 8 << sew, v->lmul + shift[w], 1);
+			vec_group(g, reg, 8 << sew, v->lmul + doubled[w], 1);
 	}
 	}
 }
@@ -114,9 +116,9 @@ static int operands_ok(const struct vec *v)
 	int scalar = r->d == VW_ONE || r->d == VW_ONE_WIDE;
 	if (r->d && r->d != VW_MASK && !scalar && !v->a.vm && !d.reg)
 		return 0;
-	if ((r->s2 && !vec_mask_ok(v, &s2)) || (w1 && !vec_mask_ok(v, &s1)))
-		return 0;
-	if (r->s2 && w1 && s1.eew != s2.eew && overlap(&s1, &s2))
+	if (!(r->flags & VF_LOOSE) &&
+		((r->s2 && !vec_mask_ok(v, &s2)) || (w1 && !vec_mask_ok(v, &s1)) ||
+			(r->s2 && w1 && s1.eew != s2.eew && overlap(&s1, &s2))))
 		return 0;
 	/* Scalars in a vector register have no such rule (unpriv 30.14, 30.16.1). */
 	if (!r->d || scalar)
@@ -213,6 +215,9 @@ int rv_h_vector(void *self, uint64_t *args)
 	v.v0 = cpu->v;
 	v.d = vec_reg(cpu, flags & VF_STORE ? v.a.rs3 : v.a.rd);
 	v.s2 = vec_reg(cpu, v.a.rs2);
+	v.size_d = v.sew + doubled[v.rule->d];
+	v.size1 = v.sew + doubled[v.rule->s1];
+	v.size2 = v.sew + doubled[v.rule->s2];
 	first_source(&v, rv_rows[op].format);
 	if ((flags & VF_START0 && v.start) || !formats_ok(&v) || !operands_ok(&v))
 		return vec_illegal(&v);

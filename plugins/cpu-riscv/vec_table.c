@@ -31,11 +31,13 @@
 #define FPU    VF_FP_SEW | VF_FRM
 #define FPW    VF_FP_SEW | VF_FP_WIDE | VF_FRM
 
-#define MAP(k)     .run = vec_map, .kernel = (k)
-#define COMPARE(k) .run = vec_compare, .kernel = (k)
-#define REDUCE(k)  .run = vec_reduce, .kernel = (k)
-#define FP(op)     .p = BP_FLOAT_##op
-#define FMA(n)     .detail = (n)
+#define MAP(k)       .run = vec_map, .kernel = (k)
+#define COMPARE(k)   .run = vec_compare, .kernel = (k)
+#define CARRY(k)     .run = vec_carry, .kernel = (k), SSS, .flags = VF_LOOSE
+#define CARRY_OUT(k) .run = vec_carry_out, .kernel = (k), MSS, .flags = VF_LOOSE
+#define REDUCE(k)    .run = vec_reduce, .kernel = (k)
+#define FP(op)       .p = BP_FLOAT_##op
+#define FMA(n)       .detail = (n)
 
 /* Memory: nf = 1 and segments; p is log2 of the element's or index's bytes. */
 #define MEMORY(bits, n)                                                                            \
@@ -117,10 +119,10 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 	VVX(VWMULU, MAP(vk_mul), WSS),
 	VVX(VWMULSU, MAP(vk_mul), WSS, .flags = VF_SIGN2),
 	VVX(VWMUL, MAP(vk_mul), WSS, .flags = SIGNED),
-	VVX(VWMACCU, MAP(vk_macc), WSS),
-	VVX(VWMACC, MAP(vk_macc), WSS, .flags = SIGNED),
-	VX(VWMACCUS, MAP(vk_macc), WSS, .flags = VF_SIGN2),
-	VVX(VWMACCSU, MAP(vk_macc), WSS, .flags = VF_SIGN1),
+	VVX(VWMACCU, MAP(vk_macc), WSS, .flags = VF_NO_OVERLAP),
+	VVX(VWMACC, MAP(vk_macc), WSS, .flags = VF_NO_OVERLAP | SIGNED),
+	VX(VWMACCUS, MAP(vk_macc), WSS, .flags = VF_NO_OVERLAP | VF_SIGN2),
+	VVX(VWMACCSU, MAP(vk_macc), WSS, .flags = VF_NO_OVERLAP | VF_SIGN1),
 
 	[RV_OP_VZEXT_VF2] = { MAP(vk_first), .d = VW_SEW, .s2 = VW_HALF },
 	[RV_OP_VZEXT_VF4] = { MAP(vk_first), .d = VW_SEW, .s2 = VW_QUARTER },
@@ -129,18 +131,18 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 	[RV_OP_VSEXT_VF4] = { MAP(vk_first), .d = VW_SEW, .s2 = VW_QUARTER, .flags = VF_SIGN2 },
 	[RV_OP_VSEXT_VF8] = { MAP(vk_first), .d = VW_SEW, .s2 = VW_EIGHTH, .flags = VF_SIGN2 },
 
-	[RV_OP_VADC_VVM] = { .run = vec_carry, .kernel = vk_adc, SSS },
-	[RV_OP_VADC_VXM] = { .run = vec_carry, .kernel = vk_adc, SSS },
-	[RV_OP_VADC_VIM] = { .run = vec_carry, .kernel = vk_adc, SSS },
-	[RV_OP_VSBC_VVM] = { .run = vec_carry, .kernel = vk_sbc, SSS },
-	[RV_OP_VSBC_VXM] = { .run = vec_carry, .kernel = vk_sbc, SSS },
-	[RV_OP_VMADC_VVM] = { .run = vec_carry_out, .kernel = vk_madc, MSS },
-	[RV_OP_VMADC_VXM] = { .run = vec_carry_out, .kernel = vk_madc, MSS },
-	[RV_OP_VMADC_VIM] = { .run = vec_carry_out, .kernel = vk_madc, MSS },
-	VVXI(VMADC, .run = vec_carry_out, .kernel = vk_madc, MSS),
-	[RV_OP_VMSBC_VVM] = { .run = vec_carry_out, .kernel = vk_msbc, MSS },
-	[RV_OP_VMSBC_VXM] = { .run = vec_carry_out, .kernel = vk_msbc, MSS },
-	VVX(VMSBC, .run = vec_carry_out, .kernel = vk_msbc, MSS),
+	[RV_OP_VADC_VVM] = { CARRY(vk_adc) },
+	[RV_OP_VADC_VXM] = { CARRY(vk_adc) },
+	[RV_OP_VADC_VIM] = { CARRY(vk_adc) },
+	[RV_OP_VSBC_VVM] = { CARRY(vk_sbc) },
+	[RV_OP_VSBC_VXM] = { CARRY(vk_sbc) },
+	[RV_OP_VMADC_VVM] = { CARRY_OUT(vk_madc) },
+	[RV_OP_VMADC_VXM] = { CARRY_OUT(vk_madc) },
+	[RV_OP_VMADC_VIM] = { CARRY_OUT(vk_madc) },
+	VVXI(VMADC, CARRY_OUT(vk_madc)),
+	[RV_OP_VMSBC_VVM] = { CARRY_OUT(vk_msbc) },
+	[RV_OP_VMSBC_VXM] = { CARRY_OUT(vk_msbc) },
+	VVX(VMSBC, CARRY_OUT(vk_msbc)),
 	[RV_OP_VMERGE_VVM] = { .run = vec_carry, .kernel = vk_merge, SSS },
 	[RV_OP_VMERGE_VXM] = { .run = vec_carry, .kernel = vk_merge, SSS },
 	[RV_OP_VMERGE_VIM] = { .run = vec_carry, .kernel = vk_merge, SSS },
@@ -148,14 +150,14 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 	[RV_OP_VMV_V_X] = { .run = vec_move, .d = VW_SEW },
 	[RV_OP_VMV_V_I] = { .run = vec_move, .d = VW_SEW },
 
-	VVXI(VMSEQ, COMPARE(vk_seq), MSS),
-	VVXI(VMSNE, COMPARE(vk_sne), MSS),
-	VVX(VMSLTU, COMPARE(vk_sltu), MSS),
-	VVX(VMSLT, COMPARE(vk_slt), MSS, .flags = SIGNED),
-	VVXI(VMSLEU, COMPARE(vk_sleu), MSS),
-	VVXI(VMSLE, COMPARE(vk_sle), MSS, .flags = SIGNED),
-	VXI(VMSGTU, COMPARE(vk_sgtu), MSS),
-	VXI(VMSGT, COMPARE(vk_sgt), MSS, .flags = SIGNED),
+	VVXI(VMSEQ, .run = vec_seq, MSS, .flags = VF_LOOSE),
+	VVXI(VMSNE, .run = vec_sne, MSS, .flags = VF_LOOSE),
+	VVX(VMSLTU, COMPARE(vk_sltu), MSS, .flags = VF_LOOSE),
+	VVX(VMSLT, COMPARE(vk_slt), MSS, .flags = VF_LOOSE | SIGNED),
+	VVXI(VMSLEU, COMPARE(vk_sleu), MSS, .flags = VF_LOOSE),
+	VVXI(VMSLE, COMPARE(vk_sle), MSS, .flags = VF_LOOSE | SIGNED),
+	VXI(VMSGTU, COMPARE(vk_sgtu), MSS, .flags = VF_LOOSE),
+	VXI(VMSGT, COMPARE(vk_sgt), MSS, .flags = VF_LOOSE | SIGNED),
 
 	/* unpriv 30.12: fixed point */
 	VVXI(VSADDU, MAP(vk_saddu), SSS),
@@ -173,22 +175,22 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 	WVXI(VNCLIP, MAP(vk_nclip), SWS, .flags = VF_SIGN2),
 
 	/* unpriv 30.14: reductions */
-	VS(VREDSUM, REDUCE(vk_add), OSO, .flags = VF_START0),
-	VS(VREDAND, REDUCE(vk_and), OSO, .flags = VF_START0),
-	VS(VREDOR, REDUCE(vk_or), OSO, .flags = VF_START0),
-	VS(VREDXOR, REDUCE(vk_xor), OSO, .flags = VF_START0),
-	VS(VREDMINU, REDUCE(vk_minu), OSO, .flags = VF_START0),
-	VS(VREDMIN, REDUCE(vk_min), OSO, .flags = SIGNED | VF_START0),
-	VS(VREDMAXU, REDUCE(vk_maxu), OSO, .flags = VF_START0),
-	VS(VREDMAX, REDUCE(vk_max), OSO, .flags = SIGNED | VF_START0),
-	VS(VWREDSUMU, REDUCE(vk_add), QSQ, .flags = VF_START0),
-	VS(VWREDSUM, REDUCE(vk_add), QSQ, .flags = SIGNED | VF_START0),
-	VS(VFREDUSUM, .run = vec_freduce, FP(ADD), OSO, .flags = FPU | VF_START0),
-	VS(VFREDOSUM, .run = vec_freduce, FP(ADD), OSO, .flags = FPU | VF_START0),
-	VS(VFREDMIN, .run = vec_freduce, FP(MIN), OSO, .flags = FPU | VF_START0),
-	VS(VFREDMAX, .run = vec_freduce, FP(MAX), OSO, .flags = FPU | VF_START0),
-	VS(VFWREDUSUM, .run = vec_freduce, FP(ADD), QSQ, .flags = FPW | VF_START0),
-	VS(VFWREDOSUM, .run = vec_freduce, FP(ADD), QSQ, .flags = FPW | VF_START0),
+	VS(VREDSUM, REDUCE(vk_add), OSO, .flags = VF_START0 | VF_LOOSE),
+	VS(VREDAND, REDUCE(vk_and), OSO, .flags = VF_START0 | VF_LOOSE),
+	VS(VREDOR, REDUCE(vk_or), OSO, .flags = VF_START0 | VF_LOOSE),
+	VS(VREDXOR, REDUCE(vk_xor), OSO, .flags = VF_START0 | VF_LOOSE),
+	VS(VREDMINU, REDUCE(vk_minu), OSO, .flags = VF_START0 | VF_LOOSE),
+	VS(VREDMIN, REDUCE(vk_min), OSO, .flags = SIGNED | VF_START0 | VF_LOOSE),
+	VS(VREDMAXU, REDUCE(vk_maxu), OSO, .flags = VF_START0 | VF_LOOSE),
+	VS(VREDMAX, REDUCE(vk_max), OSO, .flags = SIGNED | VF_START0 | VF_LOOSE),
+	VS(VWREDSUMU, REDUCE(vk_add), QSQ, .flags = VF_START0 | VF_LOOSE),
+	VS(VWREDSUM, REDUCE(vk_add), QSQ, .flags = SIGNED | VF_START0 | VF_LOOSE),
+	VS(VFREDUSUM, .run = vec_freduce, FP(ADD), OSO, .flags = FPU | VF_START0 | VF_LOOSE),
+	VS(VFREDOSUM, .run = vec_freduce, FP(ADD), OSO, .flags = FPU | VF_START0 | VF_LOOSE),
+	VS(VFREDMIN, .run = vec_freduce, FP(MIN), OSO, .flags = FPU | VF_START0 | VF_LOOSE),
+	VS(VFREDMAX, .run = vec_freduce, FP(MAX), OSO, .flags = FPU | VF_START0 | VF_LOOSE),
+	VS(VFWREDUSUM, .run = vec_freduce, FP(ADD), QSQ, .flags = FPW | VF_START0 | VF_LOOSE),
+	VS(VFWREDOSUM, .run = vec_freduce, FP(ADD), QSQ, .flags = FPW | VF_START0 | VF_LOOSE),
 
 	/* unpriv 30.13: floating point */
 	VVF(VFADD, MAP(vk_fp), FP(ADD), SSS, .flags = FPU),
@@ -221,20 +223,22 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 	WVF(VFWADD, MAP(vk_fp_wide_a), FP(ADD), WWS, .flags = FPW),
 	WVF(VFWSUB, MAP(vk_fp_wide_a), FP(SUB), WWS, .flags = FPW),
 	VVF(VFWMUL, MAP(vk_fp_wide), FP(MUL), WSS, .flags = FPW),
-	VVF(VFWMACC, MAP(vk_fwmacc), FMA(0), WSS, .flags = FPW),
+	VVF(VFWMACC, MAP(vk_fwmacc), FMA(0), WSS, .flags = FPW | VF_NO_OVERLAP),
 	VVF(VFWNMACC, MAP(vk_fwmacc), FMA(BP_FMA_NEG_PRODUCT | BP_FMA_NEG_ADDEND), WSS,
-		.flags = FPW),
-	VVF(VFWMSAC, MAP(vk_fwmacc), FMA(BP_FMA_NEG_ADDEND), WSS, .flags = FPW),
-	VVF(VFWNMSAC, MAP(vk_fwmacc), FMA(BP_FMA_NEG_PRODUCT), WSS, .flags = FPW),
+		.flags = FPW | VF_NO_OVERLAP),
+	VVF(VFWMSAC, MAP(vk_fwmacc), FMA(BP_FMA_NEG_ADDEND), WSS, .flags = FPW | VF_NO_OVERLAP),
+	VVF(VFWNMSAC, MAP(vk_fwmacc), FMA(BP_FMA_NEG_PRODUCT), WSS, .flags = FPW | VF_NO_OVERLAP),
 
-	VVF(VMFEQ, COMPARE(vk_fcmp), .detail = BP_FCMP_EQ, MSS, .flags = FPU),
-	VVF(VMFNE, COMPARE(vk_fcmp_not), .detail = BP_FCMP_EQ, MSS, .flags = FPU),
-	VVF(VMFLT, COMPARE(vk_fcmp), .detail = BP_FCMP_LT | BP_FCMP_SIGNALING, MSS, .flags = FPU),
-	VVF(VMFLE, COMPARE(vk_fcmp), .detail = BP_FCMP_LE | BP_FCMP_SIGNALING, MSS, .flags = FPU),
+	VVF(VMFEQ, COMPARE(vk_fcmp), .detail = BP_FCMP_EQ, MSS, .flags = VF_LOOSE | FPU),
+	VVF(VMFNE, COMPARE(vk_fcmp_not), .detail = BP_FCMP_EQ, MSS, .flags = VF_LOOSE | FPU),
+	VVF(VMFLT, COMPARE(vk_fcmp), .detail = BP_FCMP_LT | BP_FCMP_SIGNALING, MSS,
+		.flags = VF_LOOSE | FPU),
+	VVF(VMFLE, COMPARE(vk_fcmp), .detail = BP_FCMP_LE | BP_FCMP_SIGNALING, MSS,
+		.flags = VF_LOOSE | FPU),
 	VF(VMFGT, COMPARE(vk_fcmp_swap), .detail = BP_FCMP_LT | BP_FCMP_SIGNALING, MSS,
-		.flags = FPU),
+		.flags = VF_LOOSE | FPU),
 	VF(VMFGE, COMPARE(vk_fcmp_swap), .detail = BP_FCMP_LE | BP_FCMP_SIGNALING, MSS,
-		.flags = FPU),
+		.flags = VF_LOOSE | FPU),
 
 	[RV_OP_VFCVT_XU_F_V] = { MAP(vk_fcvt), .p = VEC_F_TO_XU, SSS, .flags = FPU },
 	[RV_OP_VFCVT_X_F_V] = { MAP(vk_fcvt), .p = VEC_F_TO_X, SSS, .flags = FPU },
@@ -316,7 +320,7 @@ const struct vec_rule vec_rules[RV_OP_COUNT] = {
 		.d = VW_SEW,
 		.s2 = VW_SEW,
 		.s1 = VW_MASK,
-		.flags = VF_START0 | VF_NO_OVERLAP },
+		.flags = VF_START0 | VF_LOOSE | VF_NO_OVERLAP },
 	[RV_OP_VMV1R_V] = { .run = vec_move_whole, .p = 1 },
 	[RV_OP_VMV2R_V] = { .run = vec_move_whole, .p = 2 },
 	[RV_OP_VMV4R_V] = { .run = vec_move_whole, .p = 4 },

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Build and run the bare-metal RISC-V test programs (see README.md here).
+
+run.py list                     names of all programs
+run.py build NAME OUT.bin       compile one program to a flat image
+run.py run [NAME...]            run on Backplane and on QEMU and compare line by line
+
+A program's settings stand in programs.toml, what may differ in differences.toml.
+"""
+import argparse
+import fnmatch
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SKIPPED = 77  # meson's code for a skipped test
+KINDS = ("wrong", "missing", "choice")
+
+
+def load(name):
+    with open(os.path.join(HERE, name), "rb") as f:
+        return tomllib.load(f)
+
+
+def programs():
+    """Each program with the defaults filled in."""
+    table = load("programs.toml")
+    result = {}
+    for name, given in table["program"].items():
+        xlen = given.get("xlen", 64)
+        unknown = set(given) - set(table["default"][str(xlen)]) - {"xlen", "source", "required", "required_here", "no_qemu"}
+        if unknown:
+            sys.exit(f"programs.toml: {name}: unknown key {sorted(unknown)[0]}")
+        result[name] = {"xlen": xlen, "source": given.get("source", name + ".c"),
+                        "required": [], "required_here": [], "no_qemu": "", **table["default"][str(xlen)], **given}
+    return result
+
+
+def build(name, out):
+    p = programs()[name]
+    gcc = os.environ.get("RISCV_CC", "riscv64-linux-gnu-gcc")
+    objcopy = os.environ.get("RISCV_OBJCOPY", "riscv64-linux-gnu-objcopy")
+    elf = out.removesuffix(".bin") + ".elf"
+    lib = os.path.join(HERE, "lib")
+    sources = [os.path.join(lib, s) for s in ("start.S", "priv.c", "vm.c")]
+    sources.append(os.path.join(HERE, p["source"]))
+    compile_command = (
+        [gcc, "-march=" + p["arch"], "-mabi=" + ("lp64" if p["xlen"] == 64 else "ilp32"),
+         "-mcmodel=medany", "-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
+         "-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-pie", "-fno-stack-protector",
+         "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", "-nostdlib", "-static",
+         "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-Wl,-T",
+         os.path.join(lib, "link.ld"), "-I", lib, *["-D" + d for d in p["define"]],
+         *sources, "-o", elf])
+    for command in (compile_command, [objcopy, "-O", "binary", elf, out]):
+        if subprocess.run(command).returncode:
+            sys.exit(f"{name}: cannot be built: {command[0]} failed, see above")
+
+
+class Run:
+    """What one emulator made of one program."""
+
+    def __init__(self, command, seconds):
+        self.command = shlex.join(command)
+        try:
+            r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, timeout=seconds)
+            self.code, self.out, self.err = r.returncode, r.stdout, r.stderr
+        except subprocess.TimeoutExpired as e:
+            self.code, self.out, self.err = None, e.stdout or b"", e.stderr or b""
+        text = self.out.decode("utf-8", "replace").replace("\r", "")
+        self.lines = [line for line in text.split("\n") if line]
+        self.checks = {}
+        self.repeated = []
+        for line in self.lines:
+            name, colon, value = line.partition(": ")
+            if colon:
+                if name in self.checks:
+                    self.repeated.append(name)
+                self.checks[name] = value
+
+    def faults(self, exit_code):
+        """What is wrong however the values compare."""
+        if self.code is None:
+            return ["did not end in time"]
+        wrong = any(" WRONG" in v for v in self.checks.values())
+        faults = [f"prints {n} twice" for n in self.repeated]
+        if self.code != (1 if wrong else exit_code):
+            faults.append(f"exit status {self.code}, expected {1 if wrong else exit_code}")
+        if not any(re.fullmatch("PASS|FAIL [0-9]+", line) for line in self.lines):
+            faults.append("did not reach its end")
+        return faults
+
+
+def compare(name, qemu, ours, table):
+    """Messages about lines of either run that the table of differences does not explain."""
+    messages = []
+    entries = [d for d in table if fnmatch.fnmatchcase(name, d["program"])]
+    used = set()
+    names = list(dict.fromkeys([*(qemu.checks if qemu else ()), *(ours.checks if ours else ())]))
+    for check in names:
+        if check == "checks":
+            continue
+        q = qemu.checks.get(check) if qemu else None
+        o = ours.checks.get(check) if ours else None
+        entry = next((i for i, d in enumerate(entries)
+                      if fnmatch.fnmatchcase(check, d["check"])), None)
+        if ours and (o is None or " WRONG" in o):
+            messages.append(f"backplane: {check}: {o or 'not printed'}")
+            if qemu:
+                messages.append(f"     qemu: {check}: {q or 'not printed'}")
+            continue
+        if not qemu:
+            continue
+        if q is None or " WRONG" in q:
+            if entry is None:
+                messages.append(f"qemu: {check}: {q or 'not printed'}")
+                continue
+        elif (q == o) if ours else (entry is None or not check.startswith("count ")):
+            continue
+        elif entry is None:
+            messages.append(f"differ: {check}: backplane {o}, qemu {q}")
+            continue
+        used.add(entry)
+        d = entries[entry]
+        if "qemu" in d and not re.fullmatch(d["qemu"], (q or "").split(" WRONG")[0].split(" ok")[0]):
+            messages.append(f"qemu: {check}: {q}, but differences.toml says {d['qemu']}")
+    if qemu:
+        for i, d in enumerate(entries):
+            if i not in used and d["kind"] != "choice":
+                messages.append(f"differences.toml: {d['program']}: {d['check']}: no longer differs")
+    return messages
+
+
+def differences():
+    table = load("differences.toml")["difference"]
+    for d in table:
+        missing = {"program", "check", "kind", "section", "reason"} - set(d)
+        if missing or d["kind"] not in KINDS:
+            sys.exit(f"differences.toml: {d}: wants program, check, kind ({KINDS}), section, reason")
+    return table
+
+
+def run_one(name, p, image, args, table):
+    """Prints a report; returns the messages and the counts that hold on all that ran."""
+    qemu = ours = None
+    xlen = str(p["xlen"])
+    if not args.no_qemu and not p["no_qemu"]:
+        program = os.environ.get("QEMU_SYSTEM_RISCV" + xlen, "qemu-system-riscv" + xlen)
+        qemu = Run([program, "-M", "virt", "-nodefaults", "-display", "none", "-monitor", "none",
+                    "-serial", "stdio", "-m", "128M", "-smp", str(p["cpus"]), "-bios", image,
+                    *p["qemu"]], p["seconds"] * args.patience)
+    if args.emulator != "qemu-only":
+        command = [args.emulator, "run", args.machine or p["machine"], "--firmware", image,
+                   "--memory", "128M", "--cpus", str(p["cpus"]), *p["backplane"]]
+        for d in args.plugin_path:
+            command[2:2] = ["--plugin-path", d]
+        ours = Run(command, p["seconds"] * args.patience)
+    messages = []
+    for who, r in (("qemu", qemu), ("backplane", ours)):
+        if r:
+            if args.verbose:
+                print(f"--- {name} on {who}: {r.command}")
+                print("\n".join(r.lines))
+            faults = r.faults(p["exit"])
+            messages += [f"{who}: {m}" for m in faults]
+            if faults:
+                messages.append(f"{who}: command: {r.command}")
+                messages += [f"{who}: last output: {line}" for line in r.lines[-3:]]
+                messages += [f"{who}: stderr: {line}" for line in
+                             r.err.decode("utf-8", "replace").split("\n")[-5:] if line]
+    messages += compare(name, qemu, ours, table)
+    counts = {}
+    for check, value in (ours.checks if ours else qemu.checks if qemu else {}).items():
+        if check.startswith("count ") and value.isdigit():
+            counts[check.removeprefix("count ")] = int(value)
+    for encoding in p["required"] + (p["required_here"] if ours else []):
+        if counts.get(encoding, 0) < 1000:
+            messages.append(f"{encoding}: executed {counts.get(encoding, 0)} times, wanted 1000")
+    return messages, counts
+
+
+def run(args):
+    table = differences()
+    all_programs = programs()
+    names = args.names or list(all_programs)
+    total, bad = {}, []
+    with tempfile.TemporaryDirectory() as tmp:
+        for name in names:
+            p = all_programs[name]
+            if name not in args.images:
+                args.images[name] = os.path.join(tmp, name + ".bin")
+                build(name, args.images[name])
+            messages, counts = run_one(name, p, args.images[name], args, table)
+            for m in messages:
+                print(f"{name}: {m}")
+            if p["no_qemu"] and args.emulator == "qemu-only":
+                print(f"{name}: not run, {p['no_qemu']}")
+                continue
+            print(f"{name}: {'FAIL' if messages else 'pass'}", flush=True)
+            if messages:
+                bad.append(name)
+            for k, v in counts.items():
+                total[k] = total.get(k, 0) + v
+    for k in sorted(total):
+        print(f"count {k} {total[k]}")
+    if args.counts:
+        with open(args.counts, "w", encoding="utf-8") as f:
+            f.writelines(f"{k} {total[k]}\n" for k in sorted(total))
+    print(f"{len(names) - len(bad)} passed, {len(bad)} failed")
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list")
+    b = commands.add_parser("build")
+    b.add_argument("name")
+    b.add_argument("out")
+    r = commands.add_parser("run")
+    r.add_argument("names", nargs="*")
+    r.add_argument("--emulator", default="qemu-only",
+                   help="path of the backplane command, or qemu-only")
+    r.add_argument("--no-qemu", action="store_true", help="run on Backplane alone")
+    r.add_argument("--machine", help="machine file in place of each program's own")
+    r.add_argument("--plugin-path", action="append", default=[])
+    r.add_argument("--image", action="append", default=[], metavar="NAME=FILE",
+                   help="an image built before")
+    r.add_argument("--counts", help="write the count of each privileged encoding to this file")
+    r.add_argument("--patience", type=int, default=1, help="multiply all time limits")
+    r.add_argument("-v", "--verbose", action="store_true")
+    args = parser.parse_args()
+    if args.command == "list":
+        print("\n".join(programs()))
+        return 0
+    if args.command == "build":
+        build(args.name, args.out)
+        return 0
+    args.images = dict(i.split("=", 1) for i in args.image)
+    if not args.no_qemu and not shutil.which("qemu-system-riscv64"):
+        print("qemu-system-riscv64 is not installed (Debian package qemu-system-misc)")
+        return SKIPPED
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
