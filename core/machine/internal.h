@@ -41,6 +41,7 @@ struct machine {
 	GPtrArray *order; /* struct instance *: as they were created */
 	GHashTable *broken; /* names of tables that became no object; said already */
 	uint64_t work; /* of expanding references: bounded */
+	bool tired; /* it was too much */
 	char *answer; /* of the last command */
 	bool running;
 };

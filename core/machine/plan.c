@@ -121,7 +121,7 @@ static int add_pins(GArray *list, struct instance *in, const char *pins)
 	bool braces = n > 2 && pins[0] == '{' && pins[n - 1] == '}';
 	char *inner = braces ? g_strndup(pins + 1, n - 2) : g_strdup(pins);
 	char **names = g_strsplit(inner, ",", 0);
-	int r = 0;
+	int r = names[0] ? 0 : -1;
 	for (unsigned i = 0; names[i]; i++) {
 		char *dot = strchr(names[i], '.');
 		first = last = 0;
@@ -182,12 +182,13 @@ static void no_object(struct machine *m, const struct instance *from, const char
 static bool worked_enough(
 	struct machine *m, const char *text, struct toml_pos pos, struct error_list *errors)
 {
-	bool before = m->work > WORK_MAX;
 	m->work += m->instances->len;
-	if (!before && m->work > WORK_MAX)
+	if (m->work > WORK_MAX && !m->tired) {
+		m->tired = true;
 		toml_error(
 			errors, pos, "\"%s\": the references of this machine are too many", text);
-	return m->work > WORK_MAX;
+	}
+	return m->tired;
 }
 
 GArray *targets_expand(struct machine *m, const struct instance *from, const char *key,
