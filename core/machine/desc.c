@@ -71,8 +71,27 @@ char **desc_list(void)
 	}
 	g_ptr_array_free(path, TRUE);
 	g_ptr_array_sort(names, (GCompareFunc)by_name);
+	/* A name that several folders have stands for the first of them. */
+	for (unsigned i = names->len; i-- > 1;)
+		if (!strcmp(g_ptr_array_index(names, i), g_ptr_array_index(names, i - 1)))
+			g_free(g_ptr_array_remove_index(names, i));
 	g_ptr_array_add(names, NULL);
 	return (char **)g_ptr_array_free(names, FALSE);
+}
+
+char *desc_summary(const char *name)
+{
+	struct error_list ignored = { 0 };
+	char *path = desc_path(name), *summary = NULL;
+	struct toml_value *file = path ? toml_parse_file(path, &ignored) : NULL;
+	const struct toml_value *v = file ? toml_get(file, "machine") : NULL;
+	v = v && v->type == TOML_TABLE ? toml_get(v, "summary") : NULL;
+	if (v && v->type == TOML_STRING)
+		summary = g_strdup(v->string.bytes);
+	toml_destroy(file);
+	error_list_finish(&ignored);
+	g_free(path);
+	return summary;
 }
 
 /* ---- merging ---- */

@@ -27,6 +27,8 @@ int desc_put(struct toml_value *desc, const char *object, const char *prop,
 	struct toml_value *value, struct error_list *errors);
 /* Names of machine files on the search path, sorted, to be freed with g_strfreev. */
 char **desc_list(void);
+/* What a machine file says of itself in a line, or NULL; to be freed with g_free. */
+char *desc_summary(const char *name);
 /* The path of a machine file by its name, or NULL; to be freed with g_free. */
 char *desc_path(const char *name);
 
