@@ -234,7 +234,9 @@ int tool_describe(struct options *o)
 	printf("%s: %s\n", e->id, t->summary ? t->summary : "");
 	printf("kind %s, package %s, plugin %s\n", kind_name(t->kind),
 		e->manifest->package ? e->manifest->package : "-",
-		e->manifest->module[0] ? e->manifest->module : "the core itself");
+		e->manifest->module[0]        ? e->manifest->module
+			: e->manifest->plugin ? "linked in"
+					      : "the core itself");
 	for (unsigned i = 0; e->compatible && e->compatible[i]; i++)
 		printf("%s%s", i ? ", " : "compatible: ", e->compatible[i]);
 	if (e->compatible && e->compatible[0])
