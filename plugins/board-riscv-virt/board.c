@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 enum { ALIGN = 2 << 20, KERNEL_OFFSET_64 = 2 << 20, KERNEL_OFFSET_32 = 4 << 20 };
-#define TREE_BELOW UINT64_C(0xc0000000)	/* firmware of 32 bits reaches it */
+#define TREE_BELOW UINT64_C(0xc0000000) /* firmware of 32 bits reaches it */
 #define FILE_MAX   (UINT64_C(1) << 32)
 
-struct blob {	/* a file's bytes */
+struct blob { /* a file's bytes */
 	uint8_t *bytes;
 	size_t len;
 	struct image image;
@@ -38,8 +38,8 @@ struct board {
 	uint64_t initrd_at, tree_at, start;
 };
 
-static int read_file(struct board *b, const char *option, const char *path, struct blob *out,
-	bp_error *err)
+static int read_file(
+	struct board *b, const char *option, const char *path, struct blob *out, bp_error *err)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -51,7 +51,8 @@ static int read_file(struct board *b, const char *option, const char *path, stru
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > FILE_MAX) {
 		close(fd);
-		return b->host->fail(err, "%s: %s: a file of at most 4 GiB is expected", option, path);
+		return b->host->fail(
+			err, "%s: %s: a file of at most 4 GiB is expected", option, path);
 	}
 	out->bytes = malloc((size_t)st.st_size + 1);
 	while (out->bytes && out->len < (size_t)st.st_size) {
@@ -98,7 +99,8 @@ static int find_places(struct board *b, bp_error *err)
 	void *ram = b->machine->find(b, b->ram_name), *rom = b->machine->find(b, b->rom_name);
 	void *cpu = b->machine->find(b, b->cpu_name);
 	if (!ram || b->machine->placement(ram, 0, &p) != 0)
-		return b->host->fail(err, "ram: there is no memory \"%s\" with a place", b->ram_name);
+		return b->host->fail(
+			err, "ram: there is no memory \"%s\" with a place", b->ram_name);
 	b->ram = (struct image_window){ p.base, p.length };
 	if (!rom || b->machine->placement(rom, 0, &p) != 0)
 		return b->host->fail(err, "rom: there is no \"%s\" with a place", b->rom_name);
@@ -154,7 +156,8 @@ static int make_tree(struct board *b, uint64_t top, bp_error *err)
 		if (read_file(b, "dtb", b->tree_file, &b->tree, err) != 0)
 			return -1;
 		if (b->tree.len < 40 || fdt_check_full(b->tree.bytes, b->tree.len) != 0)
-			return b->host->fail(err, "dtb: %s is no flattened device tree", b->tree_file);
+			return b->host->fail(
+				err, "dtb: %s is no flattened device tree", b->tree_file);
 		return 0;
 	}
 	b->tree.bytes = tree_make(b->machine, b, &o, &b->tree.len);
@@ -179,7 +182,8 @@ static int lay_out_rest(struct board *b, bp_error *err)
 	if (b->initrd_file) {
 		if (read_file(b, "initrd", b->initrd_file, &b->initrd, err) != 0)
 			return -1;
-		b->initrd_at = b->initrd.len < b->tree_at ? align_down(b->tree_at - b->initrd.len) : 0;
+		b->initrd_at =
+			b->initrd.len < b->tree_at ? align_down(b->tree_at - b->initrd.len) : 0;
 		if (!free_of_images(b, b->initrd_at, b->initrd.len))
 			return b->host->fail(err,
 				"initrd: %s has %zu bytes; the memory of %" PRIu64
@@ -231,11 +235,14 @@ static int realise(void *self, bp_error *err)
 
 static void put(struct board *b, uint64_t at, const void *bytes, uint64_t len)
 {
-	const struct bp_access how = { .size = sizeof(how),
-		.flags = BP_ACCESS_LOADER,
-		.pasid = UINT32_MAX };
-	if (len && b->host->space_access(b->memory, at, (void *)(uintptr_t)bytes, len, 1, &how) != BP_OK)
-		b->host->log(b, BP_LOG_ERROR, "nothing takes %" PRIu64 " bytes at 0x%" PRIx64, len, at);
+	const struct bp_access how = {
+		.size = sizeof(how), .flags = BP_ACCESS_LOADER, .pasid = UINT32_MAX
+	};
+	if (len &&
+		b->host->space_access(b->memory, at, (void *)(uintptr_t)bytes, len, 1, &how) !=
+			BP_OK)
+		b->host->log(
+			b, BP_LOG_ERROR, "nothing takes %" PRIu64 " bytes at 0x%" PRIx64, len, at);
 }
 
 static void put_image(struct board *b, const struct blob *blob)
@@ -266,22 +273,23 @@ static void put_rom(struct board *b)
 {
 	enum { START = 24, TREE = 32, INFO = 40, BYTES = 96 };
 	static const uint32_t code64[] = {
-		0x00000297,	/* auipc t0, 0 */
-		0x02828613,	/* addi  a2, t0, INFO */
-		0xf1402573,	/* csrr  a0, mhartid */
-		0x0202b583,	/* ld    a1, TREE(t0) */
-		0x0182b283,	/* ld    t0, START(t0) */
-		0x00028067,	/* jr    t0 */
+		0x00000297, /* auipc t0, 0 */
+		0x02828613, /* addi  a2, t0, INFO */
+		0xf1402573, /* csrr  a0, mhartid */
+		0x0202b583, /* ld    a1, TREE(t0) */
+		0x0182b283, /* ld    t0, START(t0) */
+		0x00028067, /* jr    t0 */
 	};
-	static const uint32_t lw_a1 = 0x0202a583, lw_t0 = 0x0182a283;	/* RV32's loads */
+	static const uint32_t lw_a1 = 0x0202a583, lw_t0 = 0x0182a283; /* RV32's loads */
 	const uint64_t info[] = { 0x4942534f /* "OSBI" */, 2 /* version */, b->kernel.image.entry,
 		1 /* supervisor mode */, 0 /* options */, 0 /* boot hart */ };
 	uint8_t rom[BYTES] = { 0 };
 	unsigned word = b->bits / 8;
 	for (unsigned i = 0; i < 6; i++)
-		put_word(rom + 4 * i, 4, b->bits == 32 && i == 3 ? lw_a1
-				: b->bits == 32 && i == 4	? lw_t0
-								: code64[i]);
+		put_word(rom + 4 * i, 4,
+			b->bits == 32 && i == 3           ? lw_a1
+				: b->bits == 32 && i == 4 ? lw_t0
+							  : code64[i]);
 	put_word(rom + START, 8, b->start);
 	put_word(rom + TREE, 8, b->tree_at);
 	for (unsigned i = 0; i < 6; i++)
@@ -320,17 +328,19 @@ static void destroy(void *self)
 	free(b->tree.bytes);
 }
 
-#define FIELD(m) (uint32_t)offsetof(struct board, m)
+#define FIELD(m) (uint32_t) offsetof(struct board, m)
 static const char *const space_link[] = { "bp.space/1", NULL };
 static const struct bp_field props[] = {
 	{ "memory", "the address space to load into", FIELD(memory), BP_LINK, BP_F_REQUIRED,
 		.names = space_link },
 	{ "firmware", "what runs first: raw at the start of memory, or ELF", FIELD(firmware_file),
 		BP_STR },
-	{ "kernel", "what the firmware starts: Linux Image, ELF, or raw", FIELD(kernel_file), BP_STR },
+	{ "kernel", "what the firmware starts: Linux Image, ELF, or raw", FIELD(kernel_file),
+		BP_STR },
 	{ "initrd", "the kernel's initial file system", FIELD(initrd_file), BP_STR },
 	{ "append", "the kernel's command line", FIELD(append), BP_STR },
-	{ "dtb", "a device tree instead of the one made from the objects", FIELD(tree_file), BP_STR },
+	{ "dtb", "a device tree instead of the one made from the objects", FIELD(tree_file),
+		BP_STR },
 	{ "dumpdtb", "a file to write the device tree to", FIELD(tree_out), BP_STR },
 	{ "ram", "the name of the memory object", FIELD(ram_name), BP_STR, .def_str = "ram" },
 	{ "rom", "the name of the boot ROM object", FIELD(rom_name), BP_STR, .def_str = "rom" },

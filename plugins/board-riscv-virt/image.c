@@ -5,8 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ELFCLASS32 = 1, ELFCLASS64 = 2, ELFDATA2LSB = 1, ET_EXEC = 2, ET_DYN = 3, EM_RISCV = 243,
-	PT_LOAD = 1 };
+enum {
+	ELFCLASS32 = 1,
+	ELFCLASS64 = 2,
+	ELFDATA2LSB = 1,
+	ET_EXEC = 2,
+	ET_DYN = 3,
+	EM_RISCV = 243,
+	PT_LOAD = 1
+};
 
 static int fail(struct image *im, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -57,8 +64,8 @@ int image_touches(const struct image *im, uint64_t addr, uint64_t size)
 	return 0;
 }
 
-static int add(struct image *im, const struct image_segment *s, size_t len,
-	const struct image_window *ram)
+static int add(
+	struct image *im, const struct image_segment *s, size_t len, const struct image_window *ram)
 {
 	if (im->count == IMAGE_SEGMENTS)
 		return fail(im, "it has more than %d segments", IMAGE_SEGMENTS);
@@ -88,7 +95,8 @@ static int check_header(struct image *im, const uint8_t *b, size_t len, unsigned
 	if (len < layouts[b[4]].header)
 		return fail(im, "it is cut off in its header");
 	if (b[5] != ELFDATA2LSB || get(b + 18, 2) != EM_RISCV)
-		return fail(im, "it is for machine %u, data %u; RISC-V (%d), little-endian is expected",
+		return fail(im,
+			"it is for machine %u, data %u; RISC-V (%d), little-endian is expected",
 			(unsigned)get(b + 18, 2), b[5], EM_RISCV);
 	if (get(b + 16, 2) != ET_EXEC && get(b + 16, 2) != ET_DYN)
 		return fail(im, "it is no executable (type %u)", (unsigned)get(b + 16, 2));
@@ -106,7 +114,8 @@ int image_elf(struct image *im, const uint8_t *b, size_t len, unsigned bits,
 	unsigned count = (unsigned)get(b + l->phnum, 2);
 	im->entry = get(b + l->entry, l->word);
 	if (each < l->program || at > len || (uint64_t)count * each > len - at)
-		return fail(im, "it is truncated: its %u program headers end beyond the file", count);
+		return fail(
+			im, "it is truncated: its %u program headers end beyond the file", count);
 	for (unsigned i = 0; i < count; i++) {
 		const uint8_t *p = b + at + i * each;
 		struct image_segment s = { .addr = get(p + l->p_paddr, l->word),

@@ -13,10 +13,10 @@ enum { TREE_BYTES = 1 << 20, PATH = 256, HANDLES = 4096, WIRES = 8192, WINDOWS =
 struct tree {
 	void *fdt;
 	const struct bp_machine *machine;
-	struct handle {	/* phandle = index + 1 */
+	struct handle { /* phandle = index + 1 */
 		const void *object;
-		char path[PATH];	/* of the node that bears it */
-	} *handle;
+		char path[PATH]; /* of the node that bears it */
+	} * handle;
 	uint32_t handles;
 };
 
@@ -104,8 +104,8 @@ static void represent(void *node, void *object)
 static int add(struct node *parent, const char *name, struct node *out)
 {
 	out->t = parent->t;
-	int n = snprintf(out->path, PATH, "%s/%s", strcmp(parent->path, "/") ? parent->path : "",
-		name);
+	int n = snprintf(
+		out->path, PATH, "%s/%s", strcmp(parent->path, "/") ? parent->path : "", name);
 	return n < PATH && fdt_add_subnode(parent->t->fdt, at(parent), name) >= 0 ? 0 : -1;
 }
 
@@ -191,8 +191,8 @@ static void set_interrupts(struct node *n, const void *object, int extended)
 		uint32_t numbers[4];
 		if (!to || !to->interrupt)
 			continue;
-		unsigned many = to->interrupt(wire[i].target, wire[i].target_pin,
-			wire[i].target_index, numbers);
+		unsigned many = to->interrupt(
+			wire[i].target, wire[i].target_pin, wire[i].target_index, numbers);
 		parent = handle_of(n->t, wire[i].target);
 		if (extended)
 			cells[count++] = parent;
@@ -231,6 +231,15 @@ static void add_device(struct node *bus, void *object, const struct bp_fdt_node 
 		d->describe(object, &writer, &n);
 }
 
+/* libfdt puts a new node in front of its elders: adding the last one first keeps their order. */
+static unsigned objects(const struct tree *t, const void *self)
+{
+	unsigned n = 0;
+	while (t->machine->object(self, n))
+		n++;
+	return n;
+}
+
 static void add_devices(struct tree *t, struct node *root, const void *self)
 {
 	struct node soc;
@@ -240,7 +249,8 @@ static void add_devices(struct tree *t, struct node *root, const void *self)
 	set_u32(&soc, "#size-cells", 2);
 	set_string(&soc, "compatible", "simple-bus");
 	set_empty(&soc, "ranges");
-	for (unsigned i = 0; (object = t->machine->object(self, i)); i++) {
+	for (unsigned i = objects(t, self); i-- > 0;) {
+		object = t->machine->object(self, i);
 		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
 		if (d && d->name && t->machine->kind(object) != BP_KIND_CPU)
 			add_device(&soc, object, d);
@@ -254,6 +264,8 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 	struct node cpus, map, cluster, n, core;
 	uint32_t hart = 0;
 	void *object;
+	for (unsigned i = 0; (object = t->machine->object(self, i)); i++)
+		hart += t->machine->kind(object) == BP_KIND_CPU;
 	char name[32];
 	add(root, "cpus", &cpus);
 	set_u32(&cpus, "#address-cells", 1);
@@ -261,11 +273,12 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 	set_u32(&cpus, "timebase-frequency", (uint32_t)timebase);
 	add(&cpus, "cpu-map", &map);
 	add(&map, "cluster0", &cluster);
-	for (unsigned i = 0; (object = t->machine->object(self, i)); i++) {
+	for (unsigned i = objects(t, self); i-- > 0;) {
+		object = t->machine->object(self, i);
 		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
 		if (!d || t->machine->kind(object) != BP_KIND_CPU)
 			continue;
-		snprintf(name, sizeof(name), "cpu@%x", hart);
+		snprintf(name, sizeof(name), "cpu@%x", --hart);
 		add(&cpus, name, &n);
 		set_string(&n, "compatible", d->compatible[0]);
 		set_u32(&n, "reg", hart);
@@ -274,7 +287,7 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 			d->describe(object, &writer, &n);
 		/* The CPU's own phandle; its interrupt controller represents the object. */
 		represent(&n, (char *)object + 1);
-		snprintf(name, sizeof(name), "core%u", hart++);
+		snprintf(name, sizeof(name), "core%u", hart);
 		add(&cluster, name, &core);
 		set_u32(&core, "cpu", handle_of(t, (const char *)object + 1));
 	}
@@ -282,8 +295,8 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 
 /* ---- the rest ---- */
 
-static void add_chosen(struct tree *t, struct node *root, const void *self,
-	const struct tree_options *o)
+static void add_chosen(
+	struct tree *t, struct node *root, const void *self, const struct tree_options *o)
 {
 	struct node chosen, aliases;
 	void *object;
@@ -325,7 +338,8 @@ static void add_memory(struct node *root, const struct tree_options *o)
 void *tree_make(const struct bp_machine *machine, const void *self, const struct tree_options *o,
 	size_t *size)
 {
-	struct tree t = { .fdt = malloc(TREE_BYTES), .machine = machine,
+	struct tree t = { .fdt = malloc(TREE_BYTES),
+		.machine = machine,
 		.handle = calloc(HANDLES, sizeof(struct handle)) };
 	struct node root = { &t, "/" };
 	if (!t.fdt || !t.handle || fdt_create_empty_tree(t.fdt, TREE_BYTES) != 0) {

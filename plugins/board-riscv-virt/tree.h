@@ -6,12 +6,12 @@
 #include <backplane/plugin.h>
 
 struct tree_options {
-	const char *bootargs;	/* or NULL */
-	uint64_t initrd, initrd_end;	/* 0: none */
+	const char *bootargs; /* or NULL */
+	uint64_t initrd, initrd_end; /* 0: none */
 	uint64_t ram_base, ram_size;
-	const void *ram;	/* the memory object */
-	uint64_t timebase;	/* Hz */
-	uint8_t seed[32];	/* for the guest's random number generator */
+	const void *ram; /* the memory object */
+	uint64_t timebase; /* Hz */
+	uint8_t seed[32]; /* for the guest's random number generator */
 };
 
 /* The tree in memory to be freed with free(), its size in *size; NULL: out of memory. */

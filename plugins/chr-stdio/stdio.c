@@ -19,15 +19,15 @@ enum { READABLE = 1, WRITABLE = 2, ESCAPE = 1 /* Ctrl-A */, LINE = 256 };
 struct stdio {
 	const struct bp_host *host;
 	const struct bp_machine *machine;
-	uint8_t escape;		/* property: Ctrl-A means something */
-	uint8_t escaped;	/* the last byte was Ctrl-A */
-	uint8_t prompting;	/* bytes make a line for the monitor */
+	uint8_t escape; /* property: Ctrl-A means something */
+	uint8_t escaped; /* the last byte was Ctrl-A */
+	uint8_t prompting; /* bytes make a line for the monitor */
 	uint8_t made_nonblocking, stalled, hung;
 	char line[LINE];
 	size_t length;
 	bp_watch *in, *out;
-	pthread_mutex_t lock;	/* of the writing side */
-	uint8_t held[4096];	/* typed, and the device has no room yet */
+	pthread_mutex_t lock; /* of the writing side */
+	uint8_t held[4096]; /* typed, and the device has no room yet */
 	size_t held_at, held_len;
 };
 
@@ -47,7 +47,7 @@ static void restore_terminal(void)
 	out_flags = -1;
 }
 
-static struct stdio *only;	/* there is one terminal */
+static struct stdio *only; /* there is one terminal */
 
 static void on_signal(int number)
 {
@@ -63,7 +63,7 @@ static void make_raw(void)
 		return;
 	t = before;
 	cfmakeraw(&t);
-	t.c_oflag |= OPOST;	/* our own lines still end in carriage returns */
+	t.c_oflag |= OPOST; /* our own lines still end in carriage returns */
 	if (tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0)
 		raw_mode = 1;
 }
@@ -86,7 +86,7 @@ static size_t stdio_write(void *self, const void *buf, size_t len)
 			s->host->watch_set(s->out, WRITABLE);
 			break;
 		} else if (errno != EINTR) {
-			done = len;	/* nobody reads any more */
+			done = len; /* nobody reads any more */
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -173,7 +173,8 @@ static const struct {
 } keys[] = {
 	{ 'h', "this help", key_help },
 	{ 'x', "quit the emulator", key_quit },
-	{ 'c', "a line for the monitor (reset, pause, quit, help); Ctrl-A c leaves it", key_prompt },
+	{ 'c', "a line for the monitor (reset, pause, quit, help); Ctrl-A c leaves it",
+		key_prompt },
 	{ 'b', "send a break", key_break },
 	{ ESCAPE, "send Ctrl-A", key_escape },
 };
@@ -201,7 +202,7 @@ static void prompt_byte(struct stdio *s, uint8_t byte)
 		s->line[s->length] = 0;
 		const char *answer = s->machine ? s->machine->command(s, s->line) : "";
 		fprintf(stderr, "\n%s%s", answer, *answer ? "" : "\r");
-		s->prompting = s->length != 0;	/* an empty line goes back to the guest */
+		s->prompting = s->length != 0; /* an empty line goes back to the guest */
 		s->length = 0;
 		if (s->prompting)
 			prompt();

@@ -13,13 +13,13 @@ enum { MSIP = 0x0000, MTIMECMP = 0x4000, MTIME = 0xbff8, SIZE = 0x10000, HARTS_M
 
 struct clint {
 	const struct bp_host *host;
-	bp_line **msip, **mtip;	/* one a hart, as many as the machine file connects */
+	bp_line **msip, **mtip; /* one a hart, as many as the machine file connects */
 	uint32_t msip_count, mtip_count;
 	uint64_t frequency;
-	int64_t offset;		/* mtime = ticks of the virtual clock + offset, modulo 2^64 */
-	bp_timer **timer;	/* one a hart */
+	int64_t offset; /* mtime = ticks of the virtual clock + offset, modulo 2^64 */
+	bp_timer **timer; /* one a hart */
 	uint64_t mtimecmp[HARTS_MAX];
-	uint8_t soft[HARTS_MAX];	/* msip bits */
+	uint8_t soft[HARTS_MAX]; /* msip bits */
 	pthread_mutex_t lock;
 };
 
@@ -92,8 +92,8 @@ static uint64_t merge(uint64_t was, uint64_t offset, unsigned bytes, uint64_t va
 	return (was & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)(uint32_t)value << shift;
 }
 
-static int clint_read(void *self, uint64_t offset, unsigned bytes, uint64_t *value,
-	const struct bp_access *how)
+static int clint_read(
+	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
 {
 	struct clint *c = self;
 	uint64_t hart;
@@ -114,8 +114,8 @@ static int clint_read(void *self, uint64_t offset, unsigned bytes, uint64_t *val
 	return BP_OK;
 }
 
-static int clint_write(void *self, uint64_t offset, unsigned bytes, uint64_t value,
-	const struct bp_access *how)
+static int clint_write(
+	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
 {
 	struct clint *c = self;
 	uint64_t hart;
@@ -212,7 +212,7 @@ static const void *interface(void *self, const char *id)
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &fdt_node;
 }
 
-#define FIELD(m) (uint32_t)offsetof(struct clint, m)
+#define FIELD(m) (uint32_t) offsetof(struct clint, m)
 static const struct bp_field props[] = {
 	{ "timebase-frequency", "ticks of mtime per second", FIELD(frequency), BP_U64,
 		.def = 10000000 },
@@ -220,22 +220,36 @@ static const struct bp_field props[] = {
 };
 static const struct bp_field state[] = {
 	{ BP_FIELD(struct clint, offset, BP_S64) },
-	{ .name = "mtimecmp", .offset = FIELD(mtimecmp), .type = BP_U64, .count = HARTS_MAX,
+	{ .name = "mtimecmp",
+		.offset = FIELD(mtimecmp),
+		.type = BP_U64,
+		.count = HARTS_MAX,
 		.count_offset = FIELD(mtip_count) },
-	{ .name = "msip", .offset = FIELD(soft), .type = BP_U8, .count = HARTS_MAX,
+	{ .name = "msip",
+		.offset = FIELD(soft),
+		.type = BP_U8,
+		.count = HARTS_MAX,
 		.count_offset = FIELD(msip_count) },
 	{ 0 },
 };
 static const struct bp_region regions[] = {
-	{ .name = "regs", .size = SIZE, .min_access = 4, .max_access = 8, .read = clint_read,
+	{ .name = "regs",
+		.size = SIZE,
+		.min_access = 4,
+		.max_access = 8,
+		.read = clint_read,
 		.write = clint_write },
 	{ 0 },
 };
 /* In the device tree, interrupts go hart by hart: software, then timer. */
 static const struct bp_pin out[] = {
-	{ .name = "msip", .offset = FIELD(msip), .count_offset = FIELD(msip_count),
+	{ .name = "msip",
+		.offset = FIELD(msip),
+		.count_offset = FIELD(msip_count),
 		.flags = BP_PIN_COUNT_FROM_LINKS },
-	{ .name = "mtip", .offset = FIELD(mtip), .count_offset = FIELD(mtip_count),
+	{ .name = "mtip",
+		.offset = FIELD(mtip),
+		.count_offset = FIELD(mtip_count),
 		.flags = BP_PIN_COUNT_FROM_LINKS },
 	{ 0 },
 };

@@ -48,11 +48,11 @@ static void set_bit(uint32_t *words, uint32_t n, int on)
 	words[n / 32] = (words[n / 32] & ~(1u << n % 32)) | (on ? 1u << n % 32 : 0);
 }
 
-/* The most urgent source that a context may take: highest priority, then lowest number; 0 none. */
-static uint32_t best(const struct plic *p, uint64_t n)
+/* The most urgent source of a context above a priority: highest first, then lowest number; 0 none. */
+static uint32_t best(const struct plic *p, uint64_t n, uint32_t priority)
 {
 	const struct context *c = &p->context[n];
-	uint32_t found = 0, priority = c->threshold;
+	uint32_t found = 0;
 	for (uint32_t w = 0; w <= p->sources / 32; w++) {
 		uint32_t ready = p->pending[w] & ~p->claimed[w] & c->enable[w];
 		for (; ready; ready &= ready - 1) {
@@ -70,7 +70,7 @@ static uint32_t best(const struct plic *p, uint64_t n)
 static void update(struct plic *p)
 {
 	for (uint32_t c = 0; c < p->contexts; c++) {
-		int level = best(p, c) != 0;
+		int level = best(p, c, p->context[c].threshold) != 0;
 		if ((int)p->context[c].out == level)
 			continue;
 		p->context[c].out = (uint32_t)level;
@@ -96,7 +96,8 @@ static void set_source(void *self, unsigned n, int level)
 
 static uint32_t claim(struct plic *p, uint64_t context)
 {
-	uint32_t source = best(p, context);
+	/* The threshold masks the notification, not the claim (section 8). */
+	uint32_t source = best(p, context, 0);
 	if (source) {
 		set_bit(p->pending, source, 0);
 		set_bit(p->claimed, source, 1);
@@ -129,7 +130,7 @@ static uint32_t read_word(struct plic *p, uint64_t offset, int debug)
 		return 0;
 	switch ((offset - CONTEXT) % CONTEXT_STRIDE) {
 	case 0: return p->context[context].threshold;
-	case 4: return debug ? best(p, context) : claim(p, context);
+	case 4: return debug ? best(p, context, 0) : claim(p, context);
 	default: return 0;
 	}
 }
@@ -159,8 +160,8 @@ static void write_word(struct plic *p, uint64_t offset, uint32_t value)
 	}
 }
 
-static int plic_read(void *self, uint64_t offset, unsigned bytes, uint64_t *value,
-	const struct bp_access *how)
+static int plic_read(
+	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
 {
 	struct plic *p = self;
 	(void)bytes;
@@ -171,8 +172,8 @@ static int plic_read(void *self, uint64_t offset, unsigned bytes, uint64_t *valu
 	return BP_OK;
 }
 
-static int plic_write(void *self, uint64_t offset, unsigned bytes, uint64_t value,
-	const struct bp_access *how)
+static int plic_write(
+	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
 {
 	struct plic *p = self;
 	(void)bytes;
@@ -254,14 +255,17 @@ static const void *interface(void *self, const char *id)
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &fdt_node;
 }
 
-#define FIELD(m) (uint32_t)offsetof(struct plic, m)
+#define FIELD(m) (uint32_t) offsetof(struct plic, m)
 static const struct bp_field props[] = {
 	{ "sources", "interrupt sources, numbered from 1", FIELD(sources), BP_U32, BP_F_RANGE,
 		.def = 95, .min = 1, .max = SOURCES_MAX },
 	{ 0 },
 };
 static const struct bp_field context_state[] = {
-	{ .name = "enable", .offset = offsetof(struct context, enable), .type = BP_U32, .count = WORDS },
+	{ .name = "enable",
+		.offset = offsetof(struct context, enable),
+		.type = BP_U32,
+		.count = WORDS },
 	{ BP_FIELD(struct context, threshold, BP_U32) },
 	{ 0 },
 };
@@ -270,18 +274,28 @@ static const struct bp_field state[] = {
 	{ .name = "level", .offset = FIELD(level), .type = BP_U32, .count = WORDS },
 	{ .name = "pending", .offset = FIELD(pending), .type = BP_U32, .count = WORDS },
 	{ .name = "claimed", .offset = FIELD(claimed), .type = BP_U32, .count = WORDS },
-	{ .name = "context", .offset = FIELD(context), .type = BP_STRUCT, .count = CONTEXTS_MAX,
-		.count_offset = FIELD(contexts), .sub = context_state,
+	{ .name = "context",
+		.offset = FIELD(context),
+		.type = BP_STRUCT,
+		.count = CONTEXTS_MAX,
+		.count_offset = FIELD(contexts),
+		.sub = context_state,
 		.sub_size = sizeof(struct context) },
 	{ 0 },
 };
 static const struct bp_region regions[] = {
-	{ .name = "regs", .size = SIZE, .min_access = 4, .max_access = 4, .read = plic_read,
+	{ .name = "regs",
+		.size = SIZE,
+		.min_access = 4,
+		.max_access = 4,
+		.read = plic_read,
 		.write = plic_write },
 	{ 0 },
 };
 static const struct bp_pin out[] = {
-	{ .name = "irq", .offset = FIELD(irq), .count_offset = FIELD(contexts),
+	{ .name = "irq",
+		.offset = FIELD(irq),
+		.count_offset = FIELD(contexts),
 		.flags = BP_PIN_COUNT_FROM_LINKS },
 	{ 0 },
 };

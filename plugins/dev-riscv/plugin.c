@@ -4,7 +4,8 @@
 static const struct bp_type types[] = {
 	{ "riscv,clint", "core-local interruptor: software interrupts, timers, timebase",
 		BP_KIND_DEVICE, 0, &riscv_clint, NULL },
-	{ "riscv,plic", "platform-level interrupt controller", BP_KIND_DEVICE, 0, &riscv_plic, NULL },
+	{ "riscv,plic", "platform-level interrupt controller", BP_KIND_DEVICE, 0, &riscv_plic,
+		NULL },
 	{ 0 },
 };
 

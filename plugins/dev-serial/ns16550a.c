@@ -21,8 +21,16 @@ enum { /* 8.6, in the order of their priority */
 enum { FCR_ENABLE = 1, FCR_CLEAR_RX = 2, FCR_CLEAR_TX = 4 };
 enum { LSR_DR = 1, LSR_OE = 2, LSR_BI = 0x10, LSR_THRE = 0x20, LSR_TEMT = 0x40 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 0x10 };
-enum { MSR_DCTS = 1, MSR_DDSR = 2, MSR_TERI = 4, MSR_DDCD = 8, MSR_CTS = 0x10, MSR_DSR = 0x20,
-	MSR_RI = 0x40, MSR_DCD = 0x80 };
+enum {
+	MSR_DCTS = 1,
+	MSR_DDSR = 2,
+	MSR_TERI = 4,
+	MSR_DDCD = 8,
+	MSR_CTS = 0x10,
+	MSR_DSR = 0x20,
+	MSR_RI = 0x40,
+	MSR_DCD = 0x80
+};
 enum { FIFO = 16 };
 
 struct fifo {
@@ -215,8 +223,8 @@ static void write_mcr(struct uart *u, uint8_t value)
 	update_msr(u);
 }
 
-static int uart_read(void *self, uint64_t offset, unsigned bytes, uint64_t *value,
-	const struct bp_access *how)
+static int uart_read(
+	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
 {
 	struct uart *u = self;
 	int dlab = u->lcr & LCR_DLAB, debug = how && how->flags & BP_ACCESS_DEBUG;
@@ -251,8 +259,8 @@ static int uart_read(void *self, uint64_t offset, unsigned bytes, uint64_t *valu
 	return BP_OK;
 }
 
-static int uart_write(void *self, uint64_t offset, unsigned bytes, uint64_t value,
-	const struct bp_access *how)
+static int uart_write(
+	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
 {
 	struct uart *u = self;
 	uint8_t byte = (uint8_t)value;
@@ -376,7 +384,7 @@ static const void *interface(void *self, const char *id)
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &fdt_node;
 }
 
-#define FIELD(m) (uint32_t)offsetof(struct uart, m)
+#define FIELD(m) (uint32_t) offsetof(struct uart, m)
 static const char *const chr_link[] = { "bp.chr/1", NULL };
 static const struct bp_field props[] = {
 	{ "chr", "where bytes go to and come from", FIELD(chr), BP_LINK, .names = chr_link },
@@ -402,15 +410,25 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct uart, thre_pending, BP_U8) },
 	{ BP_FIELD(struct uart, timed_out, BP_U8) },
 	{ BP_FIELD(struct uart, divisor, BP_U16) },
-	{ .name = "rx", .offset = FIELD(rx), .type = BP_STRUCT, .sub = fifo_state,
+	{ .name = "rx",
+		.offset = FIELD(rx),
+		.type = BP_STRUCT,
+		.sub = fifo_state,
 		.sub_size = sizeof(struct fifo) },
-	{ .name = "tx", .offset = FIELD(tx), .type = BP_STRUCT, .sub = fifo_state,
+	{ .name = "tx",
+		.offset = FIELD(tx),
+		.type = BP_STRUCT,
+		.sub = fifo_state,
 		.sub_size = sizeof(struct fifo) },
 	{ BP_FIELD(struct uart, timeout, BP_TIMER) },
 	{ 0 },
 };
 static const struct bp_region regions[] = {
-	{ .name = "regs", .size = 0x100, .min_access = 1, .max_access = 1, .read = uart_read,
+	{ .name = "regs",
+		.size = 0x100,
+		.min_access = 1,
+		.max_access = 1,
+		.read = uart_read,
 		.write = uart_write },
 	{ 0 },
 };

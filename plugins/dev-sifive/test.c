@@ -39,7 +39,8 @@ static void describe(void *self, const struct bp_fdt_writer *w, void *node)
 	static const struct {
 		const char *name, *compatible;
 		uint32_t value;
-	} children[] = { { "poweroff", "syscon-poweroff", PASS }, { "reboot", "syscon-reboot", RESET } };
+	} children[] = { { "poweroff", "syscon-poweroff", PASS },
+		{ "reboot", "syscon-reboot", RESET } };
 	const uint32_t regmap = w->phandle(node, self), zero = 0;
 	for (unsigned i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
 		void *child = w->root_child(node, children[i].name);
@@ -66,8 +67,12 @@ static const void *interface(void *self, const char *id)
 }
 
 static const struct bp_reg regs[] = {
-	{ .name = "FINISH", .offset = 0, .bytes = 4, .flags = BP_REG_WRITE_ONLY,
-		.field = BP_REG_NO_FIELD, .write = write_finish,
+	{ .name = "FINISH",
+		.offset = 0,
+		.bytes = 4,
+		.flags = BP_REG_WRITE_ONLY,
+		.field = BP_REG_NO_FIELD,
+		.write = write_finish,
 		.help = "0x5555 pass, code << 16 | 0x3333 fail, 0x7777 reset" },
 	{ 0 },
 };
@@ -86,7 +91,8 @@ static const struct bp_object object = {
 	.interface = interface,
 };
 static const struct bp_type types[] = {
-	{ "sifive,test", "test finisher: power off, reset, exit code", BP_KIND_DEVICE, 0, &object, NULL },
+	{ "sifive,test", "test finisher: power off, reset, exit code", BP_KIND_DEVICE, 0, &object,
+		NULL },
 	{ 0 },
 };
 BP_PLUGIN(dev_sifive) = {
