@@ -45,7 +45,7 @@ struct output { /* a row of the output table */
 struct lines { /* an object's */
 	unsigned outputs;
 	struct output *output;
-	GHashTable *inputs; /* row * LINE_MAX_PINS + index + 1 -> struct input */
+	GHashTable *inputs; /* input_key -> struct input */
 };
 
 /* ---- levels ---- */
@@ -339,21 +339,27 @@ static int find_pin(struct object *o, bool output, const char *name, unsigned in
 	if (!pin->name || strcmp(pin->name, name) != 0)
 		return object_fail(
 			err, "%s (type %s) has no %s pin \"%s\"", o->name, o->type->id, what, name);
-	unsigned pins = pin_count(o, pin, output);
-	if (index >= pins)
-		return object_fail(err, "%s:%u: %s has %u %s pins %s, numbered from 0", name, index,
-			o->name, pins, what, name);
+	unsigned pins = pin_count(o, pin, output), first = !!(pin->flags & BP_PIN_FROM_ONE);
+	if (index < first || index - first >= pins)
+		return object_fail(err, "%s:%u: %s has %u %s pins %s, numbered from %u", name,
+			index, o->name, pins, what, name, first);
 	if (!output && !pin->set)
 		return object_fail(
 			err, "input pin %s of type %s has no function", name, o->type->id);
 	return row;
 }
 
+/* Indices go up to LINE_MAX_PINS, for pins that are numbered from 1. */
+static gpointer input_key(unsigned row, unsigned index)
+{
+	return GUINT_TO_POINTER(row * (LINE_MAX_PINS + 1) + index + 1);
+}
+
 static struct input *input_of(
 	struct object *o, unsigned row, unsigned index, const struct bp_pin *pin)
 {
 	struct lines *l = o->lines;
-	gpointer key = GUINT_TO_POINTER(row * LINE_MAX_PINS + index + 1);
+	gpointer key = input_key(row, index);
 	struct input *in = g_hash_table_lookup(l->inputs, key);
 	if (!in) {
 		in = g_new0(struct input, 1);
@@ -466,10 +472,9 @@ int line_input(const struct object *o, const char *pin, unsigned index)
 	const struct lines *l = o->lines;
 	struct bp_pin p;
 	for (unsigned row = 0; l && read_pin(o, false, row, &p); row++) {
-		if (strcmp(p.name, pin) != 0 || index >= LINE_MAX_PINS)
+		if (strcmp(p.name, pin) != 0 || index > LINE_MAX_PINS)
 			continue;
-		const struct input *in = g_hash_table_lookup(
-			l->inputs, GUINT_TO_POINTER(row * LINE_MAX_PINS + index + 1));
+		const struct input *in = g_hash_table_lookup(l->inputs, input_key(row, index));
 		return in && in->drivers->len ? is_high(atomic_load(&in->state)) : -1;
 	}
 	return -1;

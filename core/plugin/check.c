@@ -205,8 +205,7 @@ static void check_pins(struct check *c, const struct bp_pin *first, bool output)
 			bad(c, "pin", p->name, "it lies outside the instance");
 		if (p->count_offset && !inside(c, p->count_offset, 4))
 			bad(c, "pin", p->name, "its count lies outside the instance");
-		if (p->flags & ~(unsigned)BP_PIN_COUNT_FROM_LINKS ||
-			(!output && p->flags & BP_PIN_COUNT_FROM_LINKS))
+		if (p->flags & ~(unsigned)(output ? BP_PIN_COUNT_FROM_LINKS : BP_PIN_FROM_ONE))
 			bad(c, "pin", p->name, "it has flags that make no sense here");
 	}
 }

@@ -73,8 +73,9 @@ struct bp_pin { /* table ends with a NULL name */
 	void (*set)(void *self, unsigned n, int level); /* inputs. [owner] */
 };
 enum bp_pin_flags {
-	BP_PIN_COUNT_FROM_LINKS = 1 /* outputs: as many as the machine file connects; count_offset
+	BP_PIN_COUNT_FROM_LINKS = 1, /* outputs: as many as the machine file connects; count_offset
 					 * is where the host writes the number */
+	BP_PIN_FROM_ONE = 2 /* inputs: numbered 1 to count, as interrupt controllers do */
 };
 
 #ifdef __cplusplus

@@ -1,157 +1,154 @@
 /* SPDX-License-Identifier: MIT */
-/* The terminal this program runs in. Ctrl-A is the escape; what follows it is in the table of keys.
- * The guest's bytes go to stdout and nothing else does: help and prompt go to stderr. */
+/* A byte stream on this program's own standard input and output, usually a terminal.
+ *
+ * Input is taken apart in two steps. What was read waits in `raw`; from there each byte goes to `in`,
+ * where the device fetches it, or is a key of ours (Ctrl-A and one more). From a terminal keys are
+ * obeyed at once, even when the device takes nothing; from a pipe or a file in their turn, when the
+ * bytes before them have been taken, and nothing is read while some wait.
+ * Everything but write() and ready() runs on the main loop. */
+#include "terminal.h"
 #include <backplane/chr.h>
 #include <backplane/machine.h>
 #include <backplane/plugin.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <termios.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { READABLE = 1, WRITABLE = 2, ESCAPE = 1 /* Ctrl-A */, LINE = 256 };
+enum { READABLE = 1, WRITABLE = 2, HANGUP = 4 };
+enum { CTRL_A = 1, CTRL_D = 4, BACKSPACE = 8, CTRL_U = 21, DELETE = 127 };
+enum mode { GUEST, PROMPT };
 
 struct stdio {
 	const struct bp_host *host;
 	const struct bp_machine *machine;
-	uint8_t escape; /* property: Ctrl-A means something */
-	uint8_t escaped; /* the last byte was Ctrl-A */
-	uint8_t prompting; /* bytes make a line for the monitor */
-	uint8_t made_nonblocking, stalled, hung;
-	char line[LINE];
-	size_t length;
-	bp_watch *in, *out;
-	pthread_mutex_t lock; /* of the writing side */
-	uint8_t held[4096]; /* typed, and the device has no room yet */
-	size_t held_at, held_len;
+	uint8_t escape, raw_mode; /* properties */
+
+	pthread_mutex_t lock; /* of what write() touches */
+	uint8_t claimed, stalled, lost;
+	uint8_t own_out; /* `out` is a description of our own, which does not block */
+	int out;
+	size_t out_piece; /* bytes that a write after POLLOUT takes without blocking */
+	bp_watch *out_watch;
+
+	bp_watch *in_watch, *signal_watch;
+	uint8_t terminal, ended, escaped;
+	_Atomic(uint8_t) posted;
+	int message_fd;
+	enum mode mode;
+	size_t raw_at, raw_len, in_at, in_len, line_len;
+	uint8_t raw[1024], in[1024];
+	char line[256];
 };
 
-/* ---- the terminal's own settings, put back whatever ends the program ---- */
+static struct stdio *owner; /* one process has one standard input */
 
-static struct termios before;
-static int raw_mode;
-static int out_flags = -1;
+/* ---- messages: to the person, never into the output ---- */
 
-static void restore_terminal(void)
+static void say(struct stdio *s, const char *text)
 {
-	if (raw_mode)
-		tcsetattr(STDIN_FILENO, TCSANOW, &before);
-	if (out_flags >= 0)
-		fcntl(STDOUT_FILENO, F_SETFL, out_flags);
-	raw_mode = 0;
-	out_flags = -1;
+	size_t len = strlen(text);
+	while (len) {
+		struct pollfd p = { s->message_fd, POLLOUT, 0 };
+		ssize_t n = poll(&p, 1, 100) > 0 ? write(s->message_fd, text, len) : -1;
+		if (n <= 0)
+			return; /* a stalled terminal misses a message, the machine goes on */
+		text += n;
+		len -= (size_t)n;
+	}
 }
 
-static struct stdio *only; /* there is one terminal */
-
-static void on_signal(int number)
+static int choose_message_fd(void)
 {
-	/* request() only notes and wakes the main loop: safe here. */
-	if (only)
-		only->host->request(only, BP_REQ_QUIT, 128 + number);
+	static const int fds[] = { STDOUT_FILENO, STDERR_FILENO, STDIN_FILENO };
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (isatty(fds[i]) && (fcntl(fds[i], F_GETFL) & O_ACCMODE) != O_RDONLY)
+			return fds[i];
+	return STDERR_FILENO;
 }
 
-static void make_raw(void)
+/* ---- the one-line prompt ---- */
+
+static void prompt(struct stdio *s)
 {
-	struct termios t;
-	if (raw_mode || tcgetattr(STDIN_FILENO, &before) != 0)
-		return;
-	t = before;
-	cfmakeraw(&t);
-	t.c_oflag |= OPOST; /* our own lines still end in carriage returns */
-	if (tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0)
-		raw_mode = 1;
+	s->line_len = 0;
+	say(s, "(backplane) ");
 }
 
-/* ---- output ---- */
-
-static size_t stdio_write(void *self, const void *buf, size_t len)
+static void run_line(struct stdio *s)
 {
-	struct stdio *s = self;
-	size_t done = 0;
-	pthread_mutex_lock(&s->lock);
-	while (done < len) {
-		ssize_t n = write(STDOUT_FILENO, (const uint8_t *)buf + done, len - done);
-		if (n >= 0) {
-			done += (size_t)n;
-		} else if (errno == EAGAIN) {
-			s->stalled = 1;
-			if (!s->out)
-				break;
-			s->host->watch_set(s->out, WRITABLE);
-			break;
-		} else if (errno != EINTR) {
-			done = len; /* nobody reads any more */
+	s->line[s->line_len] = 0;
+	say(s, "\n");
+	if (s->line_len) {
+		const char *answer = s->machine && BP_HAS(s->machine, command)
+			? s->machine->command(s, s->line)
+			: "this core takes no commands";
+		if (answer && *answer) {
+			say(s, answer);
+			say(s, "\n");
 		}
 	}
-	pthread_mutex_unlock(&s->lock);
-	return done;
+	prompt(s);
 }
 
-static void out_ready(void *self, int fd, unsigned events)
+static void leave_prompt(struct stdio *s)
 {
-	struct stdio *s = self;
-	(void)fd;
-	(void)events;
-	pthread_mutex_lock(&s->lock);
-	s->stalled = 0;
-	s->host->watch_set(s->out, 0);
-	pthread_mutex_unlock(&s->lock);
-	s->host->chr_event(s, BP_CHR_WRITABLE);
+	s->mode = GUEST;
+	say(s, "\n");
 }
 
-/* ---- input ---- */
-
-static void deliver(void *self, uint64_t arg)
+static void edit(struct stdio *s, uint8_t c)
 {
-	struct stdio *s = self;
-	(void)arg;
-	while (s->held_len) {
-		size_t n = s->host->chr_receive(s, s->held + s->held_at, s->held_len);
-		if (!n)
-			return;
-		s->held_at += n;
-		s->held_len -= n;
+	const char shown[] = { (char)c, 0 };
+	if (c == '\r' || c == '\n') {
+		run_line(s);
+	} else if (c == CTRL_D) {
+		leave_prompt(s);
+	} else if (c == BACKSPACE || c == DELETE) {
+		if (s->line_len && s->line_len--)
+			say(s, "\b \b");
+	} else if (c == CTRL_U) {
+		for (; s->line_len; s->line_len--)
+			say(s, "\b \b");
+	} else if (c >= ' ' && c != DELETE && s->line_len + 1 < sizeof(s->line)) {
+		s->line[s->line_len++] = (char)c;
+		if (s->terminal)
+			say(s, shown);
 	}
-	s->held_at = 0;
-	if (!s->hung)
-		s->host->watch_set(s->in, READABLE);
 }
 
-static void stdio_ready(void *self)
-{
-	struct stdio *s = self;
-	if (s->held_len)
-		s->host->post(s, deliver, 0);
-}
+/* ---- keys ---- */
 
-static void hold(struct stdio *s, uint8_t byte)
+static void put(struct stdio *s, uint8_t c)
 {
-	if (s->held_at + s->held_len < sizeof(s->held))
-		s->held[s->held_at + s->held_len++] = byte;
+	/* Only a terminal can find it full: what is typed too much for the guest is lost. */
+	if (s->in_len < sizeof(s->in))
+		s->in[(s->in_at + s->in_len++) % sizeof(s->in)] = c;
 }
 
 static void key_quit(struct stdio *s)
 {
-	fprintf(stderr, "\nbackplane: quit from the terminal\n");
 	s->host->request(s, BP_REQ_QUIT, 0);
 }
 
-static void prompt(void)
-{
-	fprintf(stderr, "\n(backplane) ");
-}
+static void key_help(struct stdio *s);
 
 static void key_prompt(struct stdio *s)
 {
-	s->prompting = 1;
-	s->length = 0;
-	prompt();
+	if (s->mode == PROMPT) {
+		leave_prompt(s);
+		return;
+	}
+	s->mode = PROMPT;
+	say(s, "\n");
+	prompt(s);
 }
 
 static void key_break(struct stdio *s)
@@ -161,97 +158,204 @@ static void key_break(struct stdio *s)
 
 static void key_escape(struct stdio *s)
 {
-	hold(s, ESCAPE);
+	put(s, CTRL_A);
 }
 
-static void key_help(struct stdio *s);
-
 static const struct {
-	char key;
+	uint8_t key;
 	const char *help;
 	void (*run)(struct stdio *s);
 } keys[] = {
-	{ 'h', "this help", key_help },
-	{ 'x', "quit the emulator", key_quit },
-	{ 'c', "a line for the monitor (reset, pause, quit, help); Ctrl-A c leaves it",
-		key_prompt },
-	{ 'b', "send a break", key_break },
-	{ ESCAPE, "send Ctrl-A", key_escape },
+	{ 'h', "Ctrl-A h    this list", key_help },
+	{ '?', NULL, key_help },
+	{ 'x', "Ctrl-A x    quit; the guest is not asked", key_quit },
+	{ 'c', "Ctrl-A c    a prompt for commands (help lists them), and back", key_prompt },
+	{ 'b', "Ctrl-A b    send a break", key_break },
+	{ 'a', "Ctrl-A a    send Ctrl-A", key_escape },
+	{ CTRL_A, NULL, key_escape },
 };
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
 static void key_help(struct stdio *s)
 {
-	(void)s;
-	fprintf(stderr, "\n");
-	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		fprintf(stderr, "Ctrl-A %-6s  %s\n",
-			keys[i].key == ESCAPE ? "Ctrl-A" : (const char[]){ keys[i].key, 0 },
-			keys[i].help);
-}
-
-static void run_key(struct stdio *s, uint8_t byte)
-{
-	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if ((uint8_t)keys[i].key == byte)
-			keys[i].run(s);
-}
-
-static void prompt_byte(struct stdio *s, uint8_t byte)
-{
-	if (byte == '\r' || byte == '\n') {
-		s->line[s->length] = 0;
-		const char *answer = s->machine ? s->machine->command(s, s->line) : "";
-		fprintf(stderr, "\n%s%s", answer, *answer ? "" : "\r");
-		s->prompting = s->length != 0; /* an empty line goes back to the guest */
-		s->length = 0;
-		if (s->prompting)
-			prompt();
-	} else if ((byte == 127 || byte == 8) && s->length) {
-		s->length--;
-		fprintf(stderr, "\b \b");
-	} else if (byte >= 32 && byte < 127 && s->length + 1 < LINE) {
-		s->line[s->length++] = (char)byte;
-		fputc(byte, stderr);
+	say(s, "\n");
+	for (unsigned i = 0; i < KEYS; i++) {
+		if (!keys[i].help)
+			continue;
+		say(s, keys[i].help);
+		say(s, "\n");
 	}
+	if (s->mode == PROMPT)
+		prompt(s);
 }
 
-static void typed(struct stdio *s, uint8_t byte)
+static void take(struct stdio *s, uint8_t c)
 {
 	if (s->escaped) {
 		s->escaped = 0;
-		if (s->prompting && byte == 'c')
-			s->prompting = 0;
-		else
-			run_key(s, byte);
-	} else if (s->escape && byte == ESCAPE) {
+		for (unsigned i = 0; i < KEYS; i++)
+			if (keys[i].key == c)
+				keys[i].run(s);
+	} else if (s->escape && c == CTRL_A) {
 		s->escaped = 1;
-	} else if (s->prompting) {
-		prompt_byte(s, byte);
+	} else if (s->mode == PROMPT) {
+		edit(s, c);
 	} else {
-		hold(s, byte);
+		put(s, c);
 	}
 }
 
-static void in_ready(void *self, int fd, unsigned events)
+/* ---- input ---- */
+
+static void offer(struct stdio *s)
+{
+	while (s->in_len) {
+		size_t run = sizeof(s->in) - s->in_at;
+		run = run < s->in_len ? run : s->in_len;
+		size_t n = s->host->chr_receive(s, s->in + s->in_at, run);
+		if (!n)
+			return;
+		s->in_at = (s->in_at + n) % sizeof(s->in);
+		s->in_len -= n;
+	}
+}
+
+static int is_ours(const struct stdio *s)
+{
+	return s->escaped || s->mode == PROMPT || (s->escape && s->raw[s->raw_at] == CTRL_A);
+}
+
+/* As far as it goes now. A pipe's keys wait for the bytes before them. */
+static void digest(struct stdio *s)
+{
+	offer(s);
+	while (s->raw_len) {
+		if (!s->terminal && s->in_len && (is_ours(s) || s->in_len == sizeof(s->in))) {
+			offer(s);
+			if (s->in_len && (is_ours(s) || s->in_len == sizeof(s->in)))
+				return;
+		}
+		s->raw_len--;
+		take(s, s->raw[s->raw_at++]);
+	}
+	offer(s);
+}
+
+static void rearm(struct stdio *s)
+{
+	if (s->in_watch)
+		s->host->watch_set(s->in_watch, s->raw_len || s->ended ? 0 : READABLE);
+}
+
+static void readable(void *self, int fd, unsigned events)
 {
 	struct stdio *s = self;
-	uint8_t buf[1024];
 	(void)events;
-	ssize_t n = read(fd, buf, sizeof(buf));
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		/* The end of a pipe: nothing more is typed, the machine goes on. */
-		s->hung = 1;
-		s->host->watch_set(s->in, 0);
-		return;
+	ssize_t n = s->raw_len ? 0 : read(fd, s->raw, sizeof(s->raw));
+	if (n > 0) {
+		s->raw_at = 0;
+		s->raw_len = (size_t)n;
+	} else if (!s->raw_len && (n == 0 || (errno != EAGAIN && errno != EINTR))) {
+		s->ended = 1; /* the machine goes on without input */
 	}
-	for (ssize_t i = 0; i < n; i++)
-		typed(s, buf[i]);
-	if (!s->held_len)
+	digest(s);
+	rearm(s);
+}
+
+static void digest_later(void *self, uint64_t arg)
+{
+	struct stdio *s = self;
+	(void)arg;
+	atomic_store(&s->posted, 0);
+	digest(s);
+	rearm(s);
+}
+
+static void stdio_ready(void *self)
+{
+	struct stdio *s = self;
+	if (!atomic_exchange(&s->posted, 1))
+		s->host->post(s, digest_later, 0);
+}
+
+/* ---- output ---- */
+
+/* The terminal or pipe may be another program's too, so its description must not be made
+ * non-blocking: open it once more. What cannot be opened is asked with poll before each write. */
+static void open_out(struct stdio *s)
+{
+	struct stat st;
+	s->out = STDOUT_FILENO;
+	s->out_piece = 1;
+	if (fstat(STDOUT_FILENO, &st) != 0)
 		return;
-	/* Escapes must work while the guest does not read: keep listening until the room is used. */
-	if (s->held_at + s->held_len > sizeof(s->held) - sizeof(buf))
-		s->host->watch_set(s->in, 0);
-	deliver(s, 0);
+	if (S_ISREG(st.st_mode)) {
+		s->out_piece = SIZE_MAX;
+	} else if (S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)) {
+		int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd >= 0) {
+			s->out = fd;
+			s->own_out = 1;
+		} else if (S_ISFIFO(st.st_mode)) {
+			s->out_piece = 4096; /* PIPE_BUF */
+		}
+	}
+}
+
+static ssize_t write_some(struct stdio *s, const uint8_t *p, size_t len)
+{
+	struct pollfd ready = { s->out, POLLOUT, 0 };
+	if (s->own_out)
+		return write(s->out, p, len);
+	ssize_t n = send(s->out, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0 || errno != ENOTSOCK)
+		return n;
+	if (poll(&ready, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(s->out, p, len < s->out_piece ? len : s->out_piece);
+}
+
+static size_t stdio_write(void *self, const void *buf, size_t len)
+{
+	struct stdio *s = self;
+	const uint8_t *p = buf;
+	size_t done = 0;
+	pthread_mutex_lock(&s->lock);
+	while (!s->lost && done < len) {
+		ssize_t n = write_some(s, p + done, len - done);
+		if (n >= 0) {
+			done += (size_t)n;
+		} else if (errno == EAGAIN) {
+			s->stalled = 1;
+			s->host->watch_set(s->out_watch, WRITABLE | HANGUP);
+			break;
+		} else if (errno != EINTR) {
+			s->lost = 1;
+			s->host->log(s, BP_LOG_ERROR,
+				"standard output: %s; what the machine writes from here on is lost",
+				strerror(errno));
+		}
+	}
+	if (s->lost)
+		done = len;
+	pthread_mutex_unlock(&s->lock);
+	return done;
+}
+
+static void writable(void *self, int fd, unsigned events)
+{
+	struct stdio *s = self;
+	(void)fd;
+	(void)events;
+	pthread_mutex_lock(&s->lock);
+	int was = s->stalled;
+	s->stalled = 0;
+	s->host->watch_set(s->out_watch, 0);
+	pthread_mutex_unlock(&s->lock);
+	if (was)
+		s->host->chr_event(s, BP_CHR_WRITABLE);
 }
 
 static const struct bp_chr_back back = {
@@ -262,43 +366,65 @@ static const struct bp_chr_back back = {
 
 /* ---- life ---- */
 
+static void signalled(void *self, int fd, unsigned events)
+{
+	struct stdio *s = self;
+	unsigned char number;
+	(void)events;
+	while (read(fd, &number, 1) == 1) {
+		if (number != SIGCONT)
+			s->host->request(s, BP_REQ_QUIT, 128 + number);
+		else if (s->terminal && s->raw_mode)
+			terminal_raw(STDIN_FILENO);
+	}
+}
+
 static int create(void *self, const struct bp_host *host, bp_error *err)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	struct stdio *s = self;
-	if (only)
-		return host->fail(err, "there is only one terminal, and another object has it");
 	s->host = host;
-	s->machine = host->interface("bp.machine/1");
-	only = s;
+	if (owner)
+		return host->fail(err,
+			"standard input and output already belong to %s; give one of them another "
+			"type, such as chr-pty or chr-file",
+			host->name_of(owner));
+	owner = s;
+	s->claimed = 1;
 	pthread_mutex_init(&s->lock, NULL);
-	atexit(restore_terminal);
-	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		struct sigaction a = { .sa_handler = on_signal };
-		sigaction(signals[i], &a, NULL);
-	}
-	signal(SIGPIPE, SIG_IGN);
-	if (isatty(STDIN_FILENO))
-		make_raw();
-	/* A reader that stalls must not hold the guest's UART inside write(). */
-	if (!isatty(STDOUT_FILENO)) {
-		out_flags = fcntl(STDOUT_FILENO, F_GETFL);
-		if (out_flags >= 0)
-			fcntl(STDOUT_FILENO, F_SETFL, out_flags | O_NONBLOCK);
-	}
-	s->in = host->watch_new(s, STDIN_FILENO, READABLE, in_ready);
-	s->out = host->watch_new(s, STDOUT_FILENO, 0, out_ready);
+	s->machine = host->interface("bp.machine/1");
+	s->terminal = isatty(STDIN_FILENO) == 1;
+	s->message_fd = choose_message_fd();
+	open_out(s);
+	s->out_watch = host->watch_new(s, s->out, 0, writable);
+	return 0;
+}
+
+/* Only now, when nothing can fail any more, is the terminal changed. */
+static int realise(void *self, bp_error *err)
+{
+	struct stdio *s = self;
+	int fd = signals_catch();
+	if (fd < 0)
+		return s->host->fail(err, "signals cannot be caught: %s", strerror(errno));
+	s->signal_watch = s->host->watch_new(s, fd, READABLE, signalled);
+	if (s->terminal && s->raw_mode)
+		terminal_raw(STDIN_FILENO);
+	if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
+		s->in_watch = s->host->watch_new(s, STDIN_FILENO, READABLE, readable);
 	return 0;
 }
 
 static void destroy(void *self)
 {
 	struct stdio *s = self;
-	if (only != s)
+	if (!s->claimed)
 		return;
-	only = NULL;
-	restore_terminal();
+	terminal_restore();
+	signals_release(); /* the watches end with the object */
+	if (s->own_out)
+		close(s->out);
 	pthread_mutex_destroy(&s->lock);
+	owner = NULL;
 }
 
 static const void *interface(void *self, const char *id)
@@ -308,10 +434,13 @@ static const void *interface(void *self, const char *id)
 }
 
 static const struct bp_field props[] = {
-	{ "escape", "Ctrl-A is the escape key", (uint32_t)offsetof(struct stdio, escape), BP_BOOL,
-		.def = 1 },
+	{ BP_PROP(struct stdio, escape, BP_BOOL, "escape"), .def = 1,
+		.help = "obey Ctrl-A keys (Ctrl-A h lists them)" },
+	{ BP_PROP(struct stdio, raw_mode, BP_BOOL, "raw"), .def = 1,
+		.help = "a terminal passes every key on, Ctrl-C too" },
 	{ 0 },
 };
+
 static const struct bp_object object = {
 	.size = sizeof(object),
 	.instance_size = sizeof(struct stdio),
@@ -320,13 +449,16 @@ static const struct bp_object object = {
 	.state_oldest = 1,
 	.props = props,
 	.create = create,
+	.realise = realise,
 	.destroy = destroy,
 	.interface = interface,
 };
+
 static const struct bp_type types[] = {
-	{ "chr-stdio", "byte stream on this terminal", BP_KIND_CHR, 0, &object, NULL },
+	{ "chr-stdio", "byte stream on standard input and output", BP_KIND_CHR, 0, &object, NULL },
 	{ 0 },
 };
+
 BP_PLUGIN(chr_stdio) = {
 	BP_PLUGIN_HEAD,
 	.name = "chr-stdio",

@@ -1,218 +1,214 @@
 /* SPDX-License-Identifier: MIT */
-/* Platform-level interrupt controller: RISC-V PLIC specification 1.0.0. Sources 1..n with
- * priorities; contexts (a hart at a privilege) with enables and a threshold. Level-triggered
- * gateways: a source is pending again after completion if its line is still high. */
-#include "devices.h"
+/* RISC-V Platform-Level Interrupt Controller 1.0.0. Gateways are level-triggered: a request stays
+ * pending until it is claimed, and comes again after its completion while the wire is still high.
+ *
+ * One mutex guards everything; `want` is what each context's wire should be, and wires are driven
+ * without the mutex, by whoever changed it. */
+#include "types.h"
 #include <backplane/fdt.h>
 #include <pthread.h>
 #include <string.h>
 
 enum {
-	PRIORITY = 0x000000,
-	PENDING = 0x001000,
-	ENABLE = 0x002000,
-	ENABLE_STRIDE = 0x80,
-	CONTEXT = 0x200000,
+	PRIORITY = 4,
+	PENDING = 0x1000,
+	ENABLE = 0x2000,
+	THRESHOLD = 0x200000,
+	CLAIM = 0x200004,
 	CONTEXT_STRIDE = 0x1000,
-	SIZE = 0x600000,
-	SOURCES_MAX = 1023,
-	CONTEXTS_MAX = 1024,
-	WORDS = 32,
-	PRIORITIES = 7
+	SIZE = 0x600000
 };
-
-struct context { /* a hart at a privilege */
-	uint32_t enable[WORDS];
-	uint32_t threshold;
-	uint32_t out; /* the level that its line has */
-};
+enum { SOURCES = 1024, WORDS = SOURCES / 32, CONTEXTS = (SIZE - THRESHOLD) / CONTEXT_STRIDE };
 
 struct plic {
 	const struct bp_host *host;
+	uint32_t sources, priority_bits; /* properties */
+	uint32_t contexts, enable_words; /* as many as irq has wires; 32 words for each */
 	bp_line **irq;
-	uint32_t contexts; /* as many as the machine file connects */
-	uint32_t sources; /* property: 1..sources */
-	uint32_t priority[SOURCES_MAX + 1];
-	uint32_t level[WORDS], pending[WORDS], claimed[WORDS]; /* bits by source */
-	struct context context[CONTEXTS_MAX];
 	pthread_mutex_t lock;
+	uint32_t priority[SOURCES - 1]; /* of source n + 1 */
+	uint32_t pending[WORDS], claimed[WORDS], level[WORDS];
+	uint32_t enable[CONTEXTS * WORDS];
+	uint32_t threshold[CONTEXTS];
+	uint8_t want[CONTEXTS]; /* atomic */
 };
 
-static int bit(const uint32_t *words, uint32_t n)
+static uint32_t load(const uint32_t *p)
 {
-	return words[n / 32] >> n % 32 & 1;
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-static void set_bit(uint32_t *words, uint32_t n, int on)
+static int test(const uint32_t *words, unsigned source)
 {
-	words[n / 32] = (words[n / 32] & ~(1u << n % 32)) | (on ? 1u << n % 32 : 0);
+	return load(&words[source / 32]) >> source % 32 & 1;
 }
 
-/* The most urgent source of a context above a priority: highest first, then lowest number; 0 none. */
-static uint32_t best(const struct plic *p, uint64_t n, uint32_t priority)
+static void put(uint32_t *words, unsigned source, int on)
 {
-	const struct context *c = &p->context[n];
-	uint32_t found = 0;
-	for (uint32_t w = 0; w <= p->sources / 32; w++) {
-		uint32_t ready = p->pending[w] & ~p->claimed[w] & c->enable[w];
-		for (; ready; ready &= ready - 1) {
-			uint32_t source = w * 32 + (uint32_t)__builtin_ctz(ready);
-			if (p->priority[source] > priority) {
-				priority = p->priority[source];
+	uint32_t bit = UINT32_C(1) << source % 32, w = load(&words[source / 32]);
+	__atomic_store_n(&words[source / 32], on ? w | bit : w & ~bit, __ATOMIC_RELAXED);
+}
+
+/* ---- what a context sees ---- */
+
+/* Its most urgent pending source, 0 for none; of equals the lowest (chapter 5). */
+static unsigned best(const struct plic *p, unsigned context, uint32_t *priority)
+{
+	unsigned found = 0;
+	*priority = 0;
+	for (unsigned w = 0; w <= p->sources / 32; w++) {
+		uint32_t bits = load(&p->pending[w]) & load(&p->enable[context * WORDS + w]);
+		for (; bits; bits &= bits - 1) {
+			unsigned source = w * 32 + (unsigned)__builtin_ctz(bits);
+			uint32_t own = load(&p->priority[source - 1]);
+			if (own > *priority) {
 				found = source;
+				*priority = own;
 			}
 		}
 	}
 	return found;
 }
 
-/* With the lock held. Lines are atomic levels and their sinks parallel, so this may set them. */
-static void update(struct plic *p)
+static void unlock_and_signal(struct plic *p)
 {
-	for (uint32_t c = 0; c < p->contexts; c++) {
-		int level = best(p, c, p->context[c].threshold) != 0;
-		if ((int)p->context[c].out == level)
-			continue;
-		p->context[c].out = (uint32_t)level;
-		p->host->line_set(p->irq[c], level);
+	uint32_t priority;
+	for (unsigned c = 0; c < p->contexts; c++) {
+		best(p, c, &priority);
+		__atomic_store_n(&p->want[c], priority > load(&p->threshold[c]), __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned c = 0; c < p->contexts; c++) {
+		int level;
+		while (p->irq[c] &&
+			(level = __atomic_load_n(&p->want[c], __ATOMIC_ACQUIRE)) !=
+				p->host->line_get(p->irq[c]))
+			p->host->line_set(p->irq[c], level);
 	}
 }
 
-static void set_source(void *self, unsigned n, int level)
+/* ---- gateways (chapter 3) ---- */
+
+static void request(struct plic *p, unsigned source)
+{
+	if (test(p->level, source) && !test(p->claimed, source))
+		put(p->pending, source, 1);
+}
+
+static void set_irq(void *self, unsigned source, int level)
 {
 	struct plic *p = self;
-	if (!n || n > p->sources)
+	if (!source || source > p->sources)
 		return;
 	pthread_mutex_lock(&p->lock);
-	set_bit(p->level, n, level);
-	/* A gateway forwards one request until it is completed (section 2). */
-	if (level && !bit(p->claimed, n))
-		set_bit(p->pending, n, 1);
-	else if (!level && !bit(p->claimed, n))
-		set_bit(p->pending, n, 0);
-	update(p);
-	pthread_mutex_unlock(&p->lock);
+	put(p->level, source, level);
+	request(p, source);
+	unlock_and_signal(p);
 }
 
-static uint32_t claim(struct plic *p, uint64_t context)
+/* ---- registers ---- */
+
+static void write_priority(void *self, unsigned n, uint64_t was, uint64_t now, uint64_t raw)
 {
-	/* The threshold masks the notification, not the claim (section 8). */
-	uint32_t source = best(p, context, 0);
+	struct plic *p = self;
+	uint32_t mask = (UINT32_C(2) << (p->priority_bits - 1)) - 1;
+	(void)was;
+	(void)raw;
+	pthread_mutex_lock(&p->lock);
+	__atomic_store_n(&p->priority[n], (uint32_t)now & mask, __ATOMIC_RELAXED);
+	unlock_and_signal(p);
+}
+
+/* Bits of sources that are not there stay 0. */
+static void write_enable(void *self, unsigned n, uint64_t was, uint64_t now, uint64_t raw)
+{
+	struct plic *p = self;
+	unsigned first = n % WORDS * 32;
+	uint32_t valid = first ? UINT32_MAX : UINT32_MAX - 1;
+	(void)was;
+	(void)raw;
+	if (first > p->sources)
+		valid = 0;
+	else if (p->sources - first < 31)
+		valid &= (UINT32_C(2) << (p->sources - first)) - 1;
+	pthread_mutex_lock(&p->lock);
+	__atomic_store_n(&p->enable[n], (uint32_t)now & valid, __ATOMIC_RELAXED);
+	unlock_and_signal(p);
+}
+
+static void write_threshold(void *self, unsigned n, uint64_t was, uint64_t now, uint64_t raw)
+{
+	struct plic *p = self;
+	uint32_t mask = (UINT32_C(2) << (p->priority_bits - 1)) - 1;
+	(void)was;
+	(void)raw;
+	pthread_mutex_lock(&p->lock);
+	__atomic_store_n(&p->threshold[n], (uint32_t)now & mask, __ATOMIC_RELAXED);
+	unlock_and_signal(p);
+}
+
+/* The threshold plays no part in a claim (chapter 8). */
+static uint64_t read_claim(void *self, unsigned n, uint64_t stored)
+{
+	struct plic *p = self;
+	uint32_t priority;
+	(void)stored;
+	pthread_mutex_lock(&p->lock);
+	unsigned source = best(p, n, &priority);
 	if (source) {
-		set_bit(p->pending, source, 0);
-		set_bit(p->claimed, source, 1);
+		put(p->pending, source, 0);
+		put(p->claimed, source, 1);
 	}
+	unlock_and_signal(p);
 	return source;
 }
 
-/* Completion of a source that the context does not enable is ignored (section 9). */
-static void complete(struct plic *p, uint64_t context, uint32_t source)
+/* For a source that is not enabled here a completion means nothing (chapter 9). */
+static void write_complete(void *self, unsigned n, uint64_t was, uint64_t now, uint64_t raw)
 {
-	if (!source || source > p->sources || !bit(p->context[context].enable, source))
+	struct plic *p = self;
+	(void)was;
+	(void)now;
+	if (!raw || raw > p->sources)
 		return;
-	set_bit(p->claimed, source, 0);
-	set_bit(p->pending, source, bit(p->level, source));
-}
-
-static uint32_t read_word(struct plic *p, uint64_t offset, int debug)
-{
-	if (offset < PENDING)
-		return offset / 4 <= p->sources ? p->priority[offset / 4] : 0;
-	if (offset < ENABLE)
-		return (offset - PENDING) / 4 < WORDS ? p->pending[(offset - PENDING) / 4] : 0;
-	if (offset < CONTEXT) {
-		uint64_t context = (offset - ENABLE) / ENABLE_STRIDE;
-		uint64_t word = (offset - ENABLE) % ENABLE_STRIDE / 4;
-		return context < p->contexts ? p->context[context].enable[word] : 0;
-	}
-	uint64_t context = (offset - CONTEXT) / CONTEXT_STRIDE;
-	if (context >= p->contexts)
-		return 0;
-	switch ((offset - CONTEXT) % CONTEXT_STRIDE) {
-	case 0: return p->context[context].threshold;
-	case 4: return debug ? best(p, context, 0) : claim(p, context);
-	default: return 0;
-	}
-}
-
-static void write_word(struct plic *p, uint64_t offset, uint32_t value)
-{
-	if (offset < PENDING) {
-		uint64_t source = offset / 4;
-		if (source && source <= p->sources)
-			p->priority[source] = value & PRIORITIES;
-	} else if (offset >= CONTEXT) {
-		uint64_t context = (offset - CONTEXT) / CONTEXT_STRIDE;
-		uint64_t reg = (offset - CONTEXT) % CONTEXT_STRIDE;
-		if (context < p->contexts && reg == 0)
-			p->context[context].threshold = value & PRIORITIES;
-		else if (context < p->contexts && reg == 4)
-			complete(p, context, value);
-	} else if (offset >= ENABLE) {
-		uint64_t context = (offset - ENABLE) / ENABLE_STRIDE;
-		uint64_t word = (offset - ENABLE) % ENABLE_STRIDE / 4;
-		uint32_t first = (uint32_t)word * 32, usable = 0;
-		for (uint32_t i = 0; i < 32; i++)
-			if (first + i && first + i <= p->sources)
-				usable |= 1u << i;
-		if (context < p->contexts)
-			p->context[context].enable[word] = value & usable;
-	}
-}
-
-static int plic_read(
-	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
-{
-	struct plic *p = self;
-	(void)bytes;
 	pthread_mutex_lock(&p->lock);
-	*value = read_word(p, offset, how && how->flags & BP_ACCESS_DEBUG);
-	update(p);
-	pthread_mutex_unlock(&p->lock);
-	return BP_OK;
+	if (test(&p->enable[n * WORDS], (unsigned)raw)) {
+		put(p->claimed, (unsigned)raw, 0);
+		request(p, (unsigned)raw);
+	}
+	unlock_and_signal(p);
 }
 
-static int plic_write(
-	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
-{
-	struct plic *p = self;
-	(void)bytes;
-	(void)how;
-	pthread_mutex_lock(&p->lock);
-	write_word(p, offset, (uint32_t)value);
-	update(p);
-	pthread_mutex_unlock(&p->lock);
-	return BP_OK;
-}
+/* ---- life ---- */
 
 static int create(void *self, const struct bp_host *host, bp_error *err)
 {
 	struct plic *p = self;
+	if (p->contexts > CONTEXTS)
+		return host->fail(
+			err, "irq drives %u contexts; there is room for %d", p->contexts, CONTEXTS);
 	p->host = host;
-	if (p->contexts > CONTEXTS_MAX)
-		return host->fail(err, "%u contexts are connected; %d are possible", p->contexts,
-			CONTEXTS_MAX);
+	p->enable_words = p->contexts * WORDS;
 	pthread_mutex_init(&p->lock, NULL);
 	return 0;
 }
 
+/* Declared registers are reset by the host; wires keep their levels and ask again. */
 static void reset(void *self, int step)
 {
 	struct plic *p = self;
+	pthread_mutex_lock(&p->lock);
 	if (step == BP_RESET_ENTER) {
-		memset(p->priority, 0, sizeof(p->priority));
-		memset(p->pending, 0, sizeof(p->pending));
 		memset(p->claimed, 0, sizeof(p->claimed));
-		for (uint32_t c = 0; c < p->contexts; c++) {
-			memset(p->context[c].enable, 0, sizeof(p->context[c].enable));
-			p->context[c].threshold = 0;
-		}
-	} else if (step == BP_RESET_LEAVE) {
-		pthread_mutex_lock(&p->lock);
-		memcpy(p->pending, p->level, sizeof(p->pending));
-		update(p);
-		pthread_mutex_unlock(&p->lock);
+		memset(p->pending, 0, sizeof(p->pending));
 	}
+	if (step != BP_RESET_LEAVE) {
+		pthread_mutex_unlock(&p->lock);
+		return;
+	}
+	for (unsigned source = 1; source <= p->sources; source++)
+		request(p, source);
+	unlock_and_signal(p);
 }
 
 static void destroy(void *self)
@@ -222,12 +218,116 @@ static void destroy(void *self)
 		pthread_mutex_destroy(&p->lock);
 }
 
+static int loaded(void *self, uint32_t from_version, bp_error *err)
+{
+	struct plic *p = self;
+	uint32_t priority;
+	(void)from_version;
+	(void)err;
+	for (unsigned c = 0; c < p->contexts; c++) {
+		best(p, c, &priority);
+		p->want[c] = priority > p->threshold[c];
+	}
+	return 0;
+}
+
+/* ---- tables ---- */
+
+#define FIELD(m) (uint32_t) offsetof(struct plic, m)
+static const struct bp_field props[] = {
+	{ "sources", "interrupt sources, numbered from 1", FIELD(sources), BP_U32, BP_F_RANGE,
+		.def = 95, .min = 1, .max = SOURCES - 1 },
+	{ "priority-bits", "bits of a priority: 3 gives levels 1 to 7, and 0 for off",
+		FIELD(priority_bits), BP_U32, BP_F_RANGE, .def = 3, .min = 1, .max = 32 },
+	{ 0 },
+};
+static const struct bp_field state[] = {
+	{ BP_FIELD(struct plic, priority, BP_U32), .count = SOURCES - 1,
+		.count_offset = FIELD(sources) },
+	{ BP_FIELD(struct plic, pending, BP_U32), .count = WORDS },
+	{ BP_FIELD(struct plic, claimed, BP_U32), .count = WORDS },
+	{ BP_FIELD(struct plic, level, BP_U32), .count = WORDS },
+	{ BP_FIELD(struct plic, enable, BP_U32), .count = CONTEXTS * WORDS,
+		.count_offset = FIELD(enable_words) },
+	{ BP_FIELD(struct plic, threshold, BP_U32), .count = CONTEXTS,
+		.count_offset = FIELD(contexts) },
+	{ 0 },
+};
+static const struct bp_reg regs[] = {
+	{ .name = "priority",
+		.help = "of source n + 1; 0: never interrupts",
+		.offset = PRIORITY,
+		.bytes = 4,
+		.field = FIELD(priority),
+		.count = SOURCES - 1,
+		.count_offset = FIELD(sources),
+		.writable = UINT32_MAX,
+		.write = write_priority },
+	{ .name = "pending",
+		.help = "sources that ask, 32 a word",
+		.offset = PENDING,
+		.bytes = 4,
+		.flags = BP_REG_READ_ONLY,
+		.field = FIELD(pending),
+		.count = WORDS },
+	{ .name = "enable",
+		.help = "sources that a context takes, 32 words for each",
+		.offset = ENABLE,
+		.bytes = 4,
+		.field = FIELD(enable),
+		.count = CONTEXTS * WORDS,
+		.count_offset = FIELD(enable_words),
+		.writable = UINT32_MAX,
+		.write = write_enable },
+	{ .name = "threshold",
+		.help = "a context takes what is more urgent than this",
+		.offset = THRESHOLD,
+		.bytes = 4,
+		.field = FIELD(threshold),
+		.count = CONTEXTS,
+		.stride = CONTEXT_STRIDE,
+		.count_offset = FIELD(contexts),
+		.writable = UINT32_MAX,
+		.write = write_threshold },
+	{ .name = "claim",
+		.help = "read: claim the most urgent source; write: complete it",
+		.offset = CLAIM,
+		.bytes = 4,
+		.field = BP_REG_NO_FIELD,
+		.count = CONTEXTS,
+		.stride = CONTEXT_STRIDE,
+		.count_offset = FIELD(contexts),
+		.read = read_claim,
+		.write = write_complete },
+	{ 0 },
+};
+static const struct bp_region regions[] = {
+	{ .name = "regs",
+		.size = SIZE,
+		.min_access = 4,
+		.max_access = 4,
+		.flags = BP_REGION_STRICT,
+		.regs = regs },
+	{ 0 },
+};
+static const struct bp_pin out[] = {
+	{ .name = "irq",
+		.offset = FIELD(irq),
+		.count_offset = FIELD(contexts),
+		.flags = BP_PIN_COUNT_FROM_LINKS },
+	{ 0 },
+};
+static const struct bp_pin in[] = {
+	{ .name = "irq", .count_offset = FIELD(sources), .flags = BP_PIN_FROM_ONE, .set = set_irq },
+	{ 0 },
+};
+
 static void describe(void *self, const struct bp_fdt_writer *w, void *node)
 {
 	const struct plic *p = self;
-	const uint32_t zero = 0;
+	const uint32_t none = 0;
+	w->u32s(node, "#address-cells", &none, 1);
 	w->u32s(node, "riscv,ndev", &p->sources, 1);
-	w->u32s(node, "#address-cells", &zero, 1);
 }
 
 static unsigned interrupt(void *self, const char *pin, unsigned n, uint32_t cells[4])
@@ -242,7 +342,7 @@ static const char *const compatible[] = { "sifive,plic-1.0.0", "riscv,plic0", NU
 static const struct bp_fdt_node fdt_node = {
 	.size = sizeof(fdt_node),
 	.interrupt_cells = 1,
-	.name = "plic",
+	.name = "interrupt-controller",
 	.compatible = compatible,
 	.describe = describe,
 	.interrupt = interrupt,
@@ -254,55 +354,6 @@ static const void *interface(void *self, const char *id)
 	(void)self;
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &fdt_node;
 }
-
-#define FIELD(m) (uint32_t) offsetof(struct plic, m)
-static const struct bp_field props[] = {
-	{ "sources", "interrupt sources, numbered from 1", FIELD(sources), BP_U32, BP_F_RANGE,
-		.def = 95, .min = 1, .max = SOURCES_MAX },
-	{ 0 },
-};
-static const struct bp_field context_state[] = {
-	{ .name = "enable",
-		.offset = offsetof(struct context, enable),
-		.type = BP_U32,
-		.count = WORDS },
-	{ BP_FIELD(struct context, threshold, BP_U32) },
-	{ 0 },
-};
-static const struct bp_field state[] = {
-	{ .name = "priority", .offset = FIELD(priority), .type = BP_U32, .count = SOURCES_MAX + 1 },
-	{ .name = "level", .offset = FIELD(level), .type = BP_U32, .count = WORDS },
-	{ .name = "pending", .offset = FIELD(pending), .type = BP_U32, .count = WORDS },
-	{ .name = "claimed", .offset = FIELD(claimed), .type = BP_U32, .count = WORDS },
-	{ .name = "context",
-		.offset = FIELD(context),
-		.type = BP_STRUCT,
-		.count = CONTEXTS_MAX,
-		.count_offset = FIELD(contexts),
-		.sub = context_state,
-		.sub_size = sizeof(struct context) },
-	{ 0 },
-};
-static const struct bp_region regions[] = {
-	{ .name = "regs",
-		.size = SIZE,
-		.min_access = 4,
-		.max_access = 4,
-		.read = plic_read,
-		.write = plic_write },
-	{ 0 },
-};
-static const struct bp_pin out[] = {
-	{ .name = "irq",
-		.offset = FIELD(irq),
-		.count_offset = FIELD(contexts),
-		.flags = BP_PIN_COUNT_FROM_LINKS },
-	{ 0 },
-};
-static const struct bp_pin in[] = {
-	{ .name = "source", .count = SOURCES_MAX + 1, .set = set_source },
-	{ 0 },
-};
 
 const struct bp_object riscv_plic = {
 	.size = sizeof(riscv_plic),
@@ -318,5 +369,6 @@ const struct bp_object riscv_plic = {
 	.create = create,
 	.reset = reset,
 	.destroy = destroy,
+	.loaded = loaded,
 	.interface = interface,
 };

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "devices.h"
+#include "types.h"
 
 static const struct bp_type types[] = {
-	{ "riscv,clint", "core-local interruptor: software interrupts, timers, timebase",
-		BP_KIND_DEVICE, 0, &riscv_clint, NULL },
+	{ "riscv,clint", "core-local interruptor: software interrupts and timer", BP_KIND_DEVICE, 0,
+		&riscv_clint, NULL },
+	{ "riscv,aclint-mtimer", "ACLINT machine timer", BP_KIND_DEVICE, 0, &riscv_aclint_mtimer,
+		NULL },
+	{ "riscv,aclint-mswi", "ACLINT machine software interrupts", BP_KIND_DEVICE, 0,
+		&riscv_aclint_mswi, NULL },
+	{ "riscv,aclint-sswi", "ACLINT supervisor software interrupts", BP_KIND_DEVICE, 0,
+		&riscv_aclint_sswi, NULL },
 	{ "riscv,plic", "platform-level interrupt controller", BP_KIND_DEVICE, 0, &riscv_plic,
 		NULL },
 	{ 0 },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The test finisher: one 32-bit register through which a guest ends the run or resets the machine. */
+/* SiFive's test finisher: one register that ends or restarts the machine. Low half: what to do; high
+ * half: the code of a failure. */
 #include <backplane/fdt.h>
 #include <backplane/plugin.h>
 #include <string.h>
@@ -18,10 +19,10 @@ static void write_finish(void *self, unsigned n, uint64_t was, uint64_t now, uin
 	(void)was;
 	(void)now;
 	switch (raw & 0xffff) {
-	case FAIL: f->host->request(f, BP_REQ_POWEROFF, code ? code : 1); break;
 	case PASS: f->host->request(f, BP_REQ_POWEROFF, 0); break;
+	case FAIL: f->host->request(f, BP_REQ_POWEROFF, code ? code : 1); break;
 	case RESET: f->host->request(f, BP_REQ_RESET, 0); break;
-	default: f->host->log(f, BP_LOG_GUEST, "0x%x is no command", (unsigned)raw); break;
+	default: break;
 	}
 }
 
@@ -32,23 +33,39 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	return 0;
 }
 
-/* The node is a system controller; power off and reboot are nodes that refer to it
- * (Linux bindings syscon-poweroff and syscon-reboot). */
+/* ---- tables ---- */
+
+static const struct bp_reg regs[] = {
+	{ .name = "FINISH",
+		.help = "0x5555: power off, 0x3333: fail with the code in 31:16, 0x7777: reset",
+		.offset = 0,
+		.bytes = 4,
+		.flags = BP_REG_WRITE_ONLY,
+		.field = BP_REG_NO_FIELD,
+		.write = write_finish },
+	{ 0 },
+};
+static const struct bp_region regions[] = {
+	{ .name = "regs", .size = SIZE, .regs = regs },
+	{ 0 },
+};
+
+/* Drivers find it through the generic nodes for a register that powers off or restarts. */
 static void describe(void *self, const struct bp_fdt_writer *w, void *node)
 {
 	static const struct {
 		const char *name, *compatible;
 		uint32_t value;
-	} children[] = { { "poweroff", "syscon-poweroff", PASS },
+	} uses[] = { { "poweroff", "syscon-poweroff", PASS },
 		{ "reboot", "syscon-reboot", RESET } };
-	const uint32_t regmap = w->phandle(node, self), zero = 0;
-	for (unsigned i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
-		void *child = w->root_child(node, children[i].name);
-		w->string(child, "compatible", children[i].compatible);
-		w->u32s(child, "regmap", &regmap, 1);
-		w->u32s(child, "offset", &zero, 1);
-		w->u32s(child, "value", &children[i].value, 1);
-		w->end_child(child);
+	const uint32_t regmap = w->phandle(node, self), offset = 0;
+	for (unsigned i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		void *use = w->root_child(node, uses[i].name);
+		w->string(use, "compatible", uses[i].compatible);
+		w->u32s(use, "regmap", &regmap, 1);
+		w->u32s(use, "offset", &offset, 1);
+		w->u32s(use, "value", &uses[i].value, 1);
+		w->end_child(use);
 	}
 }
 
@@ -66,20 +83,6 @@ static const void *interface(void *self, const char *id)
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &fdt_node;
 }
 
-static const struct bp_reg regs[] = {
-	{ .name = "FINISH",
-		.offset = 0,
-		.bytes = 4,
-		.flags = BP_REG_WRITE_ONLY,
-		.field = BP_REG_NO_FIELD,
-		.write = write_finish,
-		.help = "0x5555 pass, code << 16 | 0x3333 fail, 0x7777 reset" },
-	{ 0 },
-};
-static const struct bp_region regions[] = {
-	{ .name = "regs", .size = SIZE, .min_access = 4, .max_access = 4, .regs = regs },
-	{ 0 },
-};
 static const struct bp_object object = {
 	.size = sizeof(object),
 	.instance_size = sizeof(struct finisher),
@@ -90,11 +93,13 @@ static const struct bp_object object = {
 	.create = create,
 	.interface = interface,
 };
+
 static const struct bp_type types[] = {
 	{ "sifive,test", "test finisher: power off, reset, exit code", BP_KIND_DEVICE, 0, &object,
 		NULL },
 	{ 0 },
 };
+
 BP_PLUGIN(dev_sifive) = {
 	BP_PLUGIN_HEAD,
 	.name = "dev-sifive",

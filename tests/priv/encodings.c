@@ -48,7 +48,7 @@ SNIPPET(l_csrrci,
 		STR(REG_S) " a2, 0(a1)\n" fence "\nlw a5, 0(a4)\n"                                 \
 			   "addi a5, a5, -1\nseqz a5, a5\nadd a0, a0, a5\n" STR(                   \
 				   REG_S) " a3, 0(a1)\n" fence "\nlw a5, 0(a4)\naddi a5, a5, "     \
-							       "-2\nseqz a5, a5\nadd a0, a0, a5",  \
+					  "-2\nseqz a5, a5\nadd a0, a0, a5",                       \
 		"")
 #define ARGS                                                                                       \
 	"mv a1, a0\n" STR(REG_L) " a2, 0(a1)\n" STR(REG_L) " a3, " STR(SZ) "(a1)\n" STR(           \

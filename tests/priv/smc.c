@@ -125,7 +125,7 @@ static void wild(int mode)
 		{ "all but RAM", 0xffffffff80000000 }
 #else
 		{ "farthest", -4096ul },
-		{ "far", 0x70000000 }
+		{ "far", 0x1f000000 }
 #endif
 	};
 	for (unsigned i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {

@@ -6,13 +6,16 @@
 SNIPPET(s_ret, "mv a0, a1");
 SNIPPET(s_ecall, "ecall");
 SNIPPET(s_ebreak, "ebreak");
+#ifdef __riscv_c
 SNIPPET(s_cebreak, ".option rvc\nc.ebreak");
+SNIPPET(s_ill_c, ".half 0x8002\n.half 1"); /* c.jr x0 is reserved */
+SNIPPET(s_c_lw, ".option rvc\nc.lw a0, 0(a0)\nc.nop");
+#endif
 SNIPPET(s_ill0, ".word 0");
 SNIPPET(s_ill_c0, ".half 0\n.half 0x1111");
 SNIPPET(s_ill1, ".word 0xffffffff");
 SNIPPET(s_ill_op, ".word 0x0000007b"); /* custom-3, not used here */
 SNIPPET(s_ill_r, ".word 0xfe000033"); /* OP with an unknown funct7 */
-SNIPPET(s_ill_c, ".half 0x8002\n.half 1"); /* c.jr x0 is reserved */
 SNIPPET(s_mret, "mret");
 SNIPPET(s_sret, "sret");
 SNIPPET(s_wfi, "wfi");
@@ -40,7 +43,6 @@ SNIPPET(s_sc, "sc.w a0, a1, (a0)");
 SNIPPET(s_lr_sc, "1: lr.w a2, (a0)\nadd a2, a2, a1\nsc.w a3, a2, (a0)\nbnez a3, 1b\nmv a0, a3");
 SNIPPET(s_jump, "mv a1, ra\njalr ra, 0(a0)\nmv ra, a1");
 SNIPPET(s_lw_x0, "lw x0, 0(a0)"); /* the access happens although nothing is written */
-SNIPPET(s_c_lw, ".option rvc\nc.lw a0, 0(a0)\nc.nop");
 SNIPPET(s_keep, "li a1, 77\nlw a1, 0(a0)"); /* a faulting load leaves its target */
 SNIPPET(s_flw, ".option arch, +f\nflw fa0, 0(a0)");
 SNIPPET(s_fsw, ".option arch, +f\nfsw fa0, 0(a0)");
@@ -69,9 +71,11 @@ static void ecalls(int mode)
 	check("ebreak cause", t.cause, C_BREAK);
 	check2("ebreak tval-pc", t.tval ? t.tval - (ulong)s_ebreak : 0, 0, 0);
 	check("ebreak epc", t.epc - (ulong)s_ebreak, 0);
+#ifdef __riscv_c
 	t = run_in(mode, s_cebreak, 0, 0);
 	check("c.ebreak cause", t.cause, C_BREAK);
 	check("c.ebreak epc", t.epc - (ulong)s_cebreak, 0);
+#endif
 }
 
 static void illegal(int mode)
@@ -87,7 +91,9 @@ static void illegal(int mode)
 		{ "all ones", s_ill1, 0xffffffff },
 		{ "opcode", s_ill_op, 0x0000007b },
 		{ "funct7", s_ill_r, 0xfe000033 },
+#ifdef __riscv_c
 		{ "c.jr x0", s_ill_c, 0x8002 },
+#endif
 		{ "load funct3", s_ld_ill, 0 },
 	};
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
@@ -146,7 +152,10 @@ static void accesses(int mode)
 	} all[] = {
 		{ "lb", s_lb, C_LOAD_ACCESS }, { "lh", s_lh, C_LOAD_ACCESS },
 		{ "lw", s_lw, C_LOAD_ACCESS }, { "lx", s_lx, C_LOAD_ACCESS },
-		{ "lw x0", s_lw_x0, C_LOAD_ACCESS }, { "c.lw", s_c_lw, C_LOAD_ACCESS },
+		{ "lw x0", s_lw_x0, C_LOAD_ACCESS },
+#ifdef __riscv_c
+		{ "c.lw", s_c_lw, C_LOAD_ACCESS },
+#endif
 		{ "flw", s_flw, C_LOAD_ACCESS }, { "lr", s_lr, C_LOAD_ACCESS },
 		{ "sb", s_sb, C_STORE_ACCESS }, { "sh", s_sh, C_STORE_ACCESS },
 		{ "sw", s_sw, C_STORE_ACCESS }, { "sx", s_sx, C_STORE_ACCESS },

@@ -89,7 +89,7 @@ def words(root):
             for text in [name, *entry.get("compatible", [])]:
                 found.add(text)
                 found.update(re.split(r"[,-]", text))
-    return {w.lower() for w in found if len(w) > 1}
+    return {w.lower() for w in found if len(w) > 1 and re.search('[a-z]', w, re.I)}
 
 
 def names(root, build):
