@@ -99,11 +99,9 @@ int machine_check(struct machine *m, struct error_list *errors)
 	struct overlap x = { m, errors };
 	unsigned before = errors->total;
 	for (unsigned i = 0; i < m->instances->len; i++) {
-		const struct bus_space *s = at(m, i)->has_windows
-			? object_interface(at(m, i)->object, "bp.space/1")
-			: NULL;
+		struct bus_space *s = at(m, i)->has_windows ? space_of(at(m, i)->object) : NULL;
 		if (s)
-			bus_overlaps((struct bus_space *)(uintptr_t)s, report_overlap, &x);
+			bus_overlaps(s, report_overlap, &x);
 	}
 	return errors->total == before ? 0 : -1;
 }
@@ -202,17 +200,8 @@ void machine_destroy(struct machine *m)
 		line_object_finish(in->object);
 		bus_object_finish(in->object);
 	}
-	for (unsigned i = m->instances->len; i-- > 0;) {
-		struct instance *in = at(m, i);
-		object_free(in->object);
-		g_ptr_array_free(in->pointers, TRUE);
-		g_ptr_array_free(in->uses, TRUE);
-		if (in->said)
-			g_hash_table_destroy(in->said);
-		g_free(in->slot);
-		g_free(in->name);
-		g_free(in);
-	}
+	for (unsigned i = m->instances->len; i-- > 0;)
+		instance_free(at(m, i));
 	sched_finish();
 	for (unsigned i = 0; i < m->domains->len; i++)
 		domain_free(g_ptr_array_index(m->domains, i));

@@ -23,7 +23,8 @@ struct instance { /* one object of the machine */
 	const struct toml_entry *entry;
 	struct object *object;
 	struct vcpu_options cpu; /* of a CPU: the properties that the core adds */
-	GPtrArray *pointers; /* bp_dma *, struct bp_link *, arrays: freed with it */
+	GPtrArray *pointers; /* struct bp_link *, arrays of them: freed with it */
+	GPtrArray *masters; /* bp_dma * */
 	GPtrArray *uses; /* struct instance *: what its links and its bus lead to */
 	struct instance *controller; /* by `bus` */
 	struct bp_link *card; /* what that is given */
@@ -62,6 +63,9 @@ GArray *targets_expand(struct machine *m, const struct instance *from, const cha
 	const char *text, struct toml_pos pos, struct error_list *errors);
 void targets_free(GArray *targets);
 struct instance *instance_find(struct machine *m, const char *name);
+void instance_free(struct instance *in);
+/* The address space that an object is, or NULL. */
+struct bus_space *space_of(struct object *o);
 /* Remember that `in` needs `other`: it is created later and destroyed sooner. */
 void instance_use(struct instance *in, struct instance *other);
 /* An error at a value, with the object's and the key's name in front. */

@@ -41,6 +41,26 @@ struct instance *instance_find(struct machine *m, const char *name)
 	return NULL;
 }
 
+void instance_free(struct instance *in)
+{
+	object_free(in->object);
+	g_ptr_array_free(in->pointers, TRUE);
+	g_ptr_array_free(in->masters, TRUE);
+	g_ptr_array_free(in->uses, TRUE);
+	if (in->said)
+		g_hash_table_destroy(in->said);
+	g_free(in->slot);
+	g_free(in->name);
+	g_free(in);
+}
+
+struct bus_space *space_of(struct object *o)
+{
+	/* The core's own type only: a stranger's interface is no struct bus_space. */
+	return o->type->plugin ? NULL
+			       : (struct bus_space *)(uintptr_t)object_interface(o, "bp.space/1");
+}
+
 void instance_use(struct instance *in, struct instance *other)
 {
 	if (in != other)
@@ -298,18 +318,14 @@ static void add_instances(struct machine *m, const struct toml_entry *e, struct 
 		first = in->first;
 		in->said = i ? NULL : g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 		in->entry = e;
-		in->pointers = g_ptr_array_new();
+		in->pointers = g_ptr_array_new_with_free_func(g_free);
+		in->masters = g_ptr_array_new_with_free_func((GDestroyNotify)dma_free);
 		in->uses = g_ptr_array_new();
 		in->object = object_new(type, in->name, place, domain_for(m, type, in->name));
 		if (!in->object) {
 			toml_error(errors, e->key_pos, "%s: the host has no memory left for it",
 				in->name);
-			g_ptr_array_free(in->pointers, TRUE);
-			g_ptr_array_free(in->uses, TRUE);
-			if (in->said)
-				g_hash_table_destroy(in->said);
-			g_free(in->name);
-			g_free(in);
+			instance_free(in);
 			break;
 		}
 		in->object->index = m->instances->len;

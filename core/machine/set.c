@@ -77,10 +77,10 @@ static void *link_pointer(struct instance *in, const char *key, const char *inte
 	} else if (!strcmp(interface, "bp.dma/1")) {
 		p = dma_new(in->object, o, in->object->index);
 		if (p)
-			keep(in, p);
+			g_ptr_array_add(in->masters, p);
+	} else if (!strcmp(interface, "bp.space/1")) {
+		p = space_of(o);
 	} else if ((ops = object_interface(o, interface))) {
-		if (!strcmp(interface, "bp.space/1"))
-			return (void *)(uintptr_t)ops;
 		struct bp_link *link = g_new0(struct bp_link, 1);
 		*link = (struct bp_link){ sizeof(*link), 0, o->instance, ops, o->name };
 		p = keep(in, link);
@@ -366,11 +366,6 @@ void instance_connect(struct machine *m, struct instance *in, struct error_list 
 
 /* ---- places ---- */
 
-static bool is_space(const struct instance *in)
-{
-	return object_interface(in->object, "bp.space/1") != NULL;
-}
-
 /* The space that `space` names, else the first one. NULL after an error. */
 static struct bus_space *space_by_name(struct machine *m, const struct instance *in,
 	const struct toml_value *v, struct error_list *errors)
@@ -378,13 +373,13 @@ static struct bus_space *space_by_name(struct machine *m, const struct instance 
 	struct instance *found = NULL;
 	if (v && v->type == TOML_STRING)
 		found = instance_find(m, v->string.bytes);
-	if (v && (!found || !is_space(found))) {
+	if (v && (!found || !space_of(found->object))) {
 		instance_error(errors, v->pos, in, "at", "space: the name of a space is expected");
 		return NULL;
 	}
 	for (unsigned i = 0; !found && i < m->instances->len; i++) {
 		struct instance *other = g_ptr_array_index(m->instances, i);
-		if (is_space(other))
+		if (space_of(other->object))
 			found = other;
 	}
 	if (!found) {
@@ -393,9 +388,7 @@ static struct bus_space *space_by_name(struct machine *m, const struct instance 
 		return NULL;
 	}
 	/* One that has faults of its own is none; that was said. */
-	return found->has_windows
-		? (struct bus_space *)(uintptr_t)object_interface(found->object, "bp.space/1")
-		: NULL;
+	return found->has_windows ? space_of(found->object) : NULL;
 }
 
 struct place_spec {
