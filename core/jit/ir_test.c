@@ -62,14 +62,14 @@ static const struct {
 	{ "%1 = const.i1 0x1\nif %1", "no END" },
 	{ "%1 = const.i1 0x1\nif %1\nelse\nelse\nend", "no IF" },
 	{ "%1 = const.i1 0x1\nif %1\n%3 = const.i64 0x1\nend\nput.i64 %3 @160",
-		"arm that is closed" },
+		"side that is closed" },
 	{ "%1 = const.i1 0x1\nif %1\n%3 = const.i64 0x1\nelse\nput.i64 %3 @160\nend",
-		"arm that is closed" },
+		"side that is closed" },
 	{ "%1 = const.i1 0x1\n%2 = merge.i1 %1 %1", "behind an END" },
 	{ "%1 = const.i1 0x1\nif %1\n%3 = const.i64 0x1\nend\n%5 = merge.i64 %3 -",
 		"does not come before" },
 	{ "%1 = const.i1 0x1\nif %1\n%3 = const.i64 0x1\nend\n%5 = merge.i64 %3 %3",
-		"arm that is closed" },
+		"side that is closed" },
 	{ "%1 = const.i64 0x1\nif %1\nend", "has type i64, expected i1" },
 	{ "%1 = const.i64 0x1\n%2 = ld.i32 %1 mem=64 imm=0", "8 bytes of memory for i32" },
 	{ "%1 = const.i64 0x1\n%2 = ld.f64 %1 mem=32 imm=0", "4 bytes of memory for f64" },
@@ -148,7 +148,7 @@ static void test_nesting(void)
 		bp_ir_emit(&c, BP_IR_END, 0, 0, 0, 0, 0, 0, 0);
 	g_assert_true(ir_verify(&type, rec, c.count, 0, &reaches, error, sizeof(error)));
 	g_assert_true(reaches);
-	/* both arms leave */
+	/* both sides leave */
 	c.count = 2;
 	bp_ir_emit(&c, BP_IR_IF, 0, 0, 0, cond, 0, 0, 0);
 	bp_ir_emit(&c, BP_IR_HALT, 0, 0, 0, 0, 0, 0, 0);

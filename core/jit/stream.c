@@ -15,10 +15,10 @@ struct generator {
 	struct {
 		unsigned values; /* visible outside */
 		bool has_else, left;
-		struct gen_value last[2]; /* of each arm, for MERGE */
-	} arm[4];
+		struct gen_value last[2]; /* of each side, for MERGE */
+	} side[4];
 	unsigned depth;
-	bool left; /* the rest of this arm is not reached */
+	bool left; /* the rest of this side is not reached */
 };
 
 static unsigned pick(struct generator *g, unsigned n)
@@ -209,18 +209,18 @@ static void by_table(struct generator *g, unsigned op)
 static void open_if(struct generator *g)
 {
 	uint16_t cond = want(g, BP_T_I1);
-	g->arm[g->depth].values = g->values;
-	g->arm[g->depth].has_else = false;
+	g->side[g->depth].values = g->values;
+	g->side[g->depth].has_else = false;
 	bp_ir_emit(&g->c, BP_IR_IF, 0, 0, 0, cond, 0, 0, 0);
 	g->depth++;
 }
 
-static void other_arm(struct generator *g)
+static void other_side(struct generator *g)
 {
-	g->arm[g->depth - 1].last[0] = g->value[g->values - 1];
-	g->arm[g->depth - 1].has_else = true;
+	g->side[g->depth - 1].last[0] = g->value[g->values - 1];
+	g->side[g->depth - 1].has_else = true;
 	bp_ir_emit(&g->c, BP_IR_ELSE, 0, 0, 0, 0, 0, 0, 0);
-	g->values = g->arm[g->depth - 1].values;
+	g->values = g->side[g->depth - 1].values;
 }
 
 static void close_if(struct generator *g)
@@ -232,10 +232,10 @@ static void close_if(struct generator *g)
 		return;
 	}
 	b = g->value[g->values - 1];
-	a = g->arm[d].has_else ? g->arm[d].last[0] : b;
+	a = g->side[d].has_else ? g->side[d].last[0] : b;
 	bp_ir_emit(&g->c, BP_IR_END, 0, 0, 0, 0, 0, 0, 0);
-	g->values = g->arm[d].values;
-	if (!g->arm[d].has_else) { /* the other way comes from before */
+	g->values = g->side[d].values;
+	if (!g->side[d].has_else) { /* the other way comes from before */
 		for (unsigned i = 0; i < g->values; i++)
 			if (g->value[i].type == a.type)
 				b = g->value[i];
@@ -312,8 +312,8 @@ static void step(struct generator *g)
 			open_if(g);
 			return;
 		}
-		if (g->depth && !g->arm[g->depth - 1].has_else && g->values)
-			other_arm(g);
+		if (g->depth && !g->side[g->depth - 1].has_else && g->values)
+			other_side(g);
 		return;
 	case 8:
 		if (g->depth)
