@@ -16,12 +16,6 @@ static const struct option {
 	{ "firmware", NULL, TEXT }, { "dtb", NULL, TEXT }, { "memory", NULL, TEXT },
 	{ "cpus", NULL, NUMBER }, { "serial", "chr", BACK_END } };
 
-/* Back ends whose argument is more than the word: another type, and the property that takes it. */
-static const struct {
-	const char *prefix, *word, *type, *prop;
-} shorthand[] = { { "chr", "unix", "chr-socket", "path" },
-	{ "chr", "tcp", "chr-socket", "address" } };
-
 static const struct option *find_option(const char *name)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(options); i++)
@@ -100,14 +94,6 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 	if (colon)
 		*colon++ = 0;
 	char *id = g_strdup_printf("%s-%s", prefix, parts[0] ? parts[0] : "");
-	const char *prop = NULL;
-	for (unsigned i = 0; parts[0] && i < G_N_ELEMENTS(shorthand); i++) {
-		if (strcmp(shorthand[i].prefix, prefix) || strcmp(shorthand[i].word, parts[0]))
-			continue;
-		g_free(id);
-		id = g_strdup(shorthand[i].type);
-		prop = shorthand[i].prop;
-	}
 	struct type_entry *e = type_find(id);
 	const struct type *type = e ? type_load(e, "command line", errors) : NULL;
 	if (!e) {
@@ -119,7 +105,7 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 		struct toml_value *table = toml_new(TOML_TABLE, pos);
 		table->form = TOML_HEADER;
 		toml_set(table, "type", 4, pos, toml_new_string(pos, id, strlen(id)));
-		prop = prop ? prop : first_string(type);
+		const char *prop = first_string(type);
 		if (colon && prop)
 			toml_set(table, prop, strlen(prop), pos,
 				toml_new_string(pos, colon, strlen(colon)));
