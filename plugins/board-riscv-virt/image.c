@@ -5,8 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ELFCLASS32 = 1, ELFCLASS64 = 2, ELFDATA2LSB = 1, ET_EXEC = 2, ET_DYN = 3, EM_RISCV = 243,
-	PT_LOAD = 1 };
+enum {
+	ELFCLASS32 = 1,
+	ELFCLASS64 = 2,
+	ELFDATA2LSB = 1,
+	ET_EXEC = 2,
+	ET_DYN = 3,
+	EM_RISCV = 243,
+	PT_LOAD = 1
+};
 
 static int fail(struct image *im, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -57,8 +64,8 @@ int image_touches(const struct image *im, uint64_t addr, uint64_t size)
 	return 0;
 }
 
-static int add(struct image *im, const struct image_segment *s, size_t len,
-	const struct image_window *ram)
+static int add(
+	struct image *im, const struct image_segment *s, size_t len, const struct image_window *ram)
 {
 	if (im->count == IMAGE_SEGMENTS)
 		return fail(im, "it has more than %d segments", IMAGE_SEGMENTS);
@@ -88,7 +95,8 @@ static int check_header(struct image *im, const uint8_t *b, size_t len, unsigned
 	if (len < layouts[b[4]].header)
 		return fail(im, "it is cut off in its header");
 	if (b[5] != ELFDATA2LSB || get(b + 18, 2) != EM_RISCV)
-		return fail(im, "it is for machine %u, data %u; RISC-V (%d), little-endian is expected",
+		return fail(im,
+			"it is for machine %u, data %u; RISC-V (%d), little-endian is expected",
 			(unsigned)get(b + 18, 2), b[5], EM_RISCV);
 	if (get(b + 16, 2) != ET_EXEC && get(b + 16, 2) != ET_DYN)
 		return fail(im, "it is no executable (type %u)", (unsigned)get(b + 16, 2));
@@ -106,7 +114,8 @@ int image_elf(struct image *im, const uint8_t *b, size_t len, unsigned bits,
 	unsigned count = (unsigned)get(b + l->phnum, 2);
 	im->entry = get(b + l->entry, l->word);
 	if (each < l->program || at > len || (uint64_t)count * each > len - at)
-		return fail(im, "it is truncated: its %u program headers end beyond the file", count);
+		return fail(
+			im, "it is truncated: its %u program headers end beyond the file", count);
 	for (unsigned i = 0; i < count; i++) {
 		const uint8_t *p = b + at + i * each;
 		struct image_segment s = { .addr = get(p + l->p_paddr, l->word),
@@ -118,18 +127,46 @@ int image_elf(struct image *im, const uint8_t *b, size_t len, unsigned bits,
 	}
 	if (!im->count)
 		return fail(im, "it has nothing to load");
+	if (!image_touches(im, im->entry, 1))
+		return fail(im, "its entry 0x%" PRIx64 " lies in none of its segments", im->entry);
 	return 0;
+}
+
+/* Forms in which kernels are kept, that only a boot loader unpacks. */
+static const char *packed_with(const uint8_t *b, size_t len)
+{
+	static const struct {
+		unsigned offset, length;
+		const char *bytes, *name;
+	} forms[] = { { 0, 2, "\x1f\x8b", "gzip" },
+		{ 0, 6,
+			"\xfd"
+			"7zXZ\0",
+			"xz" },
+		{ 0, 4, "\x28\xb5\x2f\xfd", "zstd" }, { 0, 3, "BZh", "bzip2" },
+		{ 4, 4, "zimg", "an EFI zboot header" } };
+	for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (len >= forms[i].offset + forms[i].length &&
+			!memcmp(b + forms[i].offset, forms[i].bytes, forms[i].length))
+			return forms[i].name;
+	return NULL;
 }
 
 int image_raw(struct image *im, const uint8_t *b, size_t len, uint64_t addr,
 	const struct image_window *ram)
 {
-	enum { HEADER = 64, TEXT_OFFSET = 8, IMAGE_SIZE = 16, MAGIC2 = 56 };
+	enum { HEADER = 64, TEXT_OFFSET = 8, IMAGE_SIZE = 16, FLAGS = 24, MAGIC2 = 56 };
 	struct image_segment s = { .addr = addr, .bytes = len, .size = len };
 	memset(im, 0, sizeof(*im));
 	if (!len)
 		return fail(im, "it is empty");
+	if (packed_with(b, len))
+		return fail(im, "it is packed (%s); unpack it first", packed_with(b, len));
 	if (len >= HEADER && !memcmp(b + MAGIC2, "RSC\x05", 4)) {
+		if (get(b + FLAGS, 8) & 1)
+			return fail(im,
+				"its header says that it is big-endian; little-endian is "
+				"expected");
 		uint64_t size = get(b + IMAGE_SIZE, 8), offset = get(b + TEXT_OFFSET, 8);
 		/* text_offset counts from the start of memory as the kernel wants it. */
 		if (offset && offset < ram->size && ram->base + offset >= addr)

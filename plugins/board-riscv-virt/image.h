@@ -8,19 +8,19 @@
 enum { IMAGE_SEGMENTS = 32, IMAGE_TEXT = 200 };
 
 struct image_segment {
-	uint64_t addr;		/* physical */
-	uint64_t offset, bytes;	/* in the file */
-	uint64_t size;		/* in memory; beyond bytes: zeros */
+	uint64_t addr; /* physical */
+	uint64_t offset, bytes; /* in the file */
+	uint64_t size; /* in memory; beyond bytes: zeros */
 };
 
 struct image {
 	struct image_segment segment[IMAGE_SEGMENTS];
 	unsigned count;
 	uint64_t entry;
-	char why[IMAGE_TEXT];	/* a sentence, when a function here fails */
+	char why[IMAGE_TEXT]; /* a sentence, when a function here fails */
 };
 
-struct image_window {	/* where segments may lie */
+struct image_window { /* where segments may lie */
 	uint64_t base, size;
 };
 
