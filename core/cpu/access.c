@@ -97,9 +97,12 @@ static int look(struct vcpu *v, const struct request *q, uint64_t addr, unsigned
 	if (len == q->size && !(addr & (len - 1)))
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BUS_ERROR);
 	struct place next = *p;
-	for (uint64_t done = p->length; done < len; done += next.length)
+	for (uint64_t done = p->length; done < len; done += next.length) {
 		if (tlb_lookup(v, q->regime, addr + done, want, q->as, &next) != BP_H_OK)
 			return BP_H_RAISED;
+		if (next.verdict != p->verdict)
+			return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, BP_BUS_ERROR);
+	}
 	return BP_H_OK;
 }
 
@@ -154,6 +157,13 @@ static int read_bytes(
 	return r;
 }
 
+/* Whether anything at all answers a store there; what a device then says comes too late to undo. */
+static bool answered(const struct place *p)
+{
+	struct bus_target t;
+	return p->writable || bus_resolve(p->space, p->phys, &t) == BP_OK;
+}
+
 /* All or nothing: both pages are looked up before the first byte is written. */
 static int write_bytes(
 	struct vcpu *v, const struct request *q, uint64_t addr, const void *buf, unsigned len)
@@ -165,6 +175,9 @@ static int write_bytes(
 		return BP_H_RAISED;
 	if (first < len && look(v, q, second, BP_ACC_WRITE, len - first, &b) != BP_H_OK)
 		return BP_H_RAISED;
+	if (first < len && (!answered(&a) || !answered(&b)))
+		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, answered(&a) ? second : addr,
+			BP_BUS_ERROR);
 	int r = write_piece(v, q, &a, addr, buf, first);
 	if (r == BP_H_OK && first < len)
 		r = write_piece(v, q, &b, second, (const uint8_t *)buf + first, len - first);

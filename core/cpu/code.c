@@ -79,11 +79,16 @@ int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *ou
 	tlb_executed(v, pc);
 	if (!p.host)
 		return fetch_device(v, pc, regime, &p, out);
+	uint64_t page_left = ~j->page_mask + 1 - (pc & ~j->page_mask);
+	if (p.length < page_left) {
+		/* One verdict covers less than the page: run what it covers, keep nothing. */
+		*out = (struct jit_code){ .bytes = p.host, .avail = (uint32_t)p.length };
+		return BP_H_OK;
+	}
 	mark_page(v, p.ram, p.offset);
-	*out = (struct jit_code){ .ram = p.ram,
-		.offset = p.offset,
-		.bytes = p.host,
-		.avail = (uint32_t)(~j->page_mask + 1 - (pc & ~j->page_mask)) };
+	*out = (struct jit_code){
+		.ram = p.ram, .offset = p.offset, .bytes = p.host, .avail = (uint32_t)page_left
+	};
 	return BP_H_OK;
 }
 

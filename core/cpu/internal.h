@@ -12,7 +12,7 @@ enum {
 };
 
 /* In a write tag beside TLB_SLOW: not RAM proper, stores go over the bus. */
-#define TLB_NOT_RAM UINT64_C(2)
+#define TLB_NOT_RAM UINT64_C(0x80)
 
 struct tlb_slot { /* one address space of this CPU */
 	uint64_t id;
@@ -72,6 +72,7 @@ struct place { /* where an address of one access leads */
 	uint64_t phys;
 	struct bus_space *space;
 	uint64_t length; /* bytes from here on under the same verdict, within the page */
+	uint32_t verdict; /* of the walk; 0 from the table */
 	bool writable; /* host may be written: RAM proper */
 };
 

@@ -247,6 +247,7 @@ static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access,
 		.length = w->length_log2 < v->jit.page_bits ? (UINT64_C(1) << w->length_log2) -
 				(addr & ((UINT64_C(1) << w->length_log2) - 1))
 							    : page_left(v, addr),
+		.verdict = w->verdict,
 		.writable = t.host && t.writable };
 	return 0;
 }

@@ -22,18 +22,18 @@ struct block;
 
 enum { JIT_JUMP_CACHE_BITS = 12, JIT_BLOCK_INSNS = 64 };
 
-struct jit_jump {	/* one entry of the cache from (pc, key) to a block */
+struct jit_jump { /* one entry of the cache from (pc, key) to a block */
 	uint64_t pc, key;
-	uint64_t epoch;		/* jit_cpu.epoch when it was filled: else stale */
+	uint64_t epoch; /* jit_cpu.epoch when it was filled: else stale */
 	struct block *block;
 };
 
-struct jit_code {	/* where code lies, as the cpu room found it */
-	void *ram;		/* identity of the RAM or ROM object; NULL: not cacheable (a device, or a
+struct jit_code { /* where code lies, as the cpu room found it */
+	void *ram; /* identity of the RAM or ROM object; NULL: not cacheable (a device, or a
 				 * mapping smaller than the page: one instruction is run and forgotten) */
-	uint64_t offset;	/* in it */
-	const uint8_t *bytes;	/* the code at pc */
-	uint32_t avail;		/* bytes up to the end of the page */
+	uint64_t offset; /* in it */
+	const uint8_t *bytes; /* the code at pc */
+	uint32_t avail; /* bytes up to the end of the page */
 };
 
 /* What the cpu room does for executed code. Memory functions return BP_H_OK, or BP_H_RAISED with the
@@ -52,13 +52,13 @@ struct jit_host {
 	int (*ll)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, uint64_t value[2]);
 	int (*sc)(struct jit_cpu *cpu, uint64_t addr, uint32_t memop, const uint64_t value[2],
 		uint64_t *failed);
-	int (*probe)(struct jit_cpu *cpu, uint64_t addr, uint64_t len, unsigned access,
-		uint32_t memop);
+	int (*probe)(
+		struct jit_cpu *cpu, uint64_t addr, uint64_t len, unsigned access, uint32_t memop);
 	/* Code at pc (the fetch's own translation). BP_H_RAISED: fault recorded. */
 	int (*fetch)(struct jit_cpu *cpu, uint64_t pc, uint64_t key, struct jit_code *out);
 	/* Enter the recorded exception: head.pc is the faulting instruction's. May change pc and key. */
 	void (*deliver)(struct jit_cpu *cpu);
-	void (*raise)(struct jit_cpu *cpu, uint32_t cause, uint64_t value);	/* record one */
+	void (*raise)(struct jit_cpu *cpu, uint32_t cause, uint64_t value); /* record one */
 	int64_t (*time)(struct jit_cpu *cpu);
 	/* RAM page [offset, +len) now holds translated code: stores there must come the slow way. */
 	void (*code_added)(void *ram, uint64_t offset, uint32_t len);
@@ -67,25 +67,25 @@ struct jit_host {
 };
 
 struct jit_cpu {
-	struct bp_cpu_head *head;	/* the instance */
+	struct bp_cpu_head *head; /* the instance */
 	const struct bp_cpu *type;
-	uint32_t field_strides[3];	/* of the plugin's cpu_reg, helper tables; reserved */
+	uint32_t field_strides[3]; /* of the plugin's cpu_reg, helper tables; reserved */
 	const void *config;
 	const struct jit_host *host;
 	const struct bp_helper *helpers;
-	struct tlb_entry *tlb[TLB_REGIMES];	/* TLB_SIZE entries each; never NULL once running */
-	uint64_t page_mask;		/* ~(page size - 1) */
+	struct tlb_entry *tlb[TLB_REGIMES]; /* TLB_SIZE entries each; never NULL once running */
+	uint64_t page_mask; /* ~(page size - 1) */
 	uint32_t page_bits;
-	_Atomic(uint32_t) kick;		/* leave at the next safepoint */
-	uint64_t space_epoch;		/* differs after each change of address space or mapping: part of what
+	_Atomic(uint32_t) kick; /* leave at the next safepoint */
+	uint64_t space_epoch; /* differs after each change of address space or mapping: part of what
 					 * a jump cache entry must match */
-	_Atomic(uint64_t) code_epoch;	/* grows when code of any CPU is invalidated */
-	struct jit_jump *jumps;		/* 1 << JIT_JUMP_CACHE_BITS */
-	uint32_t block_insns;		/* at most so many instructions a block (1: cut at each) */
-	bool check_ir;			/* verify, and translate at two addresses */
-	bool leave_after;		/* set by the slow path: leave after this instruction */
-	bool have_breakpoints;		/* one instruction a block, ask host->breakpoint */
-	void *engine;			/* the engine's own */
+	_Atomic(uint64_t) code_epoch; /* grows when code of any CPU is invalidated */
+	struct jit_jump *jumps; /* 1 << JIT_JUMP_CACHE_BITS */
+	uint32_t block_insns; /* at most so many instructions a block (1: cut at each) */
+	bool check_ir; /* verify, and translate at two addresses */
+	bool leave_after; /* set by the slow path: leave after this instruction */
+	bool have_breakpoints; /* one instruction a block, ask host->breakpoint */
+	void *engine; /* the engine's own */
 };
 
 /* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but

@@ -3,27 +3,25 @@
  *
  * An access of `size` bytes at `addr` is served by entry e = tlb[index(addr)] when
  *     (addr & (page_mask | (size - 1))) == e->tag[access]
- * and is then at host address addr + e->addend. A tag whose low bits are not all zero never matches,
- * so entries that need the slow path (devices, pages with translated code, watchpoints, unaligned
- * accesses, nothing there) differ from the rest only in their tags. */
+ * and is then at host address addr + e->addend. Accesses have at most 64 bytes, so bits 6 and up of
+ * the offset in the page are always clear on the left: a tag with one of them set never matches, and
+ * entries that need the slow path (devices, pages with translated code, watchpoints, nothing there)
+ * differ from the rest only in their tags. */
 #ifndef JIT_TLB_H
 #define JIT_TLB_H
 #include <stdint.h>
 
-enum {
-	TLB_BITS = 10,
-	TLB_SIZE = 1 << TLB_BITS,
-	TLB_REGIMES = 32
-};
+enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, TLB_REGIMES = 32 };
 
-#define TLB_NONE UINT64_MAX	/* a tag that nothing matches */
-#define TLB_SLOW UINT64_C(1)	/* set in a tag: valid, but go the slow way */
+#define TLB_NONE UINT64_MAX /* a tag that nothing matches */
+#define TLB_SLOW UINT64_C(0x40) /* set in a tag: valid, but go the slow way */
 
 struct tlb_entry {
-	uint64_t tag[3];	/* by enum bp_ir_access: page address, perhaps with TLB_SLOW, or TLB_NONE */
-	uintptr_t addend;	/* RAM: host address minus guest address; else 0 */
-	uint64_t phys;		/* page's physical address */
-	void *target;		/* what is there: the cpu room's */
+	uint64_t
+		tag[3]; /* by enum bp_ir_access: page address, perhaps with TLB_SLOW, or TLB_NONE */
+	uintptr_t addend; /* RAM: host address minus guest address; else 0 */
+	uint64_t phys; /* page's physical address */
+	void *target; /* what is there: the cpu room's */
 };
 
 static inline unsigned tlb_index(uint64_t addr, unsigned page_bits)

@@ -34,7 +34,7 @@ struct machine {
 	bool running;
 };
 
-/* A reference taken apart: "plic:10", "cpu.*:{meip,seip}", "virtio.0". */
+/* A reference taken apart: "intc:10", "cpu.*:{a,b}", "slot.0". */
 struct target {
 	struct instance *instance;
 	char *pin; /* NULL: an object was named, no pin; "" its first input */

@@ -19,13 +19,13 @@
 #include <stdint.h>
 
 /* Handles that belong to the host. */
-typedef struct bp_error bp_error;   /* collects what went wrong; printed with file:line:column */
-typedef struct bp_line bp_line;	    /* one output wire: interrupt, GPIO, reset */
-typedef struct bp_timer bp_timer;   /* one shot on a clock */
-typedef struct bp_watch bp_watch;   /* a watched file descriptor */
-typedef struct bp_space bp_space;   /* an address space */
-typedef struct bp_dma bp_dma;	    /* a space as seen by one bus master, IOMMU included */
-typedef struct bp_chr bp_chr;	    /* a byte stream between a device and a back end */
+typedef struct bp_error bp_error; /* collects what went wrong; printed with file:line:column */
+typedef struct bp_line bp_line; /* one output wire: interrupt, GPIO, reset */
+typedef struct bp_timer bp_timer; /* one shot on a clock */
+typedef struct bp_watch bp_watch; /* a watched file descriptor */
+typedef struct bp_space bp_space; /* an address space */
+typedef struct bp_dma bp_dma; /* a space as seen by one bus master, IOMMU included */
+typedef struct bp_chr bp_chr; /* a byte stream between a device and a back end */
 
 #define BP_ABI_MAJOR 1
 #define BP_ABI_MINOR 0

@@ -7,35 +7,35 @@
 extern "C" {
 #endif
 
-enum bp_status {	/* how an access ended */
+enum bp_status { /* how an access ended */
 	BP_OK = 0,
-	BP_BUS_ERROR,	/* nobody there, or the device refused */
-	BP_BAD_SIZE,	/* the region does not take this size or alignment */
-	BP_IOMMU_FAULT,	/* an IOMMU said no */
-	BP_BUSY		/* the instance is already inside an access of this very thread */
+	BP_BUS_ERROR, /* nobody there, or the device refused */
+	BP_BAD_SIZE, /* the region does not take this size or alignment */
+	BP_IOMMU_FAULT, /* an IOMMU said no */
+	BP_BUSY /* the instance is already inside an access of this very thread */
 };
 
 enum bp_access_flags {
-	BP_ACCESS_DEBUG = 1,		/* a debugger or tracer looks: no side effects */
+	BP_ACCESS_DEBUG = 1, /* a debugger or tracer looks: no side effects */
 	BP_ACCESS_PRIVILEGED = 2,
 	BP_ACCESS_FETCH = 4,
-	BP_ACCESS_LOADER = 8		/* a board loads images: writes reach ROM as well */
+	BP_ACCESS_LOADER = 8 /* a board loads images: writes reach ROM as well */
 };
 
-struct bp_access {	/* attributes that travel with an access */
+struct bp_access { /* attributes that travel with an access */
 	uint32_t size;
-	uint32_t flags;		/* enum bp_access_flags */
-	uint32_t requester;	/* bus master: requester id; CPU: its index */
-	uint32_t pasid;		/* process address space id, ~0: none */
-	uint16_t security;	/* security space, 0: the board's only one */
+	uint32_t flags; /* enum bp_access_flags */
+	uint32_t requester; /* bus master: requester id; CPU: its index */
+	uint32_t pasid; /* process address space id, ~0: none */
+	uint16_t security; /* security space, 0: the board's only one */
 	uint16_t is_cpu, reserved[2];
 };
 
 /* An object that offers "bp.iommu/1" can stand where a space is asked for (`dma = "iommu0"`). */
 struct bp_iommu_result {
 	uint32_t size, flags;
-	uint64_t addr;		/* in the space behind the IOMMU */
-	uint64_t length;	/* bytes from addr on that translate alike, at least 1 */
+	uint64_t addr; /* in the space behind the IOMMU */
+	uint64_t length; /* bytes from addr on that translate alike, at least 1 */
 };
 struct bp_iommu {
 	uint32_t size, reserved;
@@ -52,11 +52,10 @@ struct bp_iommu {
 struct bp_link;
 struct bp_bus {
 	uint32_t size;
-	uint32_t slots;			/* how many children it takes at most */
-	const char *child_interface;	/* e.g. "bp.virtio-device/1" */
+	uint32_t slots; /* how many children it takes at most */
+	const char *child_interface; /* e.g. "bp.virtio-device/1" */
 	/* slot is what the machine file says, or NULL. 0, or -1 after host->fail. [main] */
-	int (*attach)(void *self, const struct bp_link *child, const char *slot,
-		bp_error *err);
+	int (*attach)(void *self, const struct bp_link *child, const char *slot, bp_error *err);
 };
 
 #ifdef __cplusplus

@@ -15,25 +15,25 @@ extern "C" {
 #endif
 
 enum bp_chr_event {
-	BP_CHR_BREAK = 1,	/* a break was received */
-	BP_CHR_OPENED,		/* somebody is at the other end */
+	BP_CHR_BREAK = 1, /* a break was received */
+	BP_CHR_OPENED, /* somebody is at the other end */
 	BP_CHR_CLOSED,
-	BP_CHR_WRITABLE		/* a chr_write that took less than asked may be tried again */
+	BP_CHR_WRITABLE /* a chr_write that took less than asked may be tried again */
 };
 
 struct bp_chr_front {
 	uint32_t size, reserved;
-	size_t (*can_receive)(void *self);			/* room in bytes. [owner] */
-	void (*receive)(void *self, const uint8_t *buf, size_t len);	/* len <= room. [owner] */
-	void (*event)(void *self, int event);			/* optional. [owner] */
+	size_t (*can_receive)(void *self); /* room in bytes. [owner] */
+	void (*receive)(void *self, const uint8_t *buf, size_t len); /* len <= room. [owner] */
+	void (*event)(void *self, int event); /* optional. [owner] */
 };
 
 struct bp_chr_back {
 	uint32_t size, reserved;
 	/* Takes up to len bytes, returns how many; less than len: an event BP_CHR_WRITABLE follows. [any] */
 	size_t (*write)(void *self, const void *buf, size_t len);
-	void (*ready)(void *self);		/* the front has room again. [any] */
-	void (*send_break)(void *self, int on);	/* optional. [any] */
+	void (*ready)(void *self); /* the front has room again. [any] */
+	void (*send_break)(void *self, int on); /* optional. [any] */
 };
 
 #ifdef __cplusplus

@@ -9,8 +9,8 @@ extern "C" {
 
 struct bp_counter {
 	uint32_t size, reserved;
-	uint64_t (*read)(void *self);		/* its value now. [any] */
-	uint64_t (*frequency)(void *self);	/* ticks per second. [any] */
+	uint64_t (*read)(void *self); /* its value now. [any] */
+	uint64_t (*frequency)(void *self); /* ticks per second. [any] */
 	/* The virtual-clock time (ns) at which the counter reaches value: now or earlier if it already
 	 * has, INT64_MAX if never within the clock's range. [any] */
 	int64_t (*when)(void *self, uint64_t value);

@@ -8,18 +8,18 @@
 extern "C" {
 #endif
 
-enum bp_exit {		/* why run() came back */
-	BP_EXIT_BUDGET = 1,	/* the instruction budget is used up */
-	BP_EXIT_PENDING,	/* head.pending is set or kick() was called */
-	BP_EXIT_HALT,		/* the CPU waits */
-	BP_EXIT_BREAKPOINT,	/* at head.pc, before its instruction */
-	BP_EXIT_WATCHPOINT,	/* after the instruction that touched it */
-	BP_EXIT_ERROR		/* the frontend or the engine failed; the text is in the log */
+enum bp_exit { /* why run() came back */
+	BP_EXIT_BUDGET = 1, /* the instruction budget is used up */
+	BP_EXIT_PENDING, /* head.pending is set or kick() was called */
+	BP_EXIT_HALT, /* the CPU waits */
+	BP_EXIT_BREAKPOINT, /* at head.pc, before its instruction */
+	BP_EXIT_WATCHPOINT, /* after the instruction that touched it */
+	BP_EXIT_ERROR /* the frontend or the engine failed; the text is in the log */
 };
 
 struct bp_engine {
 	uint32_t size, reserved;
-	const char *name;	/* "interp", "jit", "kvm" */
+	const char *name; /* "interp", "jit", "kvm" */
 	/* Attach to a CPU: returns the engine's own state for it, or NULL after host->fail. [main] */
 	void *(*attach)(void *cpu, const struct bp_cpu *type, bp_error *err);
 	void (*detach)(void *engine_cpu);

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-struct bp_fdt_writer {	/* handed to describe(); `node` is the writer's own handle */
+struct bp_fdt_writer { /* handed to describe(); `node` is the writer's own handle */
 	uint32_t size, reserved;
 	void (*u32s)(void *node, const char *name, const uint32_t *cells, unsigned count);
 	void (*u64)(void *node, const char *name, uint64_t value);
@@ -29,9 +29,9 @@ struct bp_fdt_writer {	/* handed to describe(); `node` is the writer's own handl
 
 struct bp_fdt_node {
 	uint32_t size;
-	uint32_t interrupt_cells;	/* > 0: an interrupt controller with that many cells */
-	const char *name;		/* generic name: "serial", "rtc"; NULL: no node of its own */
-	const char *const *compatible;	/* NULL ended */
+	uint32_t interrupt_cells; /* > 0: an interrupt controller with that many cells */
+	const char *name; /* generic name: "serial", "rtc"; NULL: no node of its own */
+	const char *const *compatible; /* NULL ended */
 	/* Optional further properties. [main] */
 	void (*describe)(void *self, const struct bp_fdt_writer *w, void *node);
 	/* Interrupt controllers: the cells that name input n of pin; returns how many. [main] */
@@ -39,9 +39,9 @@ struct bp_fdt_node {
 	uint32_t flags, reserved;
 };
 enum bp_fdt_flags {
-	BP_FDT_INTERRUPTS_EXTENDED = 1,	/* wires are written as interrupts-extended */
-	BP_FDT_ROOT = 2,		/* the node stands at the root, not under the bus node */
-	BP_FDT_BANKS = 4		/* all instances of one table in the machine file (count = 2) are
+	BP_FDT_INTERRUPTS_EXTENDED = 1, /* wires are written as interrupts-extended */
+	BP_FDT_ROOT = 2, /* the node stands at the root, not under the bus node */
+	BP_FDT_BANKS = 4 /* all instances of one table in the machine file (count = 2) are
 					 * banks of one node: one entry of `reg` each */
 };
 

@@ -8,19 +8,19 @@
 extern "C" {
 #endif
 
-struct bp_placement {	/* one window as the machine file placed it */
+struct bp_placement { /* one window as the machine file placed it */
 	uint32_t size, reserved;
-	const char *region;		/* "regs" */
+	const char *region; /* "regs" */
 	uint64_t base, length;
 	const bp_space *space;
 	const char *space_name;
 };
 
-struct bp_wire {	/* one connection of an output pin */
+struct bp_wire { /* one connection of an output pin */
 	uint32_t size;
 	uint32_t index, target_index, reserved;
 	const char *pin, *target_pin;
-	void *target;			/* the instance whose input it drives */
+	void *target; /* the instance whose input it drives */
 };
 
 struct bp_machine {
@@ -29,9 +29,9 @@ struct bp_machine {
 	void *(*object)(const void *self, unsigned n);
 	/* An instance by name, or NULL. "cpu" with count > 1 stands for the first. [main] */
 	void *(*find)(const void *self, const char *name);
-	const char *(*name)(const void *object);	/* "cpu.0" */
-	const char *(*type)(const void *object);	/* "ns16550a" */
-	int (*kind)(const void *object);		/* enum bp_kind */
+	const char *(*name)(const void *object); /* "cpu.0" */
+	const char *(*type)(const void *object); /* "ns16550a" */
+	int (*kind)(const void *object); /* enum bp_kind */
 	const void *(*interface_of)(void *object, const char *id);
 	/* The n-th window or wire of an object; 0, or -1 after the last. [main] */
 	int (*placement)(const void *object, unsigned n, struct bp_placement *out);

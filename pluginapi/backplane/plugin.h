@@ -15,32 +15,32 @@ extern "C" {
 
 enum bp_vtype {
 	BP_END = 0,
-	BP_BOOL,	/* uint8_t, 0 or 1 */
+	BP_BOOL, /* uint8_t, 0 or 1 */
 	BP_U8,
 	BP_U16,
 	BP_U32,
 	BP_U64,
 	BP_S32,
 	BP_S64,
-	BP_STR,		/* const char *, owned by the host, NULL when not given */
-	BP_SIZE,	/* uint64_t; written as an integer or "128M", "1.5G", "60K" */
-	BP_ENUM,	/* uint32_t, an index into .names */
-	BP_LINK,	/* a pointer, NULL when not given; .names[0] is the interface asked for:
+	BP_STR, /* const char *, owned by the host, NULL when not given */
+	BP_SIZE, /* uint64_t; written as an integer or "128M", "1.5G", "60K" */
+	BP_ENUM, /* uint32_t, an index into .names */
+	BP_LINK, /* a pointer, NULL when not given; .names[0] is the interface asked for:
 			 *   "bp.space/1"  bp_space *     "bp.dma/1"  bp_dma *
 			 *   "bp.chr/1"    bp_chr *       any other   const struct bp_link *  */
-	BP_LINKS,	/* struct bp_links; written as a list or with "*" and ranges */
-	BP_BYTES,	/* uint8_t[count] */
-	BP_STRUCT,	/* state only: a nested struct (array of .count), its table in .sub */
-	BP_TIMER,	/* state only: bp_timer *, its due time is saved */
-	BP_LINE,	/* state only: bp_line *, its level is saved */
-	BP_U128		/* two uint64_t, low half first */
+	BP_LINKS, /* struct bp_links; written as a list or with "*" and ranges */
+	BP_BYTES, /* uint8_t[count] */
+	BP_STRUCT, /* state only: a nested struct (array of .count), its table in .sub */
+	BP_TIMER, /* state only: bp_timer *, its due time is saved */
+	BP_LINE, /* state only: bp_line *, its level is saved */
+	BP_U128 /* two uint64_t, low half first */
 };
 
-struct bp_link {	/* another object's interface; owned by the host */
+struct bp_link { /* another object's interface; owned by the host */
 	uint32_t size, reserved;
-	void *self;		/* the first argument of the functions in ops */
-	const void *ops;	/* what the object's interface() returned */
-	const char *name;	/* the object's name, for messages */
+	void *self; /* the first argument of the functions in ops */
+	const void *ops; /* what the object's interface() returned */
+	const char *name; /* the object's name, for messages */
 };
 
 struct bp_links {
@@ -49,53 +49,54 @@ struct bp_links {
 };
 
 enum bp_field_flags {
-	BP_F_REQUIRED = 1,	/* the machine file must give it */
-	BP_F_RUNTIME = 2,	/* may be set while the machine runs; changed() is called */
-	BP_F_RANGE = 4		/* numbers must lie in min..max */
+	BP_F_REQUIRED = 1, /* the machine file must give it */
+	BP_F_RUNTIME = 2, /* may be set while the machine runs; changed() is called */
+	BP_F_RANGE = 4 /* numbers must lie in min..max */
 };
 
-struct bp_field {	/* an element of a table that ends with a NULL name */
-	const char *name;	/* lower case, words joined by '-' (properties) or '_' (state) */
-	const char *help;	/* properties: one line, with the unit */
-	uint32_t offset;	/* of the value in the instance */
-	uint16_t type, flags;	/* enum bp_vtype, enum bp_field_flags */
-	uint32_t count;		/* array length; 0 means 1 */
-	uint32_t count_offset;	/* state: offset of a uint32_t that says how many are in use; 0: all */
-	uint64_t def;		/* default of numbers; BP_STR: see def_str */
-	uint64_t min, max;	/* with BP_F_RANGE; both inclusive */
+struct bp_field { /* an element of a table that ends with a NULL name */
+	const char *name; /* lower case, words joined by '-' (properties) or '_' (state) */
+	const char *help; /* properties: one line, with the unit */
+	uint32_t offset; /* of the value in the instance */
+	uint16_t type, flags; /* enum bp_vtype, enum bp_field_flags */
+	uint32_t count; /* array length; 0 means 1 */
+	uint32_t
+		count_offset; /* state: offset of a uint32_t that says how many are in use; 0: all */
+	uint64_t def; /* default of numbers; BP_STR: see def_str */
+	uint64_t min, max; /* with BP_F_RANGE; both inclusive */
 	const char *def_str;
-	const char *const *names;	/* BP_ENUM: the words, NULL ended; BP_LINK(S): the interface */
-	const struct bp_field *sub;	/* BP_STRUCT: the table of one element */
-	uint32_t sub_size, since;	/* BP_STRUCT: its size; state version that added the field */
+	const char *const *names; /* BP_ENUM: the words, NULL ended; BP_LINK(S): the interface */
+	const struct bp_field *sub; /* BP_STRUCT: the table of one element */
+	uint32_t sub_size, since; /* BP_STRUCT: its size; state version that added the field */
 };
-#define BP_FIELD(S, m, t) .name = #m, .offset = (uint32_t)offsetof(S, m), .type = (t)
+#define BP_FIELD(S, m, t)   .name = #m, .offset = (uint32_t)offsetof(S, m), .type = (t)
 #define BP_PROP(S, m, t, n) .name = (n), .offset = (uint32_t)offsetof(S, m), .type = (t)
 
 /* ---- clocks ---- */
 
 enum bp_clock {
-	BP_CLOCK_VIRTUAL = 0,	/* guest time: stands still while the machine is paused */
-	BP_CLOCK_HOST,		/* monotonic host time */
-	BP_CLOCK_REALTIME	/* wall clock, ns since 1970-01-01 UTC */
+	BP_CLOCK_VIRTUAL = 0, /* guest time: stands still while the machine is paused */
+	BP_CLOCK_HOST, /* monotonic host time */
+	BP_CLOCK_REALTIME /* wall clock, ns since 1970-01-01 UTC */
 };
 
 enum bp_log_level { BP_LOG_ERROR, BP_LOG_WARN, BP_LOG_GUEST, BP_LOG_INFO, BP_LOG_DEBUG };
 
-enum bp_request {	/* what an object may ask of the machine; done soon, not at once */
-	BP_REQ_POWEROFF = 1,	/* exit status: code */
-	BP_REQ_RESET,		/* all objects; code is ignored */
+enum bp_request { /* what an object may ask of the machine; done soon, not at once */
+	BP_REQ_POWEROFF = 1, /* exit status: code */
+	BP_REQ_RESET, /* all objects; code is ignored */
 	BP_REQ_PAUSE,
 	BP_REQ_RESUME,
-	BP_REQ_QUIT		/* the user leaves: exit status code */
+	BP_REQ_QUIT /* the user leaves: exit status code */
 };
 
-struct bp_access;	/* bus.h */
-struct bp_chr_front;	/* chr.h */
+struct bp_access; /* bus.h */
+struct bp_chr_front; /* chr.h */
 
 /* ---- what the core offers to every object; `self` is always the caller's instance ---- */
 struct bp_host {
 	uint32_t size, abi_minor;
-	const char *name, *version;	/* "backplane" and its version, for people */
+	const char *name, *version; /* "backplane" and its version, for people */
 
 	/* Report one sentence and return -1: `return host->fail(err, "...")`. The host adds the
 	 * object's name and its place in the machine file. [any] */
@@ -123,8 +124,8 @@ struct bp_host {
 	int64_t (*now)(const void *self, int clock);
 	/* A timer that calls fire(self, arg) inside self's domain; not armed. Freed with the object.
 	 * [main] in create */
-	bp_timer *(*timer_new)(void *self, int clock, void (*fire)(void *self, uint64_t arg),
-		uint64_t arg);
+	bp_timer *(*timer_new)(
+		void *self, int clock, void (*fire)(void *self, uint64_t arg), uint64_t arg);
 	/* Arm for the given time of the timer's clock (in the past: fires soon), or disarm. [owner] */
 	void (*timer_at)(bp_timer *timer, int64_t ns);
 	void (*timer_cancel)(bp_timer *timer);
@@ -170,48 +171,48 @@ struct bp_host {
 
 /* ---- objects ---- */
 
-enum bp_threads {	/* who may be inside an instance at once */
-	BP_SERIAL_MACHINE = 0,	/* the machine lock */
-	BP_SERIAL_DEVICE,	/* one lock for each instance */
-	BP_PARALLEL		/* anyone: the type synchronises for itself */
+enum bp_threads { /* who may be inside an instance at once */
+	BP_SERIAL_MACHINE = 0, /* the machine lock */
+	BP_SERIAL_DEVICE, /* one lock for each instance */
+	BP_PARALLEL /* anyone: the type synchronises for itself */
 };
 
 enum bp_reset_step {
-	BP_RESET_ENTER = 0,	/* own state only: no wire, no access */
-	BP_RESET_HOLD,		/* still in reset: may look at others */
-	BP_RESET_LEAVE		/* drive outputs, load images */
+	BP_RESET_ENTER = 0, /* own state only: no wire, no access */
+	BP_RESET_HOLD, /* still in reset: may look at others */
+	BP_RESET_LEAVE /* drive outputs, load images */
 };
 
-struct bp_region;	/* device.h */
+struct bp_region; /* device.h */
 struct bp_pin;
 
-struct bp_object {	/* what every kind of type has; the host allocates instances zeroed */
+struct bp_object { /* what every kind of type has; the host allocates instances zeroed */
 	uint32_t size, instance_size;
-	uint32_t threads;		/* enum bp_threads */
+	uint32_t threads; /* enum bp_threads */
 	uint32_t state_version, state_oldest, reserved;
-	const struct bp_field *props, *state;	/* NULL: none */
-	const struct bp_region *regions;	/* windows that can be mapped (device.h) */
-	const struct bp_pin *out, *in;		/* wires (device.h) */
+	const struct bp_field *props, *state; /* NULL: none */
+	const struct bp_region *regions; /* windows that can be mapped (device.h) */
+	const struct bp_pin *out, *in; /* wires (device.h) */
 	/* Properties, links and output pins are set. create: 0, or -1 after host->fail. [main] */
 	int (*create)(void *self, const struct bp_host *host, bp_error *err);
 	/* After every object is created and wired: last checks that need others. [main] */
 	int (*realise)(void *self, bp_error *err);
-	void (*reset)(void *self, int step);	/* enum bp_reset_step; may not fail. [main] */
-	void (*destroy)(void *self);	/* create's inverse, also after a failed create. [main] */
+	void (*reset)(void *self, int step); /* enum bp_reset_step; may not fail. [main] */
+	void (*destroy)(void *self); /* create's inverse, also after a failed create. [main] */
 	/* State that no table can describe; from_version as saved. [main] */
 	int (*loaded)(void *self, uint32_t from_version, bp_error *err);
 	/* An interface by name, e.g. "bp.chr-back/1": constant for the object's life, or NULL. [any] */
 	const void *(*interface)(void *self, const char *id);
-	void (*changed)(void *self, const char *prop);	/* a BP_F_RUNTIME property. [main] */
+	void (*changed)(void *self, const char *prop); /* a BP_F_RUNTIME property. [main] */
 };
 
 enum bp_kind {
 	BP_KIND_DEVICE = 1,
-	BP_KIND_CPU,	/* ext: const struct bp_cpu * (cpu.h) */
+	BP_KIND_CPU, /* ext: const struct bp_cpu * (cpu.h) */
 	BP_KIND_BOARD,
-	BP_KIND_CHR,	/* byte stream back end */
-	BP_KIND_TOOL,	/* ext: const struct bp_tracer * (trace.h) */
-	BP_KIND_SERVICE,	/* an interface for others: disassembler, compression */
+	BP_KIND_CHR, /* byte stream back end */
+	BP_KIND_TOOL, /* ext: const struct bp_tracer * (trace.h) */
+	BP_KIND_SERVICE, /* an interface for others: disassembler, compression */
 	BP_KIND_ISA_EXTENSION,
 	BP_KIND_BUS,
 	BP_KIND_FORMAT,
@@ -219,16 +220,16 @@ enum bp_kind {
 	BP_KIND_UI
 };
 
-struct bp_type {	/* an element of a table that ends with a NULL id */
-	const char *id;		/* "ns16550a", "com.acme.npu": as in the manifest */
-	const char *summary;	/* one line */
+struct bp_type { /* an element of a table that ends with a NULL id */
+	const char *id; /* "ns16550a", "com.acme.npu": as in the manifest */
+	const char *summary; /* one line */
 	uint32_t kind, reserved;
 	const struct bp_object *object;
-	const void *ext;	/* what the kind needs beside, or NULL */
+	const void *ext; /* what the kind needs beside, or NULL */
 };
 
 struct bp_plugin {
-	uint32_t size, abi_minor;	/* of the headers it was built with */
+	uint32_t size, abi_minor; /* of the headers it was built with */
 	/* Tables are arrays, so the size of their elements is part of the contract: the host walks
 	 * each with the plugin's stride. BP_PLUGIN_HEAD fills these in. */
 	uint32_t type_size, field_size, region_size, reg_size, pin_size, cpu_reg_size, helper_size,
@@ -255,6 +256,6 @@ struct bp_plugin {
 #ifdef __cplusplus
 }
 #endif
-#include <backplane/device.h>
 #include <backplane/cpu.h>
+#include <backplane/device.h>
 #endif

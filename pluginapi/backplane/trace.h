@@ -12,12 +12,12 @@ extern "C" {
 #endif
 
 enum bp_trace_event {
-	BP_TRACE_BLOCK = 1,	/* a block was translated */
-	BP_TRACE_EXEC = 2,	/* an instruction is about to run */
-	BP_TRACE_MEMORY = 4,	/* a guest load or store was done */
-	BP_TRACE_REGISTER = 8,	/* a device's declared register was read or written */
-	BP_TRACE_EXCEPTION = 16,	/* an exception or interrupt is entered */
-	BP_TRACE_LINE = 32	/* a wire changed its level */
+	BP_TRACE_BLOCK = 1, /* a block was translated */
+	BP_TRACE_EXEC = 2, /* an instruction is about to run */
+	BP_TRACE_MEMORY = 4, /* a guest load or store was done */
+	BP_TRACE_REGISTER = 8, /* a device's declared register was read or written */
+	BP_TRACE_EXCEPTION = 16, /* an exception or interrupt is entered */
+	BP_TRACE_LINE = 32 /* a wire changed its level */
 };
 
 struct bp_trace_block {
@@ -28,28 +28,28 @@ struct bp_trace_block {
 struct bp_trace_exec {
 	uint32_t size, cpu;
 	uint64_t pc;
-	const uint8_t *bytes;	/* of the instruction */
+	const uint8_t *bytes; /* of the instruction */
 	uint32_t length, reserved;
-	uint64_t icount;	/* instructions this CPU executed before */
-	const char *isa;	/* for a disassembler */
+	uint64_t icount; /* instructions this CPU executed before */
+	const char *isa; /* for a disassembler */
 };
 struct bp_trace_memory {
 	uint32_t size, cpu;
 	uint64_t pc, addr;
-	uint32_t bytes, write;	/* write: 0 read, 1 write, 2 read and write */
-	uint64_t value[2];	/* low bits first; what was loaded or stored */
+	uint32_t bytes, write; /* write: 0 read, 1 write, 2 read and write */
+	uint64_t value[2]; /* low bits first; what was loaded or stored */
 };
 struct bp_trace_register {
 	uint32_t size, write;
-	const char *object, *region, *reg;	/* "uart0", "regs", "LCR" */
+	const char *object, *region, *reg; /* "uart0", "regs", "LCR" */
 	uint32_t index, bytes;
 	uint64_t value;
 };
 struct bp_trace_exception {
 	uint32_t size, cpu;
-	uint64_t pc;		/* where it happened */
-	uint64_t target;	/* where the CPU goes on */
-	uint32_t cause, interrupt;	/* cause as the frontend numbers it; ~0 for interrupts */
+	uint64_t pc; /* where it happened */
+	uint64_t target; /* where the CPU goes on */
+	uint32_t cause, interrupt; /* cause as the frontend numbers it; ~0 for interrupts */
 	uint64_t value;
 };
 struct bp_trace_line {
@@ -60,7 +60,7 @@ struct bp_trace_line {
 
 struct bp_tracer {
 	uint32_t size;
-	uint32_t events;	/* enum bp_trace_event */
+	uint32_t events; /* enum bp_trace_event */
 	/* [any: the thread the event happens on; must not block on the guest] */
 	void (*block)(void *self, const struct bp_trace_block *e);
 	void (*exec)(void *self, const struct bp_trace_exec *e);

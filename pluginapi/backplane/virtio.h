@@ -11,19 +11,19 @@
 extern "C" {
 #endif
 
-struct bp_virtio_buffer {	/* one piece of guest memory of a request */
-	void *data;		/* mapped RAM */
+struct bp_virtio_buffer { /* one piece of guest memory of a request */
+	void *data; /* mapped RAM */
 	uint32_t len;
-	uint32_t writable;	/* the device writes it */
+	uint32_t writable; /* the device writes it */
 };
 
 #define BP_VIRTIO_MAX_BUFFERS 128
 
-struct bp_virtio_request {	/* one descriptor chain taken from a ring */
+struct bp_virtio_request { /* one descriptor chain taken from a ring */
 	uint32_t size;
-	uint32_t head;		/* the transport's: which chain it is */
-	uint32_t count;		/* buffers, device-readable ones first */
-	uint32_t readable;	/* how many of them the device reads */
+	uint32_t head; /* the transport's: which chain it is */
+	uint32_t count; /* buffers, device-readable ones first */
+	uint32_t readable; /* how many of them the device reads */
 	struct bp_virtio_buffer buffer[BP_VIRTIO_MAX_BUFFERS];
 };
 
@@ -34,7 +34,8 @@ struct bp_virtio_transport {
 	 * has set DEVICE_NEEDS_RESET). [owner] */
 	int (*pop)(void *transport, unsigned queue, struct bp_virtio_request *req);
 	/* Gives a chain back with the number of bytes written into it. [owner] */
-	void (*push)(void *transport, unsigned queue, struct bp_virtio_request *req, uint32_t written);
+	void (*push)(
+		void *transport, unsigned queue, struct bp_virtio_request *req, uint32_t written);
 	/* Tells the driver about used buffers (subject to its suppression), or a changed
 	 * configuration. [owner] */
 	void (*notify)(void *transport, unsigned queue);
@@ -49,10 +50,10 @@ struct bp_virtio_transport {
 
 struct bp_virtio_device {
 	uint32_t size;
-	uint32_t device_id;	/* section 5: 1 net, 2 block, 3 console, 4 entropy */
-	uint32_t queues;	/* how many, 1..64 */
-	uint32_t queue_size;	/* largest size offered, a power of two up to 1024 */
-	uint32_t config_size, reserved;	/* bytes of device configuration space */
+	uint32_t device_id; /* section 5: 1 net, 2 block, 3 console, 4 entropy */
+	uint32_t queues; /* how many, 1..64 */
+	uint32_t queue_size; /* largest size offered, a power of two up to 1024 */
+	uint32_t config_size, reserved; /* bytes of device configuration space */
 	/* The device's own feature bits (0..23 and 50..127 of section 2.2 in the low 64). [main] */
 	uint64_t (*offered)(void *self);
 	/* Its bus is there: keep both pointers. 0, or -1 after host->fail. [main] */

@@ -551,12 +551,14 @@ static const struct csr csrs[] = {
 	{ 0xc00, 0, 0, NONE, 0, read_counter, NULL, counter_allowed },
 	{ 0xc01, 0, 0, NONE, 0, read_time, NULL, counter_allowed },
 	{ 0xc02, 0, 0, NONE, 0, read_counter, NULL, counter_allowed },
+	{ 0xc03, 29, 0, NONE, 0, read_zero, NULL, counter_allowed }, /* hpmcounter3.. */
 	{ 0xc20, 0, VECTOR, AT(vl), 0, NULL, NULL, NULL },
 	{ 0xc21, 0, VECTOR, NONE, 0, read_vtype, NULL, NULL },
 	{ 0xc22, 0, VECTOR, NONE, 0, read_vlenb, NULL, NULL },
 	{ 0xc80, 0, XLEN32, NONE, 0, read_counter, NULL, counter_allowed },
 	{ 0xc81, 0, XLEN32, NONE, 0, read_time, NULL, counter_allowed },
 	{ 0xc82, 0, XLEN32, NONE, 0, read_counter, NULL, counter_allowed },
+	{ 0xc83, 29, XLEN32, NONE, 0, read_zero, NULL, counter_allowed },
 	{ 0xf11, 5, 0, NONE, 0, read_zero, NULL, NULL }, /* vendor, arch, imp, hart, config */
 };
 

@@ -71,11 +71,12 @@ static unsigned needed(unsigned access)
 static int finish(
 	struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsigned access, struct bp_walk *out)
 {
-	unsigned perms, log2;
-	rv_pmp_check(cpu, priv, out->phys, &perms, &log2);
+	unsigned perms, log2, entry;
+	rv_pmp_check(cpu, priv, out->phys, &perms, &log2, &entry);
 	if (!(perms & needed(access)))
 		return refuse(out, access_cause[access], addr);
 	out->flags &= perms | BP_WALK_GLOBAL | BP_WALK_DEVICE;
+	out->verdict = entry;
 	if (log2 < out->length_log2)
 		out->length_log2 = log2;
 	return 0;
@@ -125,8 +126,8 @@ enum step { STEP_DONE, STEP_AGAIN, STEP_PAGE_FAULT, STEP_ACCESS_FAULT };
 
 static enum step load_pte(struct rv_cpu *cpu, const struct mode *m, uint64_t at, uint64_t *pte)
 {
-	unsigned perms, log2;
-	rv_pmp_check(cpu, RV_S, at, &perms, &log2);
+	unsigned perms, log2, entry;
+	rv_pmp_check(cpu, RV_S, at, &perms, &log2, &entry);
 	if (!(perms & BP_WALK_READ) || cpu->core->phys_load(cpu, at, m->pte_bytes, pte) != BP_OK)
 		return STEP_ACCESS_FAULT;
 	return STEP_DONE;
@@ -136,7 +137,7 @@ static enum step load_pte(struct rv_cpu *cpu, const struct mode *m, uint64_t at,
 static enum step set_ad(struct rv_cpu *cpu, const struct mode *m, uint64_t at, uint64_t *pte,
 	uint64_t want, int debug)
 {
-	unsigned perms, log2;
+	unsigned perms, log2, entry;
 	uint64_t found = *pte;
 	if ((*pte & want) == want)
 		return STEP_DONE;
@@ -144,7 +145,7 @@ static enum step set_ad(struct rv_cpu *cpu, const struct mode *m, uint64_t at, u
 		return STEP_PAGE_FAULT;
 	if (debug)
 		return STEP_DONE;
-	rv_pmp_check(cpu, RV_S, at, &perms, &log2);
+	rv_pmp_check(cpu, RV_S, at, &perms, &log2, &entry);
 	if (!(perms & BP_WALK_WRITE) ||
 		cpu->core->phys_cas(cpu, at, m->pte_bytes, &found, *pte | want) != BP_OK)
 		return STEP_ACCESS_FAULT;

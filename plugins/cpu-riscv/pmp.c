@@ -53,7 +53,7 @@ static unsigned avoid(uint64_t addr, uint64_t base, uint64_t last, unsigned log2
 }
 
 void rv_pmp_check(const struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsigned *perms,
-	unsigned *length_log2)
+	unsigned *length_log2, unsigned *entry)
 {
 	unsigned log2 = 56;
 	for (unsigned n = 0; n < RV_PMP_COUNT; n++) {
@@ -65,6 +65,7 @@ void rv_pmp_check(const struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsign
 			log2 = avoid(addr, base, last, log2);
 			continue;
 		}
+		*entry = n + 1;
 		*length_log2 = shrink(addr, base, last, log2);
 		if (priv == RV_M && !(cfg & PMP_L))
 			*perms = BP_WALK_READ | BP_WALK_WRITE | BP_WALK_EXEC;
@@ -76,6 +77,7 @@ void rv_pmp_check(const struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsign
 	}
 	/* No entry matches: M may, S and U may not, since entries are implemented, in use or not
 	 * (priv 3.7.1.3). */
+	*entry = 0;
 	*length_log2 = log2;
 	*perms = priv == RV_M ? BP_WALK_READ | BP_WALK_WRITE | BP_WALK_EXEC : 0;
 }

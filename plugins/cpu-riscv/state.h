@@ -160,9 +160,10 @@ int rv_has_work(void *cpu);
 int rv_translate_address(
 	void *cpu, unsigned regime, uint64_t addr, unsigned access, int debug, struct bp_walk *out);
 /* pmp.c: what physical range around addr has one PMP verdict for an access at privilege priv; the
- * permissions (BP_WALK_*) go to *perms. */
+ * permissions (BP_WALK_*) go to *perms, the number of
+ * the entry that decides, from 1, to *entry. */
 void rv_pmp_check(const struct rv_cpu *cpu, unsigned priv, uint64_t addr, unsigned *perms,
-	unsigned *length_log2);
+	unsigned *length_log2, unsigned *entry);
 
 /* translate.c: members of struct bp_cpu */
 int rv_translate(const void *config, struct bp_insn *in, struct bp_ir_cursor *c);

@@ -95,8 +95,16 @@ static void enter(struct rv_cpu *cpu, uint64_t cause, uint64_t value, int interr
 	rv_update_irq(cpu);
 }
 
+/* What ends with an exception does not retire (priv 3.1.10); the core has counted it. */
+static void not_retired(struct rv_cpu *cpu)
+{
+	if (!(cpu->mcountinhibit & 4))
+		cpu->minstret_offset--;
+}
+
 void rv_exception(void *self, uint32_t cause, uint64_t value)
 {
+	not_retired(self);
 	enter(self, cause, value, 0);
 }
 
@@ -113,6 +121,7 @@ void rv_memory_fault(void *self, const struct bp_fault *fault)
 		[RV_LOAD_ACCESS] = RV_STORE_ACCESS, [RV_LOAD_PAGE] = RV_STORE_PAGE
 	};
 	uint32_t cause = access[fault->access];
+	not_retired(self);
 	if (fault->kind == BP_FAULT_ALIGN) {
 		cause = misaligned[fault->access];
 	} else if (fault->kind == BP_FAULT_WALK) {

@@ -3,9 +3,11 @@
  * command set 0001 as in the data sheets of Intel StrataFlash J3 and P30), one or more equal chips
  * side by side on the bus.
  *
- * Each chip sits on its own byte lanes and sees its own commands: a bus word carries one command
- * for each. Programming and erasing end within the write that starts them, and after the host's disk
- * has the data; so status is always "ready", and it is never a lie. */
+ * The chips work in lockstep: an access that is narrower than the bank is a command to all, and data
+ * for its own lanes. Firmware of the boards with this flash needs it: U-Boot finds two 16-bit chips
+ * on 32 bits to be one chip, and drives them by 16-bit accesses. Programming and erasing end within
+ * the write that starts them, and after the host's disk has the data; so status is always "ready",
+ * and it is never a lie. */
 #include <backplane/fdt.h>
 #include <backplane/plugin.h>
 #include <errno.h>
@@ -16,7 +18,6 @@
 #include <unistd.h>
 
 enum {
-	MAX_CHIPS = 4,
 	MAX_BLOCKS = 16384,
 	BUFFER_WORDS = 256, /* of the write buffer; their number minus one fits into a byte */
 	BUFFER_BYTES = 4 * BUFFER_WORDS,
@@ -25,7 +26,7 @@ enum {
 
 enum mode { ARRAY, ID, QUERY, STATUS, KEEP }; /* what reads return; KEEP: as before */
 
-enum expect { /* what the next write of a chip is */
+enum expect { /* what the next write is */
 	COMMAND,
 	PROGRAM_DATA,
 	BUFFER_COUNT,
@@ -66,34 +67,38 @@ static const struct command {
 };
 enum { CLEAR_STATUS = 0x50 };
 
-struct chip {
-	uint32_t mode, expect, status;
-	uint32_t block; /* of the command that was begun */
-	uint32_t start, words, left; /* buffered program: chip word, how many, how many to come */
-	uint8_t buffer[BUFFER_BYTES];
-	uint8_t locked[MAX_BLOCKS / 8], locked_down[MAX_BLOCKS / 8];
-};
-
 struct flash {
 	const struct bp_host *host;
 	uint64_t size, sector;
 	uint32_t bank_width, device_width;
 	uint32_t manufacturer, device_id;
 	const char *file;
-	uint8_t readonly, opened, complained;
+	uint8_t readonly, sync, opened, complained;
 
 	uint32_t chips, blocks;
-	uint32_t block_words; /* of one chip */
 	uint8_t *memory;
 	int fd; /* -1: no file */
 	uint64_t stored; /* bytes that the file holds */
 	uint8_t query[QUERY_BYTES];
-	struct chip chip[MAX_CHIPS];
+
+	/* state */
+	uint32_t mode, expect, status;
+	uint32_t block; /* of the command that was begun */
+	uint32_t writes, left; /* buffered program: how many were announced, how many are to come */
+	uint64_t start, end; /* the bytes that the first of them makes room for */
+	uint8_t buffer[BUFFER_BYTES];
+	uint8_t locked[MAX_BLOCKS / 8], locked_down[MAX_BLOCKS / 8];
 };
 
-struct change { /* what one access of the bus did to the contents */
+struct cycle { /* one write on the bus */
+	uint64_t offset;
+	unsigned bytes; /* not beyond one word of the bank */
+	uint8_t data[4];
+};
+
+struct change { /* what one access did to the contents */
 	uint64_t from, to; /* bytes of the array, to exclusive; none: both 0 */
-	uint8_t bits[MAX_CHIPS]; /* status bits to set if the file can't take it */
+	uint32_t bits; /* of the status, to be set if the file can't take it */
 };
 
 /* ---- the host's file ---- */
@@ -112,7 +117,7 @@ static int write_file(struct flash *f, uint64_t from, uint64_t to)
 		if (at > f->stored)
 			f->stored = at;
 	}
-	return fdatasync(f->fd);
+	return f->sync ? fdatasync(f->fd) : 0;
 }
 
 /* Contents changed: tell the host, and the file before the guest. */
@@ -133,17 +138,16 @@ static void commit(struct flash *f, const struct change *ch)
 			"programming failed",
 			f->file, strerror(errno));
 	f->complained = 1;
-	for (uint32_t c = 0; c < f->chips; c++)
-		f->chip[c].status |= ch->bits[c];
+	f->status |= ch->bits;
 }
 
-static void changed(struct change *ch, uint32_t c, uint64_t from, uint64_t to, uint8_t bits)
+static void changed(struct change *ch, uint64_t from, uint64_t to, uint32_t bits)
 {
 	if (!ch->to || from < ch->from)
 		ch->from = from;
 	if (to > ch->to)
 		ch->to = to;
-	ch->bits[c] |= bits;
+	ch->bits |= bits;
 }
 
 static int read_file(struct flash *f, bp_error *err)
@@ -211,11 +215,11 @@ static int store_differences(struct flash *f)
 	return 0;
 }
 
-/* ---- one chip ---- */
+/* ---- commands ---- */
 
-static uint32_t block_of(const struct flash *f, uint32_t word)
+static uint32_t block_of(const struct flash *f, uint64_t offset)
 {
-	return word / f->block_words;
+	return (uint32_t)(offset / f->sector);
 }
 
 static int is_set(const uint8_t *map, uint32_t n)
@@ -228,152 +232,128 @@ static void set(uint8_t *map, uint32_t n, int on)
 	map[n / 8] = (uint8_t)((map[n / 8] & ~(1u << n % 8)) | (unsigned)on << n % 8);
 }
 
-/* Where a chip's word stands in the array. */
-static uint64_t place(const struct flash *f, uint32_t c, uint32_t word)
+static void end(struct flash *f, uint32_t error)
 {
-	return (uint64_t)word * f->bank_width + c * f->device_width;
+	f->expect = COMMAND;
+	f->status |= error;
 }
 
-static void end(struct chip *k, uint32_t error)
+static int refused(struct flash *f, uint32_t error)
 {
-	k->expect = COMMAND;
-	k->status |= error;
-}
-
-static int refused(struct flash *f, struct chip *k, uint32_t error)
-{
-	if (!f->readonly && !is_set(k->locked, k->block))
+	if (!f->readonly && !is_set(f->locked, f->block))
 		return 0;
-	end(k, SR_LOCKED | error);
+	end(f, SR_LOCKED | error);
 	return 1;
 }
 
 /* Programming only clears bits. */
-static void program(struct flash *f, uint32_t c, uint32_t word, uint32_t words, const uint8_t *data,
-	struct change *ch)
+static void program(
+	struct flash *f, uint64_t from, uint64_t to, const uint8_t *data, struct change *ch)
 {
-	for (uint32_t n = 0; n < words; n++)
-		for (uint32_t i = 0; i < f->device_width; i++)
-			f->memory[place(f, c, word + n) + i] &= *data++;
-	changed(ch, c, place(f, c, word), place(f, c, word + words - 1) + f->device_width,
-		SR_PROGRAM);
+	for (uint64_t at = from; at < to; at++)
+		f->memory[at] &= *data++;
+	changed(ch, from, to, SR_PROGRAM);
 }
 
-static void step_command(
-	struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+static void step_command(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
-	uint8_t code = (uint8_t)data;
+	uint8_t code = w->data[0];
 	(void)ch;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		if (commands[i].code != code)
 			continue;
 		if (commands[i].mode != KEEP)
-			k->mode = commands[i].mode;
-		k->expect = commands[i].expect;
-		k->block = block_of(f, word);
+			f->mode = commands[i].mode;
+		f->expect = commands[i].expect;
+		f->block = block_of(f, w->offset);
 		if (code == CLEAR_STATUS)
-			k->status &= ~(uint32_t)SR_CLEARABLE;
+			f->status &= ~(uint32_t)SR_CLEARABLE;
 		return;
 	}
-	f->host->log(
-		f, BP_LOG_GUEST, "chip %u: 0x%02x is no command that this flash knows", c, code);
-	k->mode = ARRAY;
+	f->host->log(f, BP_LOG_GUEST, "0x%02x is no command that this flash knows", code);
+	f->mode = ARRAY;
 }
 
-static void step_program(
-	struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+static void step_program(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
-	uint8_t bytes[4];
-	k->block = block_of(f, word);
-	if (refused(f, k, SR_PROGRAM))
+	f->block = block_of(f, w->offset);
+	if (refused(f, SR_PROGRAM))
 		return;
-	for (unsigned i = 0; i < 4; i++)
-		bytes[i] = (uint8_t)(data >> 8 * i);
-	end(k, 0);
-	program(f, c, word, 1, bytes, ch);
+	end(f, 0);
+	program(f, w->offset, w->offset + w->bytes, w->data, ch);
 }
 
-static void step_count(struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+static void step_count(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
-	(void)f;
-	(void)word;
 	(void)ch;
-	k->words = k->left = (data & 0xff) + 1;
-	k->expect = BUFFER_DATA;
-	memset(k->buffer, 0xff, sizeof(k->buffer));
+	f->writes = f->left = w->data[0] + 1u;
+	f->expect = BUFFER_DATA;
+	memset(f->buffer, 0xff, sizeof(f->buffer));
 }
 
-/* The first word says where the buffer goes; the others fill it, in any order, inside the block. */
-static void step_data(struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+/* The first write says where the buffer goes and how wide they are; the others fill it, in any order,
+ * inside the block. */
+static void step_data(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
 	(void)ch;
-	if (k->left == k->words)
-		k->start = word;
-	if (word < k->start || word - k->start >= k->words || block_of(f, word) != k->block) {
-		end(k, SR_SEQUENCE);
+	if (f->left == f->writes) {
+		f->start = w->offset;
+		f->end = w->offset + (uint64_t)f->writes * w->bytes;
+	}
+	if (w->offset < f->start || w->offset + w->bytes > f->end ||
+		block_of(f, f->start) != f->block || block_of(f, f->end - 1) != f->block) {
+		end(f, SR_SEQUENCE);
 		return;
 	}
-	for (uint32_t i = 0; i < f->device_width; i++)
-		k->buffer[(word - k->start) * f->device_width + i] = (uint8_t)(data >> 8 * i);
-	if (--k->left == 0)
-		k->expect = BUFFER_CONFIRM;
+	memcpy(f->buffer + (w->offset - f->start), w->data, w->bytes);
+	if (--f->left == 0)
+		f->expect = BUFFER_CONFIRM;
 }
 
-static void step_buffer(
-	struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+static void step_buffer(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
-	(void)word;
-	if ((data & 0xff) != CONFIRM ||
-		k->words - 1 > (k->block + 1) * f->block_words - 1 - k->start) {
-		end(k, SR_SEQUENCE);
+	if (w->data[0] != CONFIRM) {
+		end(f, SR_SEQUENCE);
 		return;
 	}
-	if (refused(f, k, SR_PROGRAM))
+	if (refused(f, SR_PROGRAM))
 		return;
-	end(k, 0);
-	program(f, c, k->start, k->words, k->buffer, ch);
+	end(f, 0);
+	program(f, f->start, f->end, f->buffer, ch);
 }
 
-static void step_erase(struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+static void step_erase(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
 	uint64_t from;
-	k->block = block_of(f, word);
-	if ((data & 0xff) != CONFIRM) {
-		end(k, SR_SEQUENCE);
+	f->block = block_of(f, w->offset);
+	if (w->data[0] != CONFIRM) {
+		end(f, SR_SEQUENCE);
 		return;
 	}
-	if (refused(f, k, SR_ERASE))
+	if (refused(f, SR_ERASE))
 		return;
-	end(k, 0);
-	from = k->block * f->sector;
-	for (uint64_t at = from + c * f->device_width; at < from + f->sector; at += f->bank_width)
-		memset(f->memory + at, 0xff, f->device_width);
-	changed(ch, c, from, from + f->sector, SR_ERASE);
+	end(f, 0);
+	from = f->block * f->sector;
+	memset(f->memory + from, 0xff, f->sector);
+	changed(ch, from, from + f->sector, SR_ERASE);
 }
 
-static void step_lock(struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch)
+static void step_lock(struct flash *f, const struct cycle *w, struct change *ch)
 {
-	struct chip *k = &f->chip[c];
-	uint32_t block = block_of(f, word);
-	uint8_t code = (uint8_t)data;
+	uint32_t block = block_of(f, w->offset);
+	uint8_t code = w->data[0];
 	(void)ch;
 	if (code == LOCK_SET || code == LOCK_DOWN)
-		set(k->locked, block, 1);
-	else if (code == LOCK_CLEAR && !is_set(k->locked_down, block))
-		set(k->locked, block, 0);
+		set(f->locked, block, 1);
+	else if (code == LOCK_CLEAR && !is_set(f->locked_down, block))
+		set(f->locked, block, 0);
 	if (code == LOCK_DOWN)
-		set(k->locked_down, block, 1);
-	end(k, code == LOCK_SET || code == LOCK_CLEAR || code == LOCK_DOWN ? 0 : SR_SEQUENCE);
+		set(f->locked_down, block, 1);
+	end(f, code == LOCK_SET || code == LOCK_CLEAR || code == LOCK_DOWN ? 0 : SR_SEQUENCE);
 }
 
 static void (*const steps[EXPECTATIONS])(
-	struct flash *f, uint32_t c, uint32_t word, uint32_t data, struct change *ch) = {
+	struct flash *f, const struct cycle *w, struct change *ch) = {
 	[COMMAND] = step_command,
 	[PROGRAM_DATA] = step_program,
 	[BUFFER_COUNT] = step_count,
@@ -383,76 +363,43 @@ static void (*const steps[EXPECTATIONS])(
 	[LOCK_CONFIRM] = step_lock,
 };
 
-static uint32_t read_id(const struct flash *f, const struct chip *k, uint32_t word)
+/* ---- the bus ---- */
+
+static uint32_t read_id(const struct flash *f, uint64_t word, uint32_t block)
 {
-	uint32_t block = block_of(f, word);
-	switch (word % f->block_words) {
+	switch (word) {
 	case 0: return f->manufacturer;
 	case 1: return f->device_id;
-	case 2: return (uint32_t)(is_set(k->locked, block) | is_set(k->locked_down, block) << 1);
+	case 2: return (uint32_t)(is_set(f->locked, block) | is_set(f->locked_down, block) << 1);
 	default: return 0;
 	}
 }
 
-static uint32_t chip_read(const struct flash *f, uint32_t c, uint32_t word)
+/* What each of the chips shows, when it is not the array. */
+static uint32_t chip_word(const struct flash *f, uint64_t offset)
 {
-	const struct chip *k = &f->chip[c];
-	uint32_t value = 0, in_block = word % f->block_words;
-	switch (k->mode) {
-	case ID: return read_id(f, k, word);
-	case QUERY: return in_block < QUERY_BYTES ? f->query[in_block] : 0;
-	case STATUS: return k->status;
-	default:
-		for (uint32_t i = f->device_width; i-- > 0;)
-			value = value << 8 | f->memory[place(f, c, word) + i];
-		return value;
+	uint64_t word = offset % f->sector / f->bank_width;
+	switch (f->mode) {
+	case ID: return read_id(f, word, block_of(f, offset));
+	case QUERY: return word < QUERY_BYTES ? f->query[word] : 0;
+	default: return f->status;
 	}
-}
-
-/* ---- the bus ---- */
-
-static uint32_t lane(const struct flash *f, uint64_t offset)
-{
-	return (uint32_t)(offset % f->bank_width / f->device_width);
-}
-
-static void update_direct(struct flash *f)
-{
-	int direct = 1;
-	for (uint32_t c = 0; c < f->chips; c++)
-		direct &= f->chip[c].mode == ARRAY;
-	f->host->region_direct(f, 0, direct);
 }
 
 static int bus_read(
 	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
 {
 	const struct flash *f = self;
-	uint64_t v = 0;
 	(void)how;
+	*value = 0;
 	for (unsigned i = 0; i < bytes; i++) {
 		uint64_t at = offset + i;
-		uint32_t word = chip_read(f, lane(f, at), (uint32_t)(at / f->bank_width));
-		v |= (uint64_t)(word >> 8 * (at % f->device_width) & 0xff) << 8 * i;
+		uint8_t byte = f->mode == ARRAY
+			? f->memory[at]
+			: (uint8_t)(chip_word(f, at) >> 8 * (at % f->device_width));
+		*value |= (uint64_t)byte << 8 * i;
 	}
-	*value = v;
 	return BP_OK;
-}
-
-/* The bytes of an access that go to one chip at one time; a lane that nobody drives carries ones. */
-static unsigned bus_cycle(
-	struct flash *f, uint64_t offset, unsigned bytes, uint64_t value, struct change *ch)
-{
-	uint32_t c = lane(f, offset), data = UINT32_MAX;
-	unsigned skip = (unsigned)(offset % f->device_width), n = f->device_width - skip;
-	if (n > bytes)
-		n = bytes;
-	for (unsigned i = 0; i < n; i++) {
-		data &= ~(UINT32_C(0xff) << 8 * (skip + i));
-		data |= (uint32_t)(value >> 8 * i & 0xff) << 8 * (skip + i);
-	}
-	steps[f->chip[c].expect](f, c, (uint32_t)(offset / f->bank_width), data, ch);
-	return n;
 }
 
 static int bus_write(
@@ -466,14 +413,18 @@ static int bus_write(
 		f->host->region_dirty(f, 0, offset, bytes);
 		return BP_OK;
 	}
-	while (bytes) {
-		unsigned n = bus_cycle(f, offset, bytes, value, &ch);
-		offset += n;
-		bytes -= n;
-		value >>= 8 * n;
+	while (bytes) { /* what is wider than the bank is several cycles */
+		struct cycle w = { .offset = offset, .bytes = bytes };
+		if (w.bytes > f->bank_width)
+			w.bytes = f->bank_width;
+		for (unsigned i = 0; i < w.bytes; i++, value >>= 8)
+			w.data[i] = (uint8_t)value;
+		steps[f->expect](f, &w, &ch);
+		offset += w.bytes;
+		bytes -= w.bytes;
 	}
 	commit(f, &ch);
-	update_direct(f);
+	f->host->region_direct(f, 0, f->mode == ARRAY);
 	return BP_OK;
 }
 
@@ -562,7 +513,6 @@ static int check_geometry(struct flash *f, bp_error *err)
 			"%d times as much",
 			(unsigned long long)f->size, (unsigned long long)f->sector, MAX_BLOCKS);
 	f->blocks = (uint32_t)(f->size / f->sector);
-	f->block_words = (uint32_t)(f->sector / w);
 	return 0;
 }
 
@@ -590,49 +540,55 @@ static void reset(void *self, int step)
 	struct flash *f = self;
 	if (step != BP_RESET_ENTER)
 		return;
-	memset(f->chip, 0, sizeof(f->chip));
-	for (uint32_t c = 0; c < MAX_CHIPS; c++)
-		f->chip[c].status = SR_READY;
-	update_direct(f);
+	f->mode = ARRAY;
+	f->expect = COMMAND;
+	f->status = SR_READY;
+	f->block = f->writes = f->left = 0;
+	f->start = f->end = 0;
+	memset(f->buffer, 0, sizeof(f->buffer));
+	memset(f->locked, 0, sizeof(f->locked));
+	memset(f->locked_down, 0, sizeof(f->locked_down));
+	f->host->region_direct(f, 0, 1);
 }
 
 static void destroy(void *self)
 {
 	struct flash *f = self;
-	if (f && f->opened && f->fd >= 0)
-		close(f->fd);
+	if (!f || !f->opened || f->fd < 0)
+		return;
+	if (!f->readonly && !f->sync && fdatasync(f->fd) != 0)
+		f->host->log(f, BP_LOG_ERROR, "\"%s\": %s; what the guest wrote may be lost",
+			f->file, strerror(errno));
+	close(f->fd);
 }
 
 /* A snapshot may come from anywhere: nothing in it may lead beyond the arrays. */
-static int possible(const struct flash *f, const struct chip *k)
+static int possible(const struct flash *f)
 {
-	if (k->mode > STATUS || k->expect >= EXPECTATIONS || k->block >= f->blocks)
+	if (f->mode > STATUS || f->expect >= EXPECTATIONS || f->block >= f->blocks)
 		return 0;
-	if (k->expect != BUFFER_DATA && k->expect != BUFFER_CONFIRM)
+	if (f->expect != BUFFER_DATA && f->expect != BUFFER_CONFIRM)
 		return 1;
-	if (!k->words || k->words > BUFFER_WORDS || k->left > k->words)
+	if (!f->writes || f->writes > BUFFER_WORDS || f->left > f->writes ||
+		(f->expect == BUFFER_CONFIRM) != (f->left == 0))
 		return 0;
-	if ((k->expect == BUFFER_CONFIRM) != (k->left == 0))
-		return 0;
-	return k->left == k->words || block_of(f, k->start) == k->block;
+	return f->left == f->writes ||
+		(f->start < f->end && f->end - f->start <= BUFFER_BYTES && f->end <= f->size);
 }
 
 static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct flash *f = self;
 	(void)from_version;
-	for (uint32_t c = 0; c < MAX_CHIPS; c++) {
-		if (!possible(f, &f->chip[c]))
-			return f->host->fail(err,
-				"chip %u: the snapshot has a state that this flash can't be in "
-				"(mode "
-				"%u, expecting %u, block %u of %u)",
-				c, f->chip[c].mode, f->chip[c].expect, f->chip[c].block, f->blocks);
-	}
+	if (!possible(f))
+		return f->host->fail(err,
+			"the snapshot has a state that a flash can't be in (mode %u, expecting %u, "
+			"block %u of %u)",
+			f->mode, f->expect, f->block, f->blocks);
 	if (f->fd >= 0 && !f->readonly && store_differences(f) != 0)
 		return f->host->fail(err, "file \"%s\" did not take the snapshot's contents: %s",
 			f->file, strerror(errno));
-	update_direct(f);
+	f->host->region_direct(f, 0, f->mode == ARRAY);
 	return 0;
 }
 
@@ -673,27 +629,27 @@ static const struct bp_field props[] = {
 		.def = 0x18, .max = 0xffff },
 	{ PROP(file, BP_STR, "file"),
 		.help = "keeps the contents; a shorter file is padded with 0xff" },
+	{ PROP(sync, BP_BOOL, "sync"),
+		.help = "the disk has the data before the guest is told; false: the host's cache",
+		.def = 1 },
 	{ PROP(readonly, BP_BOOL, "readonly"), .help = "the guest can't program or erase" },
 	{ 0 },
 };
 
-#define FIELD(m, t) BP_FIELD(struct chip, m, t)
-static const struct bp_field chip_state[] = {
+#define FIELD(m, t) BP_FIELD(struct flash, m, t)
+static const struct bp_field state[] = {
+	/* the contents are the region's memory */
 	{ FIELD(mode, BP_U32) },
 	{ FIELD(expect, BP_U32) },
 	{ FIELD(status, BP_U32) },
 	{ FIELD(block, BP_U32) },
-	{ FIELD(start, BP_U32) },
-	{ FIELD(words, BP_U32) },
+	{ FIELD(writes, BP_U32) },
 	{ FIELD(left, BP_U32) },
+	{ FIELD(start, BP_U64) },
+	{ FIELD(end, BP_U64) },
 	{ FIELD(buffer, BP_BYTES), .count = BUFFER_BYTES },
 	{ FIELD(locked, BP_BYTES), .count = MAX_BLOCKS / 8 },
 	{ FIELD(locked_down, BP_BYTES), .count = MAX_BLOCKS / 8 },
-	{ 0 },
-};
-static const struct bp_field state[] = {
-	{ BP_FIELD(struct flash, chip, BP_STRUCT), .count = MAX_CHIPS, .sub = chip_state,
-		.sub_size = sizeof(struct chip) },
 	{ 0 },
 };
 

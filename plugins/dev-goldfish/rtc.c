@@ -50,6 +50,10 @@ static void alarm_fired(void *self, uint64_t arg)
 
 static void set_alarm(struct rtc *r)
 {
+	if (r->alarm_ns <= (uint64_t)now(r)) {
+		alarm_fired(r, 0);
+		return;
+	}
 	r->alarm_armed = 1;
 	r->host->timer_at(r->alarm, (int64_t)(r->alarm_ns - (uint64_t)r->offset));
 }

@@ -279,26 +279,41 @@ static void test_program(void)
 	stop(&m);
 }
 
-/* One lane's chip alone. */
-static void test_lanes(void)
+/* Accesses narrower than the bank steer all chips, and bring data for their own lanes. */
+static void test_narrow(void)
 {
 	struct machine m;
 	g_assert_cmpint(start(&m, &board), ==, 0);
 	put(&m, 0x102, 2, 0x40);
 	put(&m, 0x102, 2, 0xabcd);
 	g_assert_false(m.direct);
-	g_assert_cmphex(get(&m, 0x100, 4), ==, 0x0080ffff); /* the other is an array still */
-	put(&m, 0x102, 1, 0xff);
+	g_assert_cmphex(get(&m, 0x100, 4), ==, 0x800080);
+	put(&m, 0x100, 1, 0xff);
 	g_assert_true(m.direct);
 	g_assert_cmphex(get(&m, 0x100, 4), ==, 0xabcdffff);
-	put(&m, 0x102, 2, 0x20);
-	put(&m, 0x102, 2, 0xd0);
-	put(&m, 0x102, 2, 0xff);
-	put(&m, 0x204, 4, 0x00ff0040); /* one programs, the other does not */
-	put(&m, 0x204, 4, 0x00ff1234);
-	both(&m, 0, 0xff);
-	g_assert_cmphex(get(&m, 0x100, 4), ==, 0xffffffff);
-	g_assert_cmphex(get(&m, 0x204, 4), ==, 0xffff1234);
+	/* A buffer of half-words, as U-Boot fills it. */
+	put(&m, 0x200, 2, 0xe8);
+	put(&m, 0x200, 2, 3);
+	for (unsigned i = 0; i < 4; i++)
+		put(&m, 0x202 + 2 * i, 2, 0x1110 + i);
+	put(&m, 0x200, 2, 0xd0);
+	put(&m, 0x200, 2, 0xff);
+	g_assert_cmphex(get(&m, 0x200, 4), ==, 0x1110ffff);
+	g_assert_cmphex(get(&m, 0x204, 4), ==, 0x11121111);
+	g_assert_cmphex(get(&m, 0x208, 4), ==, 0xffff1113);
+	/* Full words do not fit where half-words were announced. */
+	put(&m, 0x300, 2, 0xe8);
+	put(&m, 0x300, 2, 0);
+	put(&m, 0x300, 2, 0);
+	put(&m, 0x300, 2, 0xff);
+	g_assert_cmphex(status(&m), ==, 0xb000b0);
+	both(&m, 0, 0x50);
+	put(&m, 0x300, 2, 0xe8);
+	put(&m, 0x300, 2, 1);
+	put(&m, 0x300, 2, 0);
+	put(&m, 0x300, 4, 0);
+	g_assert_cmphex(status(&m), ==, 0xb000b0);
+	g_assert_cmphex(m.memory[0x300], ==, 0xff);
 	stop(&m);
 }
 
@@ -338,15 +353,13 @@ static void test_buffer(void)
 	both(&m, SECTOR - 4, 0xe8);
 	both(&m, SECTOR - 4, 1);
 	put(&m, SECTOR - 4, 4, 0);
-	put(&m, SECTOR, 4, 0);
 	g_assert_cmphex(status(&m), ==, 0xb000b0);
 	both(&m, 0, 0x50);
-	both(&m, SECTOR - 4, 0xe8);
-	both(&m, SECTOR - 4, 1);
-	put(&m, SECTOR - 4, 4, 0);
-	put(&m, SECTOR - 4, 4, 0);
-	both(&m, SECTOR - 4, 0xd0);
+	both(&m, 0, 0xe8);
+	both(&m, 0, 1);
+	put(&m, SECTOR, 4, 0);
 	g_assert_cmphex(status(&m), ==, 0xb000b0);
+	g_assert_cmphex(m.memory[SECTOR], ==, 0);
 	g_assert_cmphex(m.memory[SECTOR - 4], ==, 0xff);
 	g_assert_cmphex(m.memory[0], ==, 0xff);
 	stop(&m);
@@ -552,6 +565,25 @@ static void test_bad_files(void)
 	g_free(bytes);
 }
 
+/* Without sync the file still has it all, and the disk in the end. */
+static void test_no_sync(void)
+{
+	struct machine m;
+	struct options o = board;
+	char *path = make_file("cached", "", 0);
+	o.file = path;
+	g_assert_cmpint(start(&m, &o), ==, 0);
+	set_number(m.flash, "sync", 0);
+	syncs = 0;
+	buffered(&m, 0, 16, 0xd0);
+	same_as_file(&m, path, 64);
+	g_assert_cmpuint(syncs, ==, 0);
+	stop(&m);
+	g_assert_cmpuint(syncs, ==, 1);
+	g_unlink(path);
+	g_free(path);
+}
+
 /* A full disk: the guest is told, the run goes on, and what is tried again is stored. */
 static void test_disk_errors(void)
 {
@@ -566,9 +598,9 @@ static void test_disk_errors(void)
 	put(&m, 0, 4, 0x1234);
 	g_assert_cmphex(status(&m), ==, 0x900090);
 	both(&m, 0, 0x50);
-	put(&m, 2, 2, 0x20);
-	put(&m, 2, 2, 0xd0);
-	g_assert_cmphex(status(&m), ==, 0xa00080);
+	both(&m, 0, 0x20);
+	both(&m, 0, 0xd0);
+	g_assert_cmphex(status(&m), ==, 0xa000a0);
 	g_assert_cmpuint(logged, ==, 1);
 	disk_error = 0;
 	both(&m, 0, 0x50);
@@ -611,14 +643,9 @@ static void test_geometry(void)
 
 static void copy_state(struct machine *to, const struct machine *from)
 {
-	const struct bp_field *s = type()->state;
-	g_assert_cmpint(s->type, ==, BP_STRUCT);
-	for (unsigned n = 0; n < s->count; n++) {
-		for (const struct bp_field *f = s->sub; f->name; f++) {
-			size_t at = s->offset + n * s->sub_size + f->offset;
-			size_t len = f->type == BP_BYTES ? f->count : 4;
-			memcpy((char *)to->flash + at, (char *)from->flash + at, len);
-		}
+	for (const struct bp_field *f = type()->state; f->name; f++) {
+		size_t len = f->type == BP_BYTES ? f->count : f->type == BP_U64 ? 8 : 4;
+		memcpy((char *)to->flash + f->offset, (char *)from->flash + f->offset, len);
 	}
 	memcpy(to->memory, from->memory, from->size);
 	current = to;
@@ -667,14 +694,15 @@ static void test_hostile_state(void)
 	GRand *random = g_rand_new_with_seed(7);
 	unsigned taken = 0;
 	for (unsigned round = 0; round < 3000; round++) {
-		const struct bp_field *s = type()->state;
 		struct machine m;
 		g_assert_cmpint(start(&m, &board), ==, 0);
-		for (const struct bp_field *f = s->sub; f->name; f++) {
-			uint32_t v = g_rand_int(random) >> g_rand_int_range(random, 0, 32);
-			char *at = (char *)m.flash + s->offset + f->offset;
-			if (f->type == BP_U32 && g_rand_boolean(random))
-				memcpy(at, &v, 4);
+		for (const struct bp_field *f = type()->state; f->name; f++) {
+			uint64_t v = g_rand_int(random) >> g_rand_int_range(random, 0, 32);
+			char *at = (char *)m.flash + f->offset;
+			if (f->type == BP_U64 && g_rand_int(random) % 4 == 0)
+				v |= (uint64_t)g_rand_int(random) << 32;
+			if (f->type != BP_BYTES && g_rand_boolean(random))
+				memcpy(at, &v, f->type == BP_U64 ? 8 : 4);
 		}
 		if (type()->loaded(m.flash, 1, NULL) == 0) {
 			taken++;
@@ -766,7 +794,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/flash/query", test_query);
 	g_test_add_func("/flash/identifier", test_identifier);
 	g_test_add_func("/flash/program", test_program);
-	g_test_add_func("/flash/lanes", test_lanes);
+	g_test_add_func("/flash/narrow", test_narrow);
 	g_test_add_func("/flash/buffer", test_buffer);
 	g_test_add_func("/flash/erase", test_erase);
 	g_test_add_func("/flash/lock", test_lock);
@@ -775,6 +803,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/flash/device-tree", test_device_tree);
 	g_test_add_func("/flash/file", test_file);
 	g_test_add_func("/flash/bad-files", test_bad_files);
+	g_test_add_func("/flash/no-sync", test_no_sync);
 	g_test_add_func("/flash/disk-errors", test_disk_errors);
 	g_test_add_func("/flash/geometry", test_geometry);
 	g_test_add_func("/flash/state", test_state);

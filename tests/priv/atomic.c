@@ -11,8 +11,9 @@ SNIPPET(x_other, "lr.w a2, (a0)\nsc.w a0, a1, (a1)"); /* another address, far aw
 SNIPPET(x_other_then, "lr.w a2, (a0)\nsc.w a3, a1, (a1)\nsc.w a0, a1, (a0)");
 SNIPPET(x_value, "lr.w a0, (a0)"); /* sign-extended */
 SNIPPET(x_sc_x0, "lr.w a2, (a0)\nsc.w x0, a1, (a0)\nlw a0, 0(a0)");
-SNIPPET(x_count, "li a2, 1000\n1: lr.w a3, (a0)\nadd a3, a3, a1\nsc.w a4, a3, (a0)\nbnez a4, 1b\n"
-		 "addi a2, a2, -1\nbnez a2, 1b\nlw a0, 0(a0)");
+SNIPPET(x_count,
+	"li a2, 1000\n1: lr.w a3, (a0)\nadd a3, a3, a1\nsc.w a4, a3, (a0)\nbnez a4, 1b\n"
+	"addi a2, a2, -1\nbnez a2, 1b\nlw a0, 0(a0)");
 SNIPPET(x_amo_x0, "amoadd.w x0, a1, (a0)\nlw a0, 0(a0)");
 SNIPPET(x_amo_same, "mv a2, a0\namoadd.w a2, a1, (a2)\nmv a0, a2"); /* rd = rs1 */
 SNIPPET(x_amo_same2, "amoswap.w a1, a1, (a0)\nmv a0, a1"); /* rd = rs2 */
@@ -24,7 +25,7 @@ SNIPPET(x_amo_d4, "amoadd.d a0, a1, (a0)");
 SNIPPET(x_lr_d4, "lr.d a0, (a0)");
 #endif
 SNIPPET(x_lr_rs2, ".word 0x1015252f"); /* lr.w with rs2 = 1: reserved */
-SNIPPET(x_amo_h, ".word 0x00b5152f");  /* funct3 1: amoadd.h needs Zabha */
+SNIPPET(x_amo_h, ".word 0x00b5152f"); /* funct3 1: amoadd.h needs Zabha */
 
 /* Zacas: op, funct5 00101; a0 = expected and result, a1 = new, address in a4 */
 #define CAS_W ".word 0x28b7252f\n" /* amocas.w a0, a1, (a4) */
@@ -32,19 +33,22 @@ SNIPPET(x_amo_h, ".word 0x00b5152f");  /* funct3 1: amoadd.h needs Zabha */
 #define CAS_Q ".word 0x28c7452f\n" /* amocas.q a0, a2, (a4) */
 SNIPPET(x_cas_w, "mv a4, a1\nli a1, 99\n" CAS_W);
 SNIPPET(x_cas_w_back, "mv a4, a1\nli a1, 99\n" CAS_W "lw a0, 0(a4)");
-SNIPPET(x_cas_w_x0, "mv a4, a1\nli a1, 99\n.word 0x28b7202f\nlw a0, 0(a4)"); /* rd = x0: compares 0 */
+SNIPPET(x_cas_w_x0,
+	"mv a4, a1\nli a1, 99\n.word 0x28b7202f\nlw a0, 0(a4)"); /* rd = x0: compares 0 */
 #if __riscv_xlen == 64
 SNIPPET(x_cas_d, "mv a4, a1\nli a1, 99\n" CAS_D);
 SNIPPET(x_cas_d_back, "mv a4, a1\nli a1, 99\n" CAS_D "ld a0, 0(a4)");
 SNIPPET(x_cas_q, "mv a4, a1\nmv a1, a0\nli a2, 5\nli a3, 6\n" CAS_Q "add a0, a0, a1");
-SNIPPET(x_cas_q_back, "mv a4, a1\nmv a1, a0\nli a2, 5\nli a3, 6\n" CAS_Q
-		      "ld a0, 0(a4)\nld a1, 8(a4)\nslli a1, a1, 8\nor a0, a0, a1");
+SNIPPET(x_cas_q_back,
+	"mv a4, a1\nmv a1, a0\nli a2, 5\nli a3, 6\n" CAS_Q
+	"ld a0, 0(a4)\nld a1, 8(a4)\nslli a1, a1, 8\nor a0, a0, a1");
 SNIPPET(x_cas_q_odd, "mv a4, a1\n.word 0x28c745af"); /* rd = a1 (x11): odd */
 SNIPPET(x_cas_q_odd2, "mv a4, a1\n.word 0x28b7452f"); /* rs2 = x11: odd */
 #else
 SNIPPET(x_cas_d, "mv a4, a1\nmv a1, a0\nli a2, 5\nli a3, 6\n.word 0x28c7352f\nadd a0, a0, a1");
-SNIPPET(x_cas_d_back, "mv a4, a1\nmv a1, a0\nli a2, 5\nli a3, 6\n.word 0x28c7352f\n"
-		      "lw a0, 0(a4)\nlw a1, 4(a4)\nslli a1, a1, 8\nor a0, a0, a1");
+SNIPPET(x_cas_d_back,
+	"mv a4, a1\nmv a1, a0\nli a2, 5\nli a3, 6\n.word 0x28c7352f\n"
+	"lw a0, 0(a4)\nlw a1, 4(a4)\nslli a1, a1, 8\nor a0, a0, a1");
 SNIPPET(x_cas_d_odd, "mv a4, a1\n.word 0x28c735af");
 #endif
 
@@ -111,7 +115,8 @@ static void cas(int mode)
 	check_value("w differs", run_in(mode, x_cas_w, 7, A), 99);
 	set32(A, 0xfffffff0);
 	/* the comparison looks at 32 bits, the result is sign-extended */
-	check_value("w sign", run_in(mode, x_cas_w, 0xfffffff0, A), (ulong)(long)(int32_t)0xfffffff0);
+	check_value(
+		"w sign", run_in(mode, x_cas_w, 0xfffffff0, A), (ulong)(long)(int32_t)0xfffffff0);
 	check("w stored 2", get32(A), 99);
 	set32(A, 0);
 	check_value("w x0", run_in(mode, x_cas_w_x0, 5, A), 99);

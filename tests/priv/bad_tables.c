@@ -42,15 +42,21 @@ SNIPPET(g_sw_mprv, "csrs mstatus, a1\nsw x0, 0(a0)");
 SNIPPET(g_amo_mprv, "csrs mstatus, a1\namoadd.w a0, x0, (a0)");
 static code *const mprv_kinds[] = { g_lw_mprv, g_sw_mprv, g_amo_mprv };
 
-static const ulong devices[] = { UART, CLINT, CLINT + 0x4000, CLINT + 0xb000, PLIC,
-	PLIC + 0x200000, RTC, VIRTIO(0), VIRTIO(7), FINISHER, FLASH, 0x1000, 0x0, 0x30000000,
-	0x60000 };
+static const ulong devices[] = { UART, CLINT, CLINT + 0x4000, CLINT + 0xb000, PLIC, PLIC + 0x200000,
+	RTC, VIRTIO(0), VIRTIO(7), FINISHER, FLASH, 0x1000, 0x0, 0x30000000, 0x60000 };
 
 static bool try_all(ulong root)
 {
-	static const ulong vas[] = { 0, T, 0x7ffffffcul, RAM, 0xfffffffcul,
+	static const ulong vas[] = {
+		0,
+		T,
+		0x7ffffffcul,
+		RAM,
+		0xfffffffcul,
 #if __riscv_xlen == 64
-		0x3ffffffffcul, -4ul, 1ul << 40
+		0x3ffffffffcul,
+		-4ul,
+		1ul << 40
 #endif
 	};
 	bool good = true;
@@ -131,11 +137,11 @@ static void leaves(void)
 	check("fetch ends", t.cause != C_NONE, 1);
 	/* two pages of different devices under one misaligned load */
 	t = run_in(S, g_lw, T + 0xffe, 0);
-	check("over two devices ends", t.cause == C_NONE || t.cause == C_LOAD_ACCESS ||
-			t.cause == C_LOAD_MISALIGNED, 1);
+	check("over two devices ends",
+		t.cause == C_NONE || t.cause == C_LOAD_ACCESS || t.cause == C_LOAD_MISALIGNED, 1);
 	t = run_in(S, g_lw, T + 1, 0);
-	check("misaligned in a device ends", t.cause == C_NONE || t.cause == C_LOAD_ACCESS ||
-			t.cause == C_LOAD_MISALIGNED, 1);
+	check("misaligned in a device ends",
+		t.cause == C_NONE || t.cause == C_LOAD_ACCESS || t.cause == C_LOAD_MISALIGNED, 1);
 	vm_off();
 }
 

@@ -11,8 +11,9 @@ SNIPPET(d_lr, "lr.w a0, (a0)");
 SNIPPET(d_sc, "lr.w a1, (a1)\nsc.w a0, a0, (a0)");
 SNIPPET(d_jump, "jr a0");
 SNIPPET(d_sret, "csrw sepc, a0\nmv a0, a1\nsret");
-SNIPPET(d_mret_status, "la a2, 1f\ncsrw mepc, a2\ncsrw mstatus, a0\nmret\n.balign 4\n"
-		       "1: csrr a0, mstatus");
+SNIPPET(d_mret_status,
+	"la a2, 1f\ncsrw mepc, a2\ncsrw mstatus, a0\nmret\n.balign 4\n"
+	"1: csrr a0, mstatus");
 SNIPPET(d_mret_epc, "csrw mepc, a0\ncsrr a0, mepc");
 SNIPPET(d_sret_epc, "csrw sepc, a0\ncsrr a0, sepc");
 /* An S trap handler for the case that ecall from S is delegated: it leaves by an undelegated

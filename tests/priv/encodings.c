@@ -9,11 +9,16 @@
 
 /* Loops of ROUNDS in the snippet; a0 counts the executions that had the right effect. */
 #define LOOP(before, body, after)                                                                  \
-	before "\nli a0, 0\nli a6, " STR(ROUNDS) "\n1:\n" body "\naddi a6, a6, -1\nbnez a6, 1b\n" after
+	before "\nli a0, 0\nli a6, " STR(ROUNDS) "\n1:\n" body                                     \
+						 "\naddi a6, a6, -1\nbnez a6, 1b\n" after
 
 /* returns to the next instruction; MPP and SPP have to be set again, for xRET clears them */
-SNIPPET(l_mret, LOOP("la a1, 2f\ncsrw mepc, a1\nli a2, 0x1800", "csrs mstatus, a2\nmret\nj 3f\n.balign 4\n2: addi a0, a0, 1\n3:", ""));
-SNIPPET(l_sret, LOOP("la a1, 2f\ncsrw sepc, a1\nli a2, 0x100", "csrs sstatus, a2\nsret\nj 3f\n.balign 4\n2: addi a0, a0, 1\n3:", ""));
+SNIPPET(l_mret,
+	LOOP("la a1, 2f\ncsrw mepc, a1\nli a2, 0x1800",
+		"csrs mstatus, a2\nmret\nj 3f\n.balign 4\n2: addi a0, a0, 1\n3:", ""));
+SNIPPET(l_sret,
+	LOOP("la a1, 2f\ncsrw sepc, a1\nli a2, 0x100",
+		"csrs sstatus, a2\nsret\nj 3f\n.balign 4\n2: addi a0, a0, 1\n3:", ""));
 SNIPPET(l_wfi, LOOP("", "wfi\naddi a0, a0, 1", ""));
 SNIPPET(l_ecall, "ecall");
 SNIPPET(l_ebreak, "ebreak");
@@ -24,26 +29,48 @@ SNIPPET(l_fencei, LOOP("", "fence.i\naddi a0, a0, 1", ""));
 #define COUNT_EQ(x, y) "sub a3, " x ", " y "\nseqz a3, a3\nadd a0, a0, a3"
 SNIPPET(l_csrrw, LOOP("", "csrrw a2, mtval, a6\ncsrrw a2, mtval, a2\n" COUNT_EQ("a2", "a6"), ""));
 SNIPPET(l_csrrs, LOOP("", "csrw mtval, a6\ncsrrs a2, mtval, a0\n" COUNT_EQ("a2", "a6"), ""));
-SNIPPET(l_csrrc, LOOP("", "csrw mtval, a6\nli a4, -1\ncsrrc a2, mtval, a4\n" COUNT_EQ("a2", "a6"), ""));
-SNIPPET(l_csrrwi, LOOP("li a4, 21", "csrrwi x0, mtval, 21\ncsrr a2, mtval\n" COUNT_EQ("a2", "a4"), ""));
-SNIPPET(l_csrrsi, LOOP("li a4, 31", "csrwi mtval, 21\ncsrrsi a2, mtval, 10\ncsrr a2, mtval\n" COUNT_EQ("a2", "a4"), ""));
-SNIPPET(l_csrrci, LOOP("li a4, 16", "csrwi mtval, 21\ncsrrci a2, mtval, 7\ncsrr a2, mtval\n" COUNT_EQ("a2", "a4"), ""));
+SNIPPET(l_csrrc,
+	LOOP("", "csrw mtval, a6\nli a4, -1\ncsrrc a2, mtval, a4\n" COUNT_EQ("a2", "a6"), ""));
+SNIPPET(l_csrrwi,
+	LOOP("li a4, 21", "csrrwi x0, mtval, 21\ncsrr a2, mtval\n" COUNT_EQ("a2", "a4"), ""));
+SNIPPET(l_csrrsi,
+	LOOP("li a4, 31",
+		"csrwi mtval, 21\ncsrrsi a2, mtval, 10\ncsrr a2, mtval\n" COUNT_EQ("a2", "a4"),
+		""));
+SNIPPET(l_csrrci,
+	LOOP("li a4, 16",
+		"csrwi mtval, 21\ncsrrci a2, mtval, 7\ncsrr a2, mtval\n" COUNT_EQ("a2", "a4"), ""));
 
 /* Remap loops in S: a1 the entry's address, a2 and a3 two entries, a4 the page.  Each round puts
  * the other entry, fences and loads: 1 or 2 must be there. */
-#define REMAP(fence) LOOP("", STR(REG_S) " a2, 0(a1)\n" fence "\nlw a5, 0(a4)\n" \
-	"addi a5, a5, -1\nseqz a5, a5\nadd a0, a0, a5\n" STR(REG_S) " a3, 0(a1)\n" fence \
-	"\nlw a5, 0(a4)\naddi a5, a5, -2\nseqz a5, a5\nadd a0, a0, a5", "")
-#define ARGS "mv a1, a0\n" STR(REG_L) " a2, 0(a1)\n" STR(REG_L) " a3, " STR(SZ) "(a1)\n" \
-	STR(REG_L) " a4, 2*" STR(SZ) "(a1)\n" STR(REG_L) " a1, 3*" STR(SZ) "(a1)\n"
+#define REMAP(fence)                                                                               \
+	LOOP("",                                                                                   \
+		STR(REG_S) " a2, 0(a1)\n" fence "\nlw a5, 0(a4)\n"                                 \
+			   "addi a5, a5, -1\nseqz a5, a5\nadd a0, a0, a5\n" STR(                   \
+				   REG_S) " a3, 0(a1)\n" fence "\nlw a5, 0(a4)\naddi a5, a5, "     \
+					  "-2\nseqz a5, a5\nadd a0, a0, a5",                       \
+		"")
+#define ARGS                                                                                       \
+	"mv a1, a0\n" STR(REG_L) " a2, 0(a1)\n" STR(REG_L) " a3, " STR(SZ) "(a1)\n" STR(           \
+		REG_L) " a4, 2*" STR(SZ) "(a1)\n" STR(REG_L) " a1, 3*" STR(SZ) "(a1)\n"
 SNIPPET(l_sfence, ARGS REMAP("sfence.vma"));
 SNIPPET(l_sfence_va, ARGS REMAP("sfence.vma a4, x0"));
-SNIPPET(l_sinval, ".option arch, +svinval\n" ARGS REMAP("sfence.w.inval\nsinval.vma a4, x0\nsfence.inval.ir"));
+SNIPPET(l_sinval,
+	".option arch, +svinval\n" ARGS REMAP(
+		"sfence.w.inval\nsinval.vma a4, x0\nsfence.inval.ir"));
 
-SNIPPET(l_zero, LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0045a00f\nlw a2, 32(a1)\nseqz a2, a2\nadd a0, a0, a2", ""));
-SNIPPET(l_clean, LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0015a00f\nlw a2, 32(a1)\n" COUNT_EQ("a2", "a6"), ""));
-SNIPPET(l_flush, LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0025a00f\nlw a2, 32(a1)\n" COUNT_EQ("a2", "a6"), ""));
-SNIPPET(l_inval, LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0005a00f\nlw a2, 32(a1)\n" COUNT_EQ("a2", "a6"), ""));
+SNIPPET(l_zero,
+	LOOP("mv a1, a0",
+		"sw a6, 32(a1)\n.word 0x0045a00f\nlw a2, 32(a1)\nseqz a2, a2\nadd a0, a0, a2", ""));
+SNIPPET(l_clean,
+	LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0015a00f\nlw a2, 32(a1)\n" COUNT_EQ("a2", "a6"),
+		""));
+SNIPPET(l_flush,
+	LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0025a00f\nlw a2, 32(a1)\n" COUNT_EQ("a2", "a6"),
+		""));
+SNIPPET(l_inval,
+	LOOP("mv a1, a0", "sw a6, 32(a1)\n.word 0x0005a00f\nlw a2, 32(a1)\n" COUNT_EQ("a2", "a6"),
+		""));
 SNIPPET(l_prefetch_i, LOOP("mv a1, a0", ".word 0x0005e013\naddi a0, a0, 1\nadd a1, a1, a6", ""));
 SNIPPET(l_prefetch_r, LOOP("mv a1, a0", ".word 0x0015e013\naddi a0, a0, 1\nadd a1, a1, a6", ""));
 SNIPPET(l_prefetch_w, LOOP("mv a1, a0", ".word 0x0035e013\naddi a0, a0, 1\nadd a1, a1, a6", ""));

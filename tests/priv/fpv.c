@@ -3,7 +3,7 @@
  * Unprivileged 11.2, 30.3). */
 #include "priv.h"
 
-#define FP ".option arch, +f, +d\n"
+#define FP  ".option arch, +f, +d\n"
 #define VEC ".option arch, +v\n"
 SNIPPET(f_add, FP "fadd.s fa0, fa1, fa2");
 SNIPPET(f_ld, FP "la a0, contexts\nfld fa0, 0(a0)");
@@ -19,10 +19,12 @@ SNIPPET(f_wr_flags, "csrw fflags, a0\ncsrr a0, fcsr");
 SNIPPET(f_dyn, FP "csrw frm, a0\nfadd.s fa0, fa1, fa2, dyn");
 SNIPPET(f_rm5, ".word 0x00c5d553"); /* fadd.s fa0, fa1, fa2 with rm 5 */
 SNIPPET(f_rm6, ".word 0x00c5e553");
-SNIPPET(f_div0, FP "fcvt.s.w fa1, zero\nli a0, 1\nfcvt.s.w fa0, a0\ncsrw fflags, zero\n"
-		   "fdiv.s fa0, fa0, fa1\ncsrr a0, fflags");
-SNIPPET(f_sticky, FP "fcvt.s.w fa1, zero\nli a0, 1\nfcvt.s.w fa0, a0\ncsrw fflags, a0\n"
-		     "fdiv.s fa0, fa0, fa1\ncsrr a0, fflags");
+SNIPPET(f_div0,
+	FP "fcvt.s.w fa1, zero\nli a0, 1\nfcvt.s.w fa0, a0\ncsrw fflags, zero\n"
+	   "fdiv.s fa0, fa0, fa1\ncsrr a0, fflags");
+SNIPPET(f_sticky,
+	FP "fcvt.s.w fa1, zero\nli a0, 1\nfcvt.s.w fa0, a0\ncsrw fflags, a0\n"
+	   "fdiv.s fa0, fa0, fa1\ncsrr a0, fflags");
 SNIPPET(f_zfh, ".option arch, +zfh\nfadd.h fa0, fa1, fa2");
 SNIPPET(w_setvl, VEC "vsetvli a0, a0, e32, m1, ta, ma");
 SNIPPET(w_add, VEC "vadd.vv v1, v2, v3");
@@ -42,11 +44,16 @@ SNIPPET(w_vill_vl, VEC "li a0, 1\nvsetvl a0, a0, a1\ncsrr a0, vl");
 SNIPPET(w_vlmax, VEC "vsetvli a0, zero, e8, m1, ta, ma");
 SNIPPET(w_vlmax8, VEC "vsetvli a0, zero, e8, m8, ta, ma");
 SNIPPET(w_avl, VEC "li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\ncsrr a0, vl");
-SNIPPET(w_keep, VEC "li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\nvsetvli x0, x0, e16, m2, ta, ma\ncsrr a0, vl");
-SNIPPET(w_mask_v0, VEC "li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\n.word 0x00208057 | 3 << 15"); /* vadd.vv v0, ..., v0.t */
+SNIPPET(w_keep,
+	VEC
+	"li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\nvsetvli x0, x0, e16, m2, ta, ma\ncsrr a0, vl");
+SNIPPET(w_mask_v0,
+	VEC
+	"li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\n.word 0x00208057 | 3 << 15"); /* vadd.vv v0, ..., v0.t */
 SNIPPET(w_group, VEC "vsetvli a0, zero, e8, m2, ta, ma\n.word 0x022180d7"); /* vadd.vv v1 with m2 */
-SNIPPET(w_vstart_arith, VEC "li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\nli a0, 1\n"
-			    "csrw vstart, a0\nvid.v v1\ncsrr a0, vstart");
+SNIPPET(w_vstart_arith,
+	VEC "li a0, 3\nvsetvli a0, a0, e8, m1, ta, ma\nli a0, 1\n"
+	    "csrw vstart, a0\nvid.v v1\ncsrr a0, vstart");
 
 static void off(const char *name, int mode, bool fp, code *pc)
 {
@@ -94,7 +101,7 @@ static void floating(void)
 	}
 	section("fcsr");
 	check_value("all bits", run_in(U, f_wr_fcsr, -1ul, 0), 0xff);
-	check_value("frm", run_in(U, f_wr_frm, 0xfffffff3, 0) , 0x7f);
+	check_value("frm", run_in(U, f_wr_frm, 0xfffffff3, 0), 0x7f);
 	check_value("fflags", run_in(U, f_wr_flags, 0xffffffe5, 0), 0x65);
 	check_value("zero", run_in(U, f_wr_fcsr, 0, 0), 0);
 	for (ulong rm = 0; rm < 8; rm++) {

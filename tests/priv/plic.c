@@ -50,6 +50,10 @@ static void rtc(bool on)
 		set32(RTC + 0x10, 1);
 		set32(RTC + 0x0c, 0);
 		set32(RTC + 0x08, 1);
+		for (uint64_t end = mtime() + 10000000; mtime() < end && get32(RTC + 0x18);)
+			; /* the alarm may come from a timer of the emulator's */
+		for (uint64_t end = mtime() + 10000; mtime() < end;)
+			;
 	} else {
 		set32(RTC + 0x10, 0);
 		set32(RTC + 0x14, 1);

@@ -158,7 +158,8 @@ def run_one(name, p, image, args, table):
                     "-serial", "stdio", "-m", "128M", "-smp", str(p["cpus"]), "-bios", image,
                     *p["qemu"]], p["seconds"] * args.patience)
     if args.emulator != "qemu-only":
-        command = [args.emulator, "run", args.machine or p["machine"], "--firmware", image,
+        machine = os.path.join(HERE, "..", "..", "machines", p["machine"])
+        command = [args.emulator, "run", args.machine or machine, "--firmware", image,
                    "--memory", "128M", "--cpus", str(p["cpus"]), *p["backplane"]]
         for d in args.plugin_path:
             command[2:2] = ["--plugin-path", d]
@@ -222,7 +223,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
+    names = commands.add_parser("list")
+    names.add_argument("--sources", action="store_true", help="with the source file of each")
     b = commands.add_parser("build")
     b.add_argument("name")
     b.add_argument("out")
@@ -230,6 +232,7 @@ def main():
     r.add_argument("names", nargs="*")
     r.add_argument("--emulator", default="qemu-only",
                    help="path of the backplane command, or qemu-only")
+    r.add_argument("--build", help="a build folder: its backplane command and plugins")
     r.add_argument("--no-qemu", action="store_true", help="run on Backplane alone")
     r.add_argument("--machine", help="machine file in place of each program's own")
     r.add_argument("--plugin-path", action="append", default=[])
@@ -240,15 +243,21 @@ def main():
     r.add_argument("-v", "--verbose", action="store_true")
     args = parser.parse_args()
     if args.command == "list":
-        print("\n".join(programs()))
+        for name, p in programs().items():
+            print(*([name, p["source"]] if args.sources else [name]))
         return 0
     if args.command == "build":
         build(args.name, args.out)
         return 0
     args.images = dict(i.split("=", 1) for i in args.image)
+    if args.build:
+        args.emulator = os.path.join(args.build, "core", "backplane")
+        args.plugin_path.append(os.path.join(args.build, "plugins"))
     if not args.no_qemu and not shutil.which("qemu-system-riscv64"):
         print("qemu-system-riscv64 is not installed (Debian package qemu-system-misc)")
-        return SKIPPED
+        if args.emulator == "qemu-only":
+            return SKIPPED
+        args.no_qemu = True
     return run(args)
 
 

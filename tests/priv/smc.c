@@ -14,19 +14,20 @@ static uint32_t li(uint32_t n)
 
 /* A loop that rewrites its own addi, a1 times: the immediate counts up.
  * a0: sum; the code is patched by a store and a fence.i in the loop itself. */
-SNIPPET(s_patch, "li a0, 0\n"
-		 "la a2, 2f\n"
-		 "lw a3, 0(a2)\n"	/* addi a0, a0, 0 */
-		 "li a4, 0\n"
-		 "1: addi a4, a4, 1\n"
-		 "slli a5, a4, 20\n"
-		 "add a5, a5, a3\n"
-		 "sw a5, 0(a2)\n"
-		 "fence.i\n"
-		 "2: addi a0, a0, 0\n"
-		 "bne a4, a1, 1b\n"
-		 "sw a3, 0(a2)\n"
-		 "fence.i");
+SNIPPET(s_patch,
+	"li a0, 0\n"
+	"la a2, 2f\n"
+	"lw a3, 0(a2)\n" /* addi a0, a0, 0 */
+	"li a4, 0\n"
+	"1: addi a4, a4, 1\n"
+	"slli a5, a4, 20\n"
+	"add a5, a5, a3\n"
+	"sw a5, 0(a2)\n"
+	"fence.i\n"
+	"2: addi a0, a0, 0\n"
+	"bne a4, a1, 1b\n"
+	"sw a3, 0(a2)\n"
+	"fence.i");
 
 /* Patches the instruction right behind the fence. */
 SNIPPET(s_next, "la a2, 1f\nsw a1, 0(a2)\nfence.i\n1: addi a0, x0, 0");
@@ -101,7 +102,8 @@ static void rewritten(void)
 	check_value("by sd", run_at(S, P, 0, 0), 3);
 #endif
 	set32(P, li(4));
-	set32(P + 2, li(4) >> 16 | RET << 16); /* misaligned: the same upper half, and lower of ret */
+	set32(P + 2,
+		li(4) >> 16 | RET << 16); /* misaligned: the same upper half, and lower of ret */
 	FENCE_I();
 	check_value("misaligned", run_at(S, P, 0, 0), 4);
 }
@@ -112,13 +114,18 @@ static void wild(int mode)
 	static const struct {
 		const char *name;
 		ulong at;
-	} nowhere[] = { { "address 0", 0 }, { "above RAM", RAM + 0x10000000 },
+	} nowhere[] = {
+		{ "address 0", 0 },
+		{ "above RAM", RAM + 0x10000000 },
 		{ "between devices", 0x60000 },
 #if __riscv_xlen == 64
-		{ "far", 0x123456789abc }, { "farthest", -4096ul },
-		{ "half", 0x8000000000000000 }, { "all but RAM", 0xffffffff80000000 }
+		{ "far", 0x123456789abc },
+		{ "farthest", -4096ul },
+		{ "half", 0x8000000000000000 },
+		{ "all but RAM", 0xffffffff80000000 }
 #else
-		{ "farthest", -4096ul }, { "far", 0x70000000 }
+		{ "farthest", -4096ul },
+		{ "far", 0x1f000000 }
 #endif
 	};
 	for (unsigned i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {

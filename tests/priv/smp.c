@@ -106,7 +106,10 @@ static ulong add_returns(ulong hart)
 	ulong sum = 0;
 	for (int i = 0; i < TURNS; i++) {
 		ulong old;
-		__asm__ volatile("amoadd.w %0, %1, (%2)" : "=&r"(old) : "r"(1), "r"(&total) : "memory");
+		__asm__ volatile("amoadd.w %0, %1, (%2)"
+				 : "=&r"(old)
+				 : "r"(1), "r"(&total)
+				 : "memory");
 		sum += old;
 	}
 	return sum;
@@ -116,8 +119,10 @@ static ulong lr_sc(ulong hart)
 {
 	(void)hart;
 	for (int i = 0; i < TURNS; i++)
-		__asm__ volatile("1: lr.w t0, (%0)\naddi t0, t0, 1\nsc.w t1, t0, (%0)\nbnez t1, 1b"
-				 ::"r"(&total) : "t0", "t1", "memory");
+		__asm__ volatile(
+			"1: lr.w t0, (%0)\naddi t0, t0, 1\nsc.w t1, t0, (%0)\nbnez t1, 1b" ::"r"(
+				&total)
+			: "t0", "t1", "memory");
 	return 0;
 }
 
@@ -134,7 +139,9 @@ static ulong swap_lock(ulong hart)
 		uint32_t held;
 		do
 			__asm__ volatile("amoswap.w.aq %0, %1, (%2)"
-					 : "=&r"(held) : "r"(1), "r"(&lock) : "memory");
+					 : "=&r"(held)
+					 : "r"(1), "r"(&lock)
+					 : "memory");
 		while (held);
 		guarded = guarded + 1;
 		__asm__ volatile("amoswap.w.rl x0, x0, (%0)" ::"r"(&lock) : "memory");
@@ -148,7 +155,9 @@ static ulong ticket_lock(ulong hart)
 	for (int i = 0; i < TURNS / 10; i++) {
 		uint32_t mine;
 		__asm__ volatile("amoadd.w %0, %1, (%2)"
-				 : "=&r"(mine) : "r"(1), "r"(&ticket) : "memory");
+				 : "=&r"(mine)
+				 : "r"(1), "r"(&ticket)
+				 : "memory");
 		while (serving != mine)
 			;
 		fence();
@@ -265,16 +274,18 @@ static void reservations(void)
 			step = 0;
 			start(1, store_between);
 			ulong failed;
-			__asm__ volatile("lr.w t0, (%1)\n"
-					 "fence\n"
-					 "li t1, 1\n" STR(REG_S) " t1, 0(%2)\n"
-					 "1: " STR(REG_L) " t1, 0(%2)\n"
-					 "addi t1, t1, -2\n"
-					 "bnez t1, 1b\n"
-					 "fence\n"
-					 "sc.w %0, %3, (%1)"
-					 : "=&r"(failed) : "r"(&word), "r"(&step), "r"(9)
-					 : "t0", "t1", "memory");
+			__asm__ volatile(
+				"lr.w t0, (%1)\n"
+				"fence\n"
+				"li t1, 1\n" STR(REG_S) " t1, 0(%2)\n"
+							"1: " STR(REG_L) " t1, 0(%2)\n"
+									 "addi t1, t1, -2\n"
+									 "bnez t1, 1b\n"
+									 "fence\n"
+									 "sc.w %0, %3, (%1)"
+				: "=&r"(failed)
+				: "r"(&word), "r"(&step), "r"(9)
+				: "t0", "t1", "memory");
 			finish_job(1);
 			good += failed && word == stored;
 		}

@@ -18,8 +18,9 @@ SNIPPET(c_write_read, SET_CMP "\ncsrr a0, stimecmp");
 SNIPPET(c_sip, "csrr a0, sip");
 SNIPPET(c_spin, "li a0, 1000\n1: addi a0, a0, -1\nbnez a0, 1b\nli a0, 1");
 /* S waits by itself: stimecmp = time + a0, then wfi until it comes */
-SNIPPET(c_wait, "csrr a2, time\nadd a0, a0, a2\nli a1, 0\n" SET_CMP "\n1: wfi\ncsrr a2, sip\n"
-		"andi a2, a2, 0x20\nbeqz a2, 1b\ncsrr a2, time\nsltu a0, a2, a0");
+SNIPPET(c_wait,
+	"csrr a2, time\nadd a0, a0, a2\nli a1, 0\n" SET_CMP "\n1: wfi\ncsrr a2, sip\n"
+	"andi a2, a2, 0x20\nbeqz a2, 1b\ncsrr a2, time\nsltu a0, a2, a0");
 SNIPPET(c_rearm, "csrr a2, sip\nli a0, -1\nli a1, -1\n" SET_CMP "\ncsrr a0, sip");
 
 static void access(void)

@@ -6,21 +6,24 @@
 SNIPPET(s_ret, "mv a0, a1");
 SNIPPET(s_ecall, "ecall");
 SNIPPET(s_ebreak, "ebreak");
+#ifdef __riscv_c
 SNIPPET(s_cebreak, ".option rvc\nc.ebreak");
+SNIPPET(s_ill_c, ".half 0x8002\n.half 1"); /* c.jr x0 is reserved */
+SNIPPET(s_c_lw, ".option rvc\nc.lw a0, 0(a0)\nc.nop");
+#endif
 SNIPPET(s_ill0, ".word 0");
 SNIPPET(s_ill_c0, ".half 0\n.half 0x1111");
 SNIPPET(s_ill1, ".word 0xffffffff");
 SNIPPET(s_ill_op, ".word 0x0000007b"); /* custom-3, not used here */
-SNIPPET(s_ill_r, ".word 0xfe000033");  /* OP with an unknown funct7 */
-SNIPPET(s_ill_c, ".half 0x8002\n.half 1"); /* c.jr x0 is reserved */
+SNIPPET(s_ill_r, ".word 0xfe000033"); /* OP with an unknown funct7 */
 SNIPPET(s_mret, "mret");
 SNIPPET(s_sret, "sret");
 SNIPPET(s_wfi, "wfi");
 SNIPPET(s_sfence, "sfence.vma");
 SNIPPET(s_csr_m, "csrr a0, mscratch");
 SNIPPET(s_csr_s, "csrr a0, sscratch");
-SNIPPET(s_csr_none, "csrr a0, 0x5c1");    /* unassigned, S custom */
-SNIPPET(s_csr_ro, "csrw mhartid, a0");    /* 3.. read-only space */
+SNIPPET(s_csr_none, "csrr a0, 0x5c1"); /* unassigned, S custom */
+SNIPPET(s_csr_ro, "csrw mhartid, a0"); /* 3.. read-only space */
 SNIPPET(s_csr_ro_set, "csrs mhartid, a0");
 SNIPPET(s_csr_ro_clear1, "li a0, 1\ncsrc mhartid, a0");
 SNIPPET(s_csr_ro_x0, "csrs mhartid, x0"); /* no write: legal in M (Zicsr 7.1) */
@@ -40,7 +43,6 @@ SNIPPET(s_sc, "sc.w a0, a1, (a0)");
 SNIPPET(s_lr_sc, "1: lr.w a2, (a0)\nadd a2, a2, a1\nsc.w a3, a2, (a0)\nbnez a3, 1b\nmv a0, a3");
 SNIPPET(s_jump, "mv a1, ra\njalr ra, 0(a0)\nmv ra, a1");
 SNIPPET(s_lw_x0, "lw x0, 0(a0)"); /* the access happens although nothing is written */
-SNIPPET(s_c_lw, ".option rvc\nc.lw a0, 0(a0)\nc.nop");
 SNIPPET(s_keep, "li a1, 77\nlw a1, 0(a0)"); /* a faulting load leaves its target */
 SNIPPET(s_flw, ".option arch, +f\nflw fa0, 0(a0)");
 SNIPPET(s_fsw, ".option arch, +f\nfsw fa0, 0(a0)");
@@ -69,9 +71,11 @@ static void ecalls(int mode)
 	check("ebreak cause", t.cause, C_BREAK);
 	check2("ebreak tval-pc", t.tval ? t.tval - (ulong)s_ebreak : 0, 0, 0);
 	check("ebreak epc", t.epc - (ulong)s_ebreak, 0);
+#ifdef __riscv_c
 	t = run_in(mode, s_cebreak, 0, 0);
 	check("c.ebreak cause", t.cause, C_BREAK);
 	check("c.ebreak epc", t.epc - (ulong)s_cebreak, 0);
+#endif
 }
 
 static void illegal(int mode)
@@ -87,7 +91,9 @@ static void illegal(int mode)
 		{ "all ones", s_ill1, 0xffffffff },
 		{ "opcode", s_ill_op, 0x0000007b },
 		{ "funct7", s_ill_r, 0xfe000033 },
+#ifdef __riscv_c
 		{ "c.jr x0", s_ill_c, 0x8002 },
+#endif
 		{ "load funct3", s_ld_ill, 0 },
 	};
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
@@ -144,18 +150,15 @@ static void accesses(int mode)
 		code *pc;
 		ulong cause;
 	} all[] = {
-		{ "lb", s_lb, C_LOAD_ACCESS },
-		{ "lh", s_lh, C_LOAD_ACCESS },
-		{ "lw", s_lw, C_LOAD_ACCESS },
-		{ "lx", s_lx, C_LOAD_ACCESS },
+		{ "lb", s_lb, C_LOAD_ACCESS }, { "lh", s_lh, C_LOAD_ACCESS },
+		{ "lw", s_lw, C_LOAD_ACCESS }, { "lx", s_lx, C_LOAD_ACCESS },
 		{ "lw x0", s_lw_x0, C_LOAD_ACCESS },
+#ifdef __riscv_c
 		{ "c.lw", s_c_lw, C_LOAD_ACCESS },
-		{ "flw", s_flw, C_LOAD_ACCESS },
-		{ "lr", s_lr, C_LOAD_ACCESS },
-		{ "sb", s_sb, C_STORE_ACCESS },
-		{ "sh", s_sh, C_STORE_ACCESS },
-		{ "sw", s_sw, C_STORE_ACCESS },
-		{ "sx", s_sx, C_STORE_ACCESS },
+#endif
+		{ "flw", s_flw, C_LOAD_ACCESS }, { "lr", s_lr, C_LOAD_ACCESS },
+		{ "sb", s_sb, C_STORE_ACCESS }, { "sh", s_sh, C_STORE_ACCESS },
+		{ "sw", s_sw, C_STORE_ACCESS }, { "sx", s_sx, C_STORE_ACCESS },
 		{ "fsw", s_fsw, C_STORE_ACCESS },
 		{ "amoadd", s_amo, C_STORE_ACCESS }, /* never a load fault (3.1.15) */
 	};
@@ -178,8 +181,8 @@ static void accesses(int mode)
 static void misaligned(int mode)
 {
 	/* Plain loads and stores: the machine supports them in RAM. */
-	static const uint8_t bytes[16] __attribute__((aligned(16))) = { 0x10, 0x21, 0x32, 0x43, 0x54,
-		0x65, 0x76, 0x07, 0x18, 0x29, 0x3a, 0x4b, 0x5c, 0x6d, 0x7e, 0x0f };
+	static const uint8_t bytes[16] __attribute__((aligned(16))) = { 0x10, 0x21, 0x32, 0x43,
+		0x54, 0x65, 0x76, 0x07, 0x18, 0x29, 0x3a, 0x4b, 0x5c, 0x6d, 0x7e, 0x0f };
 	for (unsigned i = 0; i < 16; i++)
 		((volatile uint8_t *)area)[i] = bytes[i];
 	check_value("lh 1", run_in(mode, s_lh, (ulong)area + 1, 0), 0x3221);
@@ -201,9 +204,10 @@ static void misaligned(int mode)
 	check("sw 3 low", get8((ulong)area + 3), 0x44);
 	/* Atomics must be aligned without Zam: misaligned or access fault (A extension, 8.4).
 	 * A misaligned lr reports a load, sc and amo a store (3.1.15). */
-	check_trap("lr 2", run_in(mode, s_lr, (ulong)area + 2, 0), C_LOAD_MISALIGNED, (ulong)area + 2);
 	check_trap(
-		"sc 2", run_in(mode, s_sc, (ulong)area + 2, 0), C_STORE_MISALIGNED, (ulong)area + 2);
+		"lr 2", run_in(mode, s_lr, (ulong)area + 2, 0), C_LOAD_MISALIGNED, (ulong)area + 2);
+	check_trap("sc 2", run_in(mode, s_sc, (ulong)area + 2, 0), C_STORE_MISALIGNED,
+		(ulong)area + 2);
 	check_trap("amo 1", run_in(mode, s_amo, (ulong)area + 1, 0), C_STORE_MISALIGNED,
 		(ulong)area + 1);
 	check_trap("amo 3", run_in(mode, s_amo, (ulong)area + 3, 0), C_STORE_MISALIGNED,
@@ -212,7 +216,10 @@ static void misaligned(int mode)
 #ifdef __riscv_c
 	/* With IALIGN = 16 no jump can be misaligned: jalr clears bit 0 (2.5.1). */
 	check_trap("jalr odd", run_in(mode, s_jump, (ulong)s_ecall | 1, 0),
-		mode == M ? C_ECALL_M : mode == S ? C_ECALL_S : C_ECALL_U, 0);
+		mode == M           ? C_ECALL_M
+			: mode == S ? C_ECALL_S
+				    : C_ECALL_U,
+		0);
 #else
 	/* IALIGN = 32: the jump itself traps, epc is its own, the link is not written (2.5). */
 	struct trap t = run_in(mode, s_jump, (ulong)s_ret | 2, 0);

@@ -71,9 +71,10 @@ static void each(bool hardware, int level, int mode)
 			name[n++] = ad & 2 ? 'D' : '-';
 			bool fault = !hardware && (flags & need) != need;
 			/* the trap and the entry after it in one number: cause, then A and D */
-			check(name, t.cause << 8 | pte, (fault ? all[i].cause : C_NONE) << 8 |
-					(fault ? flags & (PTE_A | PTE_D) :
-						 (flags & (PTE_A | PTE_D)) | need));
+			check(name, t.cause << 8 | pte,
+				(fault ? all[i].cause : C_NONE) << 8 |
+					(fault ? flags & (PTE_A | PTE_D)
+					       : (flags & (PTE_A | PTE_D)) | need));
 			if (fault && t.cause == all[i].cause)
 				expect("tval", t.tval, va);
 		}

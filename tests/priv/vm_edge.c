@@ -123,7 +123,9 @@ static void crossing(int mode)
 			good += t.cause == C_NONE && t.value == want;
 			ulong v = (ulong)0x8877665544332211ull;
 			t = run_in(mode, widths[w].store, va, v);
-			ulong mask = widths[w].size == 8 ? -1ul : ((ulong)1 << (8 * (widths[w].size - 1)) << 8) - 1;
+			ulong mask = widths[w].size == 8
+				? -1ul
+				: ((ulong)1 << (8 * (widths[w].size - 1)) << 8) - 1;
 			all++;
 			good += t.cause == C_NONE && bytes_at(va, widths[w].size) == (v & mask);
 		}
@@ -151,11 +153,14 @@ static void crossing(int mode)
 		struct trap t = run_in(mode, e_lw, end - 2, 0);
 		check_trap(first ? "lw first" : "lw second", t, C_LOAD_PAGE, first ? end - 2 : end);
 		t = run_in(mode, e_sx, end - 1, -1ul);
-		check_trap(first ? "sx first" : "sx second", t, C_STORE_PAGE, first ? end - 1 : end);
+		check_trap(
+			first ? "sx first" : "sx second", t, C_STORE_PAGE, first ? end - 1 : end);
 		t = run_in(mode, e_fld, end - 4, 0);
-		check_trap(first ? "fld first" : "fld second", t, C_LOAD_PAGE, first ? end - 4 : end);
+		check_trap(
+			first ? "fld first" : "fld second", t, C_LOAD_PAGE, first ? end - 4 : end);
 		t = run_in(mode, e_fsd, end - 4, 0);
-		check_trap(first ? "fsd first" : "fsd second", t, C_STORE_PAGE, first ? end - 4 : end);
+		check_trap(
+			first ? "fsd first" : "fsd second", t, C_STORE_PAGE, first ? end - 4 : end);
 		vm_map(first ? T : end, first ? P : P + 0x3000, flags, 0);
 	}
 	/* second page readable only: a store must not touch the first */
@@ -270,7 +275,8 @@ static void mprv(void)
 		struct trap t = run_in(M, e_lw_mprv, va, all[i].as_u ? as_u : as_s);
 		csr_write("mstatus", clean);
 		if (all[i].good)
-			check_value(all[i].name, t, (ulong)(long)(int32_t)get32(P + all[i].page + 8));
+			check_value(
+				all[i].name, t, (ulong)(long)(int32_t)get32(P + all[i].page + 8));
 		else
 			check_trap(all[i].name, t, C_LOAD_PAGE, va);
 	}

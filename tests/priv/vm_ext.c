@@ -9,8 +9,8 @@ SNIPPET(n_amo, "amoadd.w a0, x0, (a0)");
 SNIPPET(n_cross, "ld a0, 0(a0)");
 SNIPPET(n_fence_va, "sfence.vma a0, x0");
 
-#define P 0x80400000ul
-#define T 0x20000000ul
+#define P     0x80400000ul
+#define T     0x20000000ul
 #define PBMTE BIT(62)
 
 static void pbmt(void)
@@ -39,8 +39,10 @@ static void pbmt(void)
 				ulong store = run_in(S, n_sw, at, 0x8067).cause;
 				__asm__ volatile("fence.i" ::: "memory");
 				ulong fetch = run_in(S, n_jump, at, 0).cause;
-				check(name, load << 16 | store << 8 | fetch, good ? 0xffffff :
-					C_LOAD_PAGE << 16 | C_STORE_PAGE << 8 | C_FETCH_PAGE);
+				check(name, load << 16 | store << 8 | fetch,
+					good ? 0xffffff
+					     : C_LOAD_PAGE << 16 | C_STORE_PAGE << 8 |
+							C_FETCH_PAGE);
 				*vm_entry(va, level) = 0;
 			}
 	}

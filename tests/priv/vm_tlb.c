@@ -48,7 +48,8 @@ static void each_fence(int mode)
 		for (ulong i = 0; i < 50; i++) {
 			ulong page = P + (i & 3) * 0x1000;
 			vm_map(T, page, PTE_RWX, 0);
-			run_in(mode, fences[f].pc, T + (i & 0xffc), ASID); /* any address in the page */
+			run_in(mode, fences[f].pc, T + (i & 0xffc),
+				ASID); /* any address in the page */
 			struct trap t = run_in(S, b_lw, T, 0);
 			good += t.cause == C_NONE && t.value == 100 + (i & 3);
 			/* less rights, then more */

@@ -123,8 +123,8 @@ static void supers(void)
 			check_value("last word", run_in(S, v_lw, va + 0xffc, 0), 0x1a57);
 		}
 		if (va + level_size(level) < 1ul << (12 + VM_BITS * vm_levels() - 1) || level < 2)
-			check_trap("behind", run_in(S, v_lw, va + level_size(level), 0), C_LOAD_PAGE,
-				va + level_size(level));
+			check_trap("behind", run_in(S, v_lw, va + level_size(level), 0),
+				C_LOAD_PAGE, va + level_size(level));
 		check_trap("before", run_in(S, v_lw, va - 4, 0), C_LOAD_PAGE, va - 4);
 		/* each low bit of the page number must be zero (4.3.2 step 6) */
 		for (int bit = 0; bit < level * VM_BITS; bit++) {
@@ -189,13 +189,18 @@ static void invalid(void)
 				const char *name;
 				ulong bit;
 				bool good;
-			} bits[] = { { "pointer A", PTE_A, false }, { "pointer D", PTE_D, false },
-				{ "pointer U", PTE_U, false }, { "pointer G", PTE_G, true },
+			} bits[] = {
+				{ "pointer A", PTE_A, false },
+				{ "pointer D", PTE_D, false },
+				{ "pointer U", PTE_U, false },
+				{ "pointer G", PTE_G, true },
 				{ "pointer RSW", 0x300, true },
 #if __riscv_xlen == 64
-				{ "pointer N", PTE_N, false }, { "pointer PBMT 1", PTE_PBMT(1), false },
+				{ "pointer N", PTE_N, false },
+				{ "pointer PBMT 1", PTE_PBMT(1), false },
 				{ "pointer PBMT 3", PTE_PBMT(3), false },
-				{ "pointer bit 54", BIT(54), false }, { "pointer bit 60", BIT(60), false }
+				{ "pointer bit 54", BIT(54), false },
+				{ "pointer bit 60", BIT(60), false }
 #endif
 			};
 			ulong pointer = *vm_entry(va, level);
@@ -215,7 +220,8 @@ static void invalid(void)
 		for (int bit = 54; bit <= 60; bit++) {
 			*e = vm_pte(pa, PTE_RWX | PTE_V) | BIT(bit);
 			vm_flush();
-			faults |= (ulong)(run_in(S, v_lw, va, 0).cause == C_LOAD_PAGE) << (bit - 54);
+			faults |= (ulong)(run_in(S, v_lw, va, 0).cause == C_LOAD_PAGE)
+				<< (bit - 54);
 		}
 		check("leaf bits 54 to 60", faults, 0x7f);
 #endif

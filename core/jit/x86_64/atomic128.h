@@ -7,7 +7,8 @@
 static inline bool atomic128_cas(void *p, uint64_t expected[2], const uint64_t desired[2])
 {
 	bool ok;
-	__asm__ volatile("lock cmpxchg16b %1"
+	__asm__ volatile(
+		"lock cmpxchg16b %1"
 		: "=@ccz"(ok), "+m"(*(unsigned char(*)[16])p), "+a"(expected[0]), "+d"(expected[1])
 		: "b"(desired[0]), "c"(desired[1])
 		: "memory");

@@ -65,12 +65,12 @@ struct context {
 _Static_assert(sizeof(struct context) == CTX_SIZE, "layout.h disagrees");
 
 struct trap {
-	ulong cause;  /* C_..., or C_NONE */
-	ulong tval;   /* mtval or stval */
-	ulong epc;    /* as seen without the U alias */
+	ulong cause; /* C_..., or C_NONE */
+	ulong tval; /* mtval or stval */
+	ulong epc; /* as seen without the U alias */
 	ulong status; /* mstatus or sstatus after the trap */
-	ulong mode;   /* who took it: M or S */
-	ulong value;  /* a0 at the end */
+	ulong mode; /* who took it: M or S */
+	ulong value; /* a0 at the end */
 };
 
 typedef void code(void); /* a snippet or another piece of guest code */
@@ -135,8 +135,8 @@ void *memcpy(void *d, const void *s, unsigned long n);
 
 /* A snippet: NAME may be given to run_in(); it ends with a return unless it traps. */
 #define SNIPPET(name, text)                                                                        \
-	__asm__(".pushsection .snip, \"ax\"\n.balign 4\n.option push\n.option norvc\n.globl " #name \
-		"\n" #name ":\n" text "\n\tret\n.option pop\n.popsection");                        \
+	__asm__(".pushsection .snip, \"ax\"\n.balign 4\n.option push\n.option "                    \
+		"norvc\n.globl " #name "\n" #name ":\n" text "\n\tret\n.option pop\n.popsection"); \
 	extern code name
 
 #define STR_(x) #x
@@ -148,7 +148,7 @@ void *memcpy(void *d, const void *s, unsigned long n);
 #define PLIC        0x0c000000ul
 #define FLASH       0x20000000ul
 #define RTC         0x00101000ul
-#define VIRTIO(n)   (0x10001000ul + (ulong)(n) * 0x1000)
+#define VIRTIO(n)   (0x10001000ul + (ulong)(n)*0x1000)
 #define RAM         0x80000000ul
 
 static inline uint8_t get8(ulong a)

@@ -10,6 +10,10 @@
 	.section .start, "ax"
 	.globl _start
 _start:
+	csrr	s0, mstatus		/* as the reset left it, for reset.c */
+	csrr	s1, mcause
+	csrr	s2, pmpcfg0
+	mv	s3, a0
 	la	t0, fatal_trap
 	csrw	mtvec, t0
 	csrr	t0, mhartid
@@ -43,7 +47,12 @@ _start:
 	beqz	t1, 7b
 	fence	rw, rw
 	j	8f
-6:	la	t0, bss_ready
+6:	la	t0, first_state
+	REG_S	s0, 0(t0)
+	REG_S	s1, 1*SZ(t0)
+	REG_S	s2, 2*SZ(t0)
+	REG_S	s3, 3*SZ(t0)
+	la	t0, bss_ready
 	li	t1, 1
 	fence	rw, rw
 	sw	t1, 0(t0)
@@ -215,6 +224,9 @@ bss_ready:
 	.word	0
 	.bss
 	.balign	16
+	.globl first_state
+first_state:
+	.space	4 * SZ
 	.globl stacks
 stacks:
 	.space	MAX_HARTS << STACK_LOG2

@@ -4,18 +4,18 @@
 
 #include "priv.h"
 
-#define PTE_V 0x01ul
-#define PTE_R 0x02ul
-#define PTE_W 0x04ul
-#define PTE_X 0x08ul
-#define PTE_U 0x10ul
-#define PTE_G 0x20ul
-#define PTE_A 0x40ul
-#define PTE_D 0x80ul
-#define PTE_N BIT(63)
+#define PTE_V       0x01ul
+#define PTE_R       0x02ul
+#define PTE_W       0x04ul
+#define PTE_X       0x08ul
+#define PTE_U       0x10ul
+#define PTE_G       0x20ul
+#define PTE_A       0x40ul
+#define PTE_D       0x80ul
+#define PTE_N       BIT(63)
 #define PTE_PBMT(n) ((ulong)(n) << 61)
-#define PTE_RW  (PTE_R | PTE_W | PTE_A | PTE_D)
-#define PTE_RWX (PTE_RW | PTE_X)
+#define PTE_RW      (PTE_R | PTE_W | PTE_A | PTE_D)
+#define PTE_RWX     (PTE_RW | PTE_X)
 
 #if __riscv_xlen == 64
 enum { VM_SV39 = 8, VM_SV48, VM_SV57, VM_DEFAULT = VM_SV39 };
