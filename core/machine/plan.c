@@ -245,6 +245,22 @@ GArray *targets_expand(struct machine *m, const struct instance *from, const cha
 
 /* ---- instances ---- */
 
+static void missing_type(const char *object, const struct toml_value *v, struct error_list *errors)
+{
+	const char *id = v->string.bytes, *near = type_nearest(id);
+	char *package = type_package(id);
+	if (package)
+		toml_error(errors, v->pos,
+			"%s: type \"%s\" is in the package %s, which is not installed", object, id,
+			package);
+	else
+		toml_error(errors, v->pos, "%s: there is no type \"%s\"%s%s%s", object, id,
+			near ? "; did you mean \"" : "",
+			near ? near : "; install the package of its plugin, or give --plugin-path",
+			near ? "\"?" : "");
+	g_free(package);
+}
+
 static const struct type *type_of(const struct toml_entry *e, struct error_list *errors)
 {
 	const struct toml_value *v = toml_get(e->value, "type");
@@ -259,11 +275,7 @@ static const struct type *type_of(const struct toml_entry *e, struct error_list 
 	}
 	struct type_entry *te = type_find(v->string.bytes);
 	if (!te) {
-		const char *near = type_nearest(v->string.bytes);
-		toml_error(errors, v->pos, "%s: there is no type \"%s\"%s%s%s", e->key,
-			v->string.bytes, near ? "; did you mean \"" : "",
-			near ? near : "; install the package of its plugin, or give --plugin-path",
-			near ? "\"?" : "");
+		missing_type(e->key, v, errors);
 		return NULL;
 	}
 	char *place = toml_place(v->pos);

@@ -186,6 +186,17 @@ def failing(tap, b):
                   r.stderr)
 
 
+def packages(tap, command, machines):
+    """A type that is not installed: its package is named, if a list knows it."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "packages.list").write_text("acme,npu2 acme-two\nacme,npu acme-boards\n")
+        path = write(folder, {"m.toml": 'sys.type = "space"\nx.type = "acme,npu"\n'})
+        r = Backplane(command, folder, machines).run("check", path)
+        tap.check("the package of a missing type", reported(
+            r, [r'm\.toml:2:10: x: type "acme,npu" is in the package acme-boards, which is not']),
+            r.stderr)
+
+
 def tree(tap, b, machines):
     for path in sorted(pathlib.Path(machines).glob("*.toml")):
         r = b.run("check", str(path))
@@ -205,6 +216,7 @@ def main():
     merging(tap, b)
     hostile(tap, b)
     failing(tap, b)
+    packages(tap, command, machines)
     tree(tap, Backplane(command, plugins, machines), machines)
     return tap.finish()
 

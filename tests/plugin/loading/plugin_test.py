@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -91,10 +92,23 @@ def modules(tap, backplane, built, faults):
                           r.stderr)
 
 
+def loaded(elf):
+    """How many bytes of a 64-bit ELF file are mapped when it is loaded."""
+    start, = struct.unpack_from("<Q", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    end = 0
+    for at in range(start, start + size * count, size):
+        kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", elf, at)
+        if kind == 1:
+            end = max(end, offset + length)
+    return end
+
+
 def truncated(tap, backplane, built):
     """A module cut anywhere."""
     whole = (built / "faulty-good.so").read_bytes()
-    for n in [0, 3, 10, 63, 64, 200, 600, 0x1000, len(whole) // 3, len(whole) // 2]:
+    end = loaded(whole)
+    for n in [0, 3, 10, 63, 64, 200, 600, 0x1000, end // 2, end - 1]:
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(folder, "faulty.so").write_bytes(whole[:n])
             pathlib.Path(folder, "f.plugin.toml").write_text(
