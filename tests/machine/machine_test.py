@@ -151,6 +151,10 @@ def merging(tap, b):
         deep |= {f"f{i}.toml": f'include = ["f{i + 1}.toml"]\n' for i in range(1, 40)}
         r = b.run("check", write(folder, deep))
         tap.check("includes are bounded", r.returncode == 1 and "32 deep" in r.stderr, r.stderr)
+        os.mkfifo(f"{folder}/pipe.toml")
+        r = b.run("check", write(folder, {"m.toml": 'include = ["pipe.toml"]\n'}))
+        tap.check("an included pipe", reported(r, [r"m\.toml:1:12: .*pipe\.toml is no regular"]),
+                  r.stderr)
         wide = {"m.toml": 'include = [' + '"x.toml",' * 300 + ']\n', "x.toml": "\n"}
         r = b.run("check", write(folder, wide))
         tap.check("files are bounded", r.returncode == 1 and "256 files" in r.stderr, r.stderr)
