@@ -8,14 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libfdt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALIGN = 2 << 20, KERNEL_OFFSET_64 = 2 << 20, KERNEL_OFFSET_32 = 4 << 20 };
+/* Images begin at a boundary of the largest pages that every kernel wants to map them with. */
+enum { ALIGN_64 = 2 << 20, ALIGN_32 = 4 << 20, TREE_ROOM = 2 << 20 };
 #define TREE_BELOW UINT64_C(0xc0000000) /* firmware of 32 bits reaches it */
 #define FILE_MAX   (UINT64_C(1) << 32)
 
@@ -32,6 +31,7 @@ struct board {
 	const char *firmware_file, *kernel_file, *initrd_file, *append, *tree_file, *tree_out;
 	const char *ram_name, *rom_name, *cpu_name;
 	unsigned bits;
+	uint64_t align;
 	struct image_window ram;
 	uint64_t rom;
 	struct blob firmware, kernel, initrd, tree;
@@ -42,7 +42,7 @@ static int read_file(
 	struct board *b, const char *option, const char *path, struct blob *out, bp_error *err)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		int why = errno;
 		if (fd >= 0)
@@ -81,14 +81,14 @@ static int read_image(struct board *b, const char *option, const char *path, uin
 	return r ? b->host->fail(err, "%s: %s: %s", option, path, out->image.why) : 0;
 }
 
-static uint64_t align_up(uint64_t v)
+static uint64_t align_up(const struct board *b, uint64_t v)
 {
-	return (v + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+	return (v + b->align - 1) & ~(b->align - 1);
 }
 
-static uint64_t align_down(uint64_t v)
+static uint64_t align_down(const struct board *b, uint64_t v)
 {
-	return v & ~(uint64_t)(ALIGN - 1);
+	return v & ~(b->align - 1);
 }
 
 /* ---- looking around ---- */
@@ -108,6 +108,7 @@ static int find_places(struct board *b, bp_error *err)
 	if (!cpu || b->machine->kind(cpu) != BP_KIND_CPU)
 		return b->host->fail(err, "cpu: there is no CPU \"%s\"", b->cpu_name);
 	b->bits = strstr(b->machine->type(cpu), "32") ? 32 : 64;
+	b->align = b->bits == 32 ? ALIGN_32 : ALIGN_64;
 	return 0;
 }
 
@@ -121,48 +122,39 @@ static uint64_t timebase(struct board *b)
 
 /* ---- laying out ---- */
 
+/* Firmware names what runs first. Without any only a program that is linked for it can be meant. */
+static int lay_out_firmware(struct board *b, bp_error *err)
+{
+	if (!b->firmware_file || !strcmp(b->firmware_file, "none"))
+		return 0;
+	return read_image(b, "firmware", b->firmware_file, b->ram.base, &b->firmware, err);
+}
+
+/* Behind the firmware at the next boundary, which is where firmware that jumps to a fixed address
+ * expects it. Alone, at the start of memory. */
 static int lay_out_kernel(struct board *b, bp_error *err)
 {
-	uint64_t at = b->ram.base + (b->bits == 32 ? KERNEL_OFFSET_32 : KERNEL_OFFSET_64);
-	uint64_t end = align_up(image_end(&b->firmware.image));
-	if (end > at)
-		at = end;
+	uint64_t at = b->ram.base;
 	if (!b->kernel_file)
 		return 0;
+	if (b->firmware.image.count) {
+		uint64_t end = align_up(b, image_end(&b->firmware.image));
+		at = end > b->ram.base + b->align ? end : b->ram.base + b->align;
+	}
 	if (read_image(b, "kernel", b->kernel_file, at, &b->kernel, err) != 0)
 		return -1;
 	for (unsigned i = 0; i < b->firmware.image.count; i++) {
 		const struct image_segment *s = &b->firmware.image.segment[i];
 		if (image_touches(&b->kernel.image, s->addr, s->size))
-			return b->host->fail(err, "kernel: %s overlaps the firmware at 0x%" PRIx64,
-				b->kernel_file, s->addr);
+			return b->host->fail(err,
+				"kernel: %s overlaps the firmware %s at 0x%" PRIx64, b->kernel_file,
+				b->firmware_file, s->addr);
 	}
-	return 0;
-}
-
-static int make_tree(struct board *b, uint64_t top, bp_error *err)
-{
-	struct tree_options o = { .bootargs = b->append,
-		.initrd = b->initrd_at,
-		.initrd_end = b->initrd.len ? b->initrd_at + b->initrd.len : 0,
-		.ram_base = b->ram.base,
-		.ram_size = b->ram.size,
-		.ram = b->machine->find(b, b->ram_name),
-		.timebase = timebase(b) };
-	(void)top;
-	if (getrandom(o.seed, sizeof(o.seed), 0) != sizeof(o.seed))
-		memset(o.seed, 0, sizeof(o.seed));
-	if (b->tree_file) {
-		if (read_file(b, "dtb", b->tree_file, &b->tree, err) != 0)
-			return -1;
-		if (b->tree.len < 40 || fdt_check_full(b->tree.bytes, b->tree.len) != 0)
-			return b->host->fail(
-				err, "dtb: %s is no flattened device tree", b->tree_file);
-		return 0;
-	}
-	b->tree.bytes = tree_make(b->machine, b, &o, &b->tree.len);
-	if (!b->tree.bytes)
-		return b->host->fail(err, "the device tree does not fit its memory");
+	if (!b->firmware_file && !image_is_elf(b->kernel.bytes, b->kernel.len))
+		return b->host->fail(err,
+			"firmware: none is given, and %s is no program that starts by itself; "
+			"--firmware names one, such as OpenSBI's fw_dynamic.bin (or `none`)",
+			b->kernel_file);
 	return 0;
 }
 
@@ -172,62 +164,91 @@ static int free_of_images(const struct board *b, uint64_t at, uint64_t size)
 		!image_touches(&b->kernel.image, at, size);
 }
 
-/* From the top of memory down: device tree (2 MiB), initial file system. */
-static int lay_out_rest(struct board *b, bp_error *err)
+/* From the top of memory down: device tree, initial file system. */
+static int lay_out_initrd(struct board *b, bp_error *err)
 {
 	uint64_t top = b->ram.base + b->ram.size;
 	if (top > TREE_BELOW && b->ram.base < TREE_BELOW)
 		top = TREE_BELOW;
-	b->tree_at = top > ALIGN ? align_down(top - ALIGN) : 0;
-	if (b->initrd_file) {
-		if (read_file(b, "initrd", b->initrd_file, &b->initrd, err) != 0)
-			return -1;
-		b->initrd_at =
-			b->initrd.len < b->tree_at ? align_down(b->tree_at - b->initrd.len) : 0;
-		if (!free_of_images(b, b->initrd_at, b->initrd.len))
-			return b->host->fail(err,
-				"initrd: %s has %zu bytes; the memory of %" PRIu64
-				" MiB has no room for it beside firmware and kernel",
-				b->initrd_file, b->initrd.len, b->ram.size >> 20);
-	}
-	if (make_tree(b, top, err) != 0)
+	b->tree_at = top > TREE_ROOM ? align_down(b, top - TREE_ROOM) : 0;
+	if (!b->initrd_file)
+		return 0;
+	if (read_file(b, "initrd", b->initrd_file, &b->initrd, err) != 0)
 		return -1;
-	if (b->tree.len > ALIGN || !free_of_images(b, b->tree_at, b->tree.len))
+	b->initrd_at = b->initrd.len < b->tree_at ? align_down(b, b->tree_at - b->initrd.len) : 0;
+	if (!free_of_images(b, b->initrd_at, b->initrd.len))
 		return b->host->fail(err,
-			"the memory of %" PRIu64 " KiB has no room for a device tree of %zu bytes",
+			"initrd: %s has %zu bytes; the memory of %" PRIu64
+			" MiB has no room for it beside firmware and kernel, give more with "
+			"--memory",
+			b->initrd_file, b->initrd.len, b->ram.size >> 20);
+	return 0;
+}
+
+static int make_tree(struct board *b, bp_error *err)
+{
+	const struct tree_options o = { .bootargs = b->append,
+		.initrd = b->initrd_at,
+		.initrd_end = b->initrd.len ? b->initrd_at + b->initrd.len : 0,
+		.ram_base = b->ram.base,
+		.ram = b->machine->find(b, b->ram_name),
+		.space = b->memory,
+		.timebase = timebase(b) };
+	struct blob file = { 0 };
+	if (!b->tree_file) {
+		b->tree.bytes = tree_make(b->machine, b, &o, &b->tree.len);
+	} else if (read_file(b, "dtb", b->tree_file, &file, err) != 0) {
+		free(file.bytes);
+		return -1;
+	} else {
+		b->tree.bytes = tree_adopt(file.bytes, file.len, &o, &b->tree.len);
+		free(file.bytes);
+		if (!b->tree.bytes)
+			return b->host->fail(err,
+				"dtb: %s is no flattened device tree of at most 2 MiB",
+				b->tree_file);
+	}
+	if (!b->tree.bytes || b->tree.len > TREE_ROOM)
+		return b->host->fail(
+			err, "the device tree of so many objects does not fit its 2 MiB");
+	if (!free_of_images(b, b->tree_at, b->tree.len))
+		return b->host->fail(err,
+			"the memory of %" PRIu64
+			" KiB has no room for a device tree of %zu bytes beside firmware and "
+			"kernel, give more with --memory",
 			b->ram.size >> 10, b->tree.len);
 	return 0;
 }
 
-static void write_tree_file(struct board *b)
+static int write_tree_file(struct board *b, bp_error *err)
 {
 	int fd = open(b->tree_out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0 || write(fd, b->tree.bytes, b->tree.len) != (ssize_t)b->tree.len)
-		b->host->log(b, BP_LOG_ERROR, "dumpdtb: %s: %s", b->tree_out, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	ssize_t n = fd < 0 ? -1 : write(fd, b->tree.bytes, b->tree.len);
+	int why = n < 0 ? errno : ENOSPC;
+	if (fd >= 0 && close(fd) != 0 && n >= 0) {
+		why = errno;
+		n = -1;
+	}
+	if (n != (ssize_t)b->tree.len)
+		return b->host->fail(err, "dumpdtb: %s: %s", b->tree_out, strerror(why));
+	b->host->request(b, BP_REQ_QUIT, 0);
+	return 0;
 }
 
 static int realise(void *self, bp_error *err)
 {
 	struct board *b = self;
-	if (find_places(b, err) != 0)
+	if (find_places(b, err) != 0 || lay_out_firmware(b, err) != 0 ||
+		lay_out_kernel(b, err) != 0 || lay_out_initrd(b, err) != 0 ||
+		make_tree(b, err) != 0)
 		return -1;
-	if (b->firmware_file &&
-		read_image(b, "firmware", b->firmware_file, b->ram.base, &b->firmware, err) != 0)
-		return -1;
-	if (lay_out_kernel(b, err) != 0 || lay_out_rest(b, err) != 0)
-		return -1;
-	if (b->firmware.image.count)
-		b->start = b->firmware.image.entry;
-	else if (b->kernel.image.count)
-		b->start = b->kernel.image.entry;
-	else
+	if (b->tree_out)
+		return write_tree_file(b, err);
+	if (!b->firmware.image.count && !b->kernel.image.count)
 		return b->host->fail(err,
 			"there is nothing to run: --firmware names what runs first (such as "
 			"OpenSBI's fw_dynamic.bin), --kernel what follows it");
-	if (b->tree_out)
-		write_tree_file(b);
+	b->start = b->firmware.image.count ? b->firmware.image.entry : b->kernel.image.entry;
 	return 0;
 }
 
@@ -302,6 +323,7 @@ static void reset(void *self, int step)
 	struct board *b = self;
 	if (step != BP_RESET_LEAVE)
 		return;
+	tree_seed(b->tree.bytes);
 	put_image(b, &b->firmware);
 	put_image(b, &b->kernel);
 	put(b, b->initrd_at, b->initrd.bytes, b->initrd.len);
@@ -333,15 +355,16 @@ static const char *const space_link[] = { "bp.space/1", NULL };
 static const struct bp_field props[] = {
 	{ "memory", "the address space to load into", FIELD(memory), BP_LINK, BP_F_REQUIRED,
 		.names = space_link },
-	{ "firmware", "what runs first: raw at the start of memory, or ELF", FIELD(firmware_file),
-		BP_STR },
+	{ "firmware",
+		"what runs first: raw at the start of memory, or ELF; none: the kernel itself",
+		FIELD(firmware_file), BP_STR },
 	{ "kernel", "what the firmware starts: Linux Image, ELF, or raw", FIELD(kernel_file),
 		BP_STR },
 	{ "initrd", "the kernel's initial file system", FIELD(initrd_file), BP_STR },
 	{ "append", "the kernel's command line", FIELD(append), BP_STR },
 	{ "dtb", "a device tree instead of the one made from the objects", FIELD(tree_file),
 		BP_STR },
-	{ "dumpdtb", "a file to write the device tree to", FIELD(tree_out), BP_STR },
+	{ "dumpdtb", "write the device tree to this file and quit", FIELD(tree_out), BP_STR },
 	{ "ram", "the name of the memory object", FIELD(ram_name), BP_STR, .def_str = "ram" },
 	{ "rom", "the name of the boot ROM object", FIELD(rom_name), BP_STR, .def_str = "rom" },
 	{ "cpu", "the name of the CPUs", FIELD(cpu_name), BP_STR, .def_str = "cpu" },

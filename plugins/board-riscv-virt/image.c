@@ -127,18 +127,46 @@ int image_elf(struct image *im, const uint8_t *b, size_t len, unsigned bits,
 	}
 	if (!im->count)
 		return fail(im, "it has nothing to load");
+	if (!image_touches(im, im->entry, 1))
+		return fail(im, "its entry 0x%" PRIx64 " lies in none of its segments", im->entry);
 	return 0;
+}
+
+/* Forms in which kernels are kept, that only a boot loader unpacks. */
+static const char *packed_with(const uint8_t *b, size_t len)
+{
+	static const struct {
+		unsigned offset, length;
+		const char *bytes, *name;
+	} forms[] = { { 0, 2, "\x1f\x8b", "gzip" },
+		{ 0, 6,
+			"\xfd"
+			"7zXZ\0",
+			"xz" },
+		{ 0, 4, "\x28\xb5\x2f\xfd", "zstd" }, { 0, 3, "BZh", "bzip2" },
+		{ 4, 4, "zimg", "an EFI zboot header" } };
+	for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (len >= forms[i].offset + forms[i].length &&
+			!memcmp(b + forms[i].offset, forms[i].bytes, forms[i].length))
+			return forms[i].name;
+	return NULL;
 }
 
 int image_raw(struct image *im, const uint8_t *b, size_t len, uint64_t addr,
 	const struct image_window *ram)
 {
-	enum { HEADER = 64, TEXT_OFFSET = 8, IMAGE_SIZE = 16, MAGIC2 = 56 };
+	enum { HEADER = 64, TEXT_OFFSET = 8, IMAGE_SIZE = 16, FLAGS = 24, MAGIC2 = 56 };
 	struct image_segment s = { .addr = addr, .bytes = len, .size = len };
 	memset(im, 0, sizeof(*im));
 	if (!len)
 		return fail(im, "it is empty");
+	if (packed_with(b, len))
+		return fail(im, "it is packed (%s); unpack it first", packed_with(b, len));
 	if (len >= HEADER && !memcmp(b + MAGIC2, "RSC\x05", 4)) {
+		if (get(b + FLAGS, 8) & 1)
+			return fail(im,
+				"its header says that it is big-endian; little-endian is "
+				"expected");
 		uint64_t size = get(b + IMAGE_SIZE, 8), offset = get(b + TEXT_OFFSET, 8);
 		/* text_offset counts from the start of memory as the kernel wants it. */
 		if (offset && offset < ram->size && ram->base + offset >= addr)

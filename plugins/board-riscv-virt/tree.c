@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A node is known by its path: libfdt moves nodes when others grow. */
+/* A node is known by its path: libfdt moves nodes when others grow. What does not fit is noted once
+ * and told at the end. */
 #include "tree.h"
 #include <backplane/fdt.h>
 #include <inttypes.h>
@@ -7,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-enum { TREE_BYTES = 1 << 20, PATH = 256, HANDLES = 4096, WIRES = 8192, WINDOWS = 16 };
+enum { TREE_BYTES = 2 << 20, PATH = 256, HANDLES = 8192, WIRES = 8192, WINDOWS = 16, SEED = 32 };
 
 struct tree {
 	void *fdt;
@@ -18,6 +20,8 @@ struct tree {
 		char path[PATH]; /* of the node that bears it */
 	} * handle;
 	uint32_t handles;
+	const bp_space *space;
+	int failed;
 };
 
 struct node {
@@ -32,7 +36,8 @@ static int at(struct node *n)
 
 static void set(struct node *n, const char *name, const void *value, size_t len)
 {
-	fdt_setprop(n->t->fdt, at(n), name, value, (int)len);
+	if (len > TREE_BYTES || fdt_setprop(n->t->fdt, at(n), name, value, (int)len) != 0)
+		n->t->failed = 1;
 }
 
 static void set_u32s(void *node, const char *name, const uint32_t *cells, unsigned count)
@@ -42,6 +47,8 @@ static void set_u32s(void *node, const char *name, const uint32_t *cells, unsign
 		out[i] = cpu_to_fdt32(cells[i]);
 	if (out)
 		set(node, name, out, count * sizeof(*out));
+	else
+		((struct node *)node)->t->failed = 1;
 	free(out);
 }
 
@@ -58,13 +65,11 @@ static void set_string(void *node, const char *name, const char *text)
 
 static void set_strings(void *node, const char *name, const char *const *list, unsigned count)
 {
-	char all[1024];
-	size_t n = 0;
-	for (unsigned i = 0; i < count && n + strlen(list[i]) < sizeof(all); i++) {
-		memcpy(all + n, list[i], strlen(list[i]) + 1);
-		n += strlen(list[i]) + 1;
-	}
-	set(node, name, all, n);
+	struct node *n = node;
+	set(n, name, NULL, 0);
+	for (unsigned i = 0; i < count; i++)
+		if (fdt_appendprop_string(n->t->fdt, at(n), name, list[i]) != 0)
+			n->t->failed = 1;
 }
 
 static void set_empty(void *node, const char *name)
@@ -82,8 +87,10 @@ static uint32_t handle_of(struct tree *t, const void *object)
 	for (uint32_t i = 0; i < t->handles; i++)
 		if (t->handle[i].object == object)
 			return i + 1;
-	if (t->handles == HANDLES)
+	if (t->handles == HANDLES) {
+		t->failed = 1;
 		return 0;
+	}
 	t->handle[t->handles] = (struct handle){ .object = object };
 	return ++t->handles;
 }
@@ -101,19 +108,22 @@ static void represent(void *node, void *object)
 		snprintf(n->t->handle[h - 1].path, PATH, "%s", n->path);
 }
 
-static int add(struct node *parent, const char *name, struct node *out)
+static void add(struct node *parent, const char *name, struct node *out)
 {
 	out->t = parent->t;
 	int n = snprintf(
 		out->path, PATH, "%s/%s", strcmp(parent->path, "/") ? parent->path : "", name);
-	return n < PATH && fdt_add_subnode(parent->t->fdt, at(parent), name) >= 0 ? 0 : -1;
+	if (n >= PATH || fdt_add_subnode(parent->t->fdt, at(parent), name) < 0)
+		parent->t->failed = 1;
 }
 
 static void *child_of(struct node *parent, const char *name)
 {
+	/* Freed by end_child. Memory for so little is always there or the whole program ends. */
 	struct node *n = calloc(1, sizeof(*n));
-	if (n)
-		add(parent, name, n);
+	if (!n)
+		abort();
+	add(parent, name, n);
 	return n;
 }
 
@@ -142,23 +152,33 @@ static const struct bp_fdt_writer writer = {
 	.end_child = free,
 };
 
+/* libfdt puts a new node in front of its brothers: who wants them in order begins with the last. */
+static unsigned objects(const struct tree *t, const void *self)
+{
+	unsigned n = 0;
+	while (t->machine->object(self, n))
+		n++;
+	return n;
+}
+
 /* ---- devices ---- */
 
-static void set_windows(struct node *n, const void *object, uint64_t *first)
+/* The object's windows in the CPUs' space, as cells of `reg` behind the `count` that are there. */
+static unsigned windows(const struct tree *t, const void *object, uint32_t cells[4 * WINDOWS],
+	unsigned count, uint64_t *first)
 {
-	uint32_t cells[4 * WINDOWS];
-	unsigned count = 0;
 	struct bp_placement p;
-	for (unsigned i = 0; i < WINDOWS && n->t->machine->placement(object, i, &p) == 0; i++) {
-		if (!i)
+	for (unsigned i = 0; t->machine->placement(object, i, &p) == 0; i++) {
+		if (p.space != t->space || count == 4 * WINDOWS)
+			continue;
+		if (!count)
 			*first = p.base;
 		cells[count++] = (uint32_t)(p.base >> 32);
 		cells[count++] = (uint32_t)p.base;
 		cells[count++] = (uint32_t)(p.length >> 32);
 		cells[count++] = (uint32_t)p.length;
 	}
-	if (n->path[0])
-		set_u32s(n, "reg", cells, count);
+	return count;
 }
 
 static int by_index(const void *a, const void *b)
@@ -207,20 +227,54 @@ static void set_interrupts(struct node *n, const void *object, int extended)
 	free(cells);
 }
 
-static void add_device(struct node *bus, void *object, const struct bp_fdt_node *d)
+/* Banks: instances of one table in the machine file, such as flash.0 and flash.1. */
+static int same_table(const struct tree *t, const void *a, const void *b)
+{
+	const char *x = t->machine->name(a), *y = t->machine->name(b);
+	const char *dot = strrchr(x, '.');
+	size_t n = dot ? (size_t)(dot - x) + 1 : 0;
+	return n && !strncmp(x, y, n) && !strcmp(t->machine->type(a), t->machine->type(b));
+}
+
+static unsigned all_windows(const struct tree *t, const void *self, const void *object,
+	const struct bp_fdt_node *d, uint32_t cells[4 * WINDOWS], uint64_t *first)
+{
+	void *other;
+	unsigned count = windows(t, object, cells, 0, first);
+	for (unsigned i = 0; d->flags & BP_FDT_BANKS && (other = t->machine->object(self, i)); i++)
+		if (other != object && same_table(t, object, other))
+			count = windows(t, other, cells, count, first);
+	return count;
+}
+
+static int is_further_bank(
+	const struct tree *t, const void *self, const void *object, const struct bp_fdt_node *d)
+{
+	void *other;
+	for (unsigned i = 0;
+		d->flags & BP_FDT_BANKS && (other = t->machine->object(self, i)) && other != object;
+		i++)
+		if (same_table(t, object, other))
+			return 1;
+	return 0;
+}
+
+static void add_device(
+	struct node *parent, const void *self, void *object, const struct bp_fdt_node *d)
 {
 	char name[64];
+	uint32_t cells[4 * WINDOWS];
 	uint64_t base = 0;
-	unsigned strings = 0;
-	struct node none = { bus->t, "" }, n;
-	set_windows(&none, object, &base);
-	snprintf(name, sizeof(name), "%s@%" PRIx64, d->name, base);
-	if (add(bus, name, &n) != 0)
-		return;
+	unsigned strings = 0, count = all_windows(parent->t, self, object, d, cells, &base);
+	struct node n;
+	snprintf(name, sizeof(name), count ? "%s@%" PRIx64 : "%s", d->name, base);
+	add(parent, name, &n);
 	while (d->compatible && d->compatible[strings])
 		strings++;
-	set_strings(&n, "compatible", d->compatible, strings);
-	set_windows(&n, object, &base);
+	if (strings)
+		set_strings(&n, "compatible", d->compatible, strings);
+	if (count)
+		set_u32s(&n, "reg", cells, count);
 	if (d->interrupt_cells) {
 		set_u32(&n, "#interrupt-cells", d->interrupt_cells);
 		set_empty(&n, "interrupt-controller");
@@ -229,15 +283,6 @@ static void add_device(struct node *bus, void *object, const struct bp_fdt_node 
 	represent(&n, object);
 	if (d->describe)
 		d->describe(object, &writer, &n);
-}
-
-/* libfdt puts a new node in front of its elders: adding the last one first keeps their order. */
-static unsigned objects(const struct tree *t, const void *self)
-{
-	unsigned n = 0;
-	while (t->machine->object(self, n))
-		n++;
-	return n;
 }
 
 static void add_devices(struct tree *t, struct node *root, const void *self)
@@ -252,8 +297,9 @@ static void add_devices(struct tree *t, struct node *root, const void *self)
 	for (unsigned i = objects(t, self); i-- > 0;) {
 		object = t->machine->object(self, i);
 		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
-		if (d && d->name && t->machine->kind(object) != BP_KIND_CPU)
-			add_device(&soc, object, d);
+		if (d && d->name && t->machine->kind(object) != BP_KIND_CPU &&
+			!is_further_bank(t, self, object, d))
+			add_device(d->flags & BP_FDT_ROOT ? root : &soc, self, object, d);
 	}
 }
 
@@ -264,8 +310,6 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 	struct node cpus, map, cluster, n, core;
 	uint32_t hart = 0;
 	void *object;
-	for (unsigned i = 0; (object = t->machine->object(self, i)); i++)
-		hart += t->machine->kind(object) == BP_KIND_CPU;
 	char name[32];
 	add(root, "cpus", &cpus);
 	set_u32(&cpus, "#address-cells", 1);
@@ -273,12 +317,18 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 	set_u32(&cpus, "timebase-frequency", (uint32_t)timebase);
 	add(&cpus, "cpu-map", &map);
 	add(&map, "cluster0", &cluster);
+	/* CPUs that have no place in this tree are counted too. */
+	for (unsigned i = 0; (object = t->machine->object(self, i)); i++)
+		hart += t->machine->kind(object) == BP_KIND_CPU;
 	for (unsigned i = objects(t, self); i-- > 0;) {
 		object = t->machine->object(self, i);
 		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
-		if (!d || t->machine->kind(object) != BP_KIND_CPU)
+		if (t->machine->kind(object) != BP_KIND_CPU)
 			continue;
-		snprintf(name, sizeof(name), "cpu@%x", --hart);
+		hart--;
+		if (!d || !d->compatible)
+			continue;
+		snprintf(name, sizeof(name), "cpu@%x", hart);
 		add(&cpus, name, &n);
 		set_string(&n, "compatible", d->compatible[0]);
 		set_u32(&n, "reg", hart);
@@ -295,32 +345,36 @@ static void add_cpus(struct tree *t, struct node *root, const void *self, uint64
 
 /* ---- the rest ---- */
 
-static void add_chosen(
-	struct tree *t, struct node *root, const void *self, const struct tree_options *o)
+static void set_boot(struct node *chosen, const struct tree_options *o)
 {
-	struct node chosen, aliases;
-	void *object;
-	add(root, "chosen", &chosen);
-	add(root, "aliases", &aliases);
-	set_string(&chosen, "bootargs", o->bootargs ? o->bootargs : "");
-	set(&chosen, "rng-seed", o->seed, sizeof(o->seed));
+	if (o->bootargs)
+		set_string(chosen, "bootargs", o->bootargs);
 	if (o->initrd_end) {
-		set_u64(&chosen, "linux,initrd-start", o->initrd);
-		set_u64(&chosen, "linux,initrd-end", o->initrd_end);
+		set_u64(chosen, "linux,initrd-start", o->initrd);
+		set_u64(chosen, "linux,initrd-end", o->initrd_end);
 	}
+}
+
+/* Serial lines, whose nodes are there already. */
+static void add_aliases(struct tree *t, struct node *root, struct node *chosen, const void *self)
+{
+	struct node aliases;
+	void *object;
 	unsigned serial = 0;
+	add(root, "aliases", &aliases);
 	for (unsigned i = 0; (object = t->machine->object(self, i)); i++) {
 		const struct bp_fdt_node *d = t->machine->interface_of(object, "bp.fdt-node/1");
-		struct bp_placement p;
-		char path[PATH], alias[32];
-		if (!d || !d->name || strcmp(d->name, "serial") ||
-			t->machine->placement(object, 0, &p) != 0)
+		char alias[32];
+		if (!d || !d->name || strcmp(d->name, "serial"))
 			continue;
-		snprintf(path, sizeof(path), "/soc/serial@%" PRIx64, p.base);
+		uint32_t h = handle_of(t, object);
+		if (!h)
+			return;
+		const char *path = t->handle[h - 1].path;
 		snprintf(alias, sizeof(alias), "serial%u", serial);
 		set_string(&aliases, alias, path);
 		if (!serial++)
-			set_string(&chosen, "stdout-path", path);
+			set_string(chosen, "stdout-path", path);
 	}
 }
 
@@ -328,11 +382,46 @@ static void add_memory(struct node *root, const struct tree_options *o)
 {
 	struct node n;
 	char name[32];
-	uint64_t dummy;
-	snprintf(name, sizeof(name), "memory@%" PRIx64, o->ram_base);
+	uint32_t cells[4 * WINDOWS];
+	uint64_t base = o->ram_base;
+	snprintf(name, sizeof(name), "memory@%" PRIx64, base);
 	add(root, name, &n);
 	set_string(&n, "device_type", "memory");
-	set_windows(&n, o->ram, &dummy);
+	set_u32s(&n, "reg", cells, windows(root->t, o->ram, cells, 0, &base));
+}
+
+static void fill(struct tree *t, const void *self, const struct tree_options *o)
+{
+	static const uint8_t no_seed[SEED];
+	struct node root = { t, "/" }, chosen;
+	set_u32(&root, "#address-cells", 2);
+	set_u32(&root, "#size-cells", 2);
+	set_string(&root, "compatible", "riscv-virtio");
+	set_string(&root, "model", "riscv-virtio,backplane");
+	add(&root, "chosen", &chosen);
+	set(&chosen, "rng-seed", no_seed, sizeof(no_seed));
+	set_boot(&chosen, o);
+	add_memory(&root, o);
+	add_cpus(t, &root, self, o->timebase);
+	add_devices(t, &root, self);
+	add_aliases(t, &root, &chosen, self);
+	for (uint32_t i = 0; i < t->handles; i++) {
+		struct node n = { t, "" };
+		memcpy(n.path, t->handle[i].path, PATH);
+		if (n.path[0])
+			set_u32(&n, "phandle", i + 1);
+	}
+}
+
+static void *finish(struct tree *t, size_t *size)
+{
+	free(t->handle);
+	if (t->failed || fdt_pack(t->fdt) != 0) {
+		free(t->fdt);
+		return NULL;
+	}
+	*size = fdt_totalsize(t->fdt);
+	return t->fdt;
 }
 
 void *tree_make(const struct bp_machine *machine, const void *self, const struct tree_options *o,
@@ -340,29 +429,36 @@ void *tree_make(const struct bp_machine *machine, const void *self, const struct
 {
 	struct tree t = { .fdt = malloc(TREE_BYTES),
 		.machine = machine,
+		.space = o->space,
 		.handle = calloc(HANDLES, sizeof(struct handle)) };
-	struct node root = { &t, "/" };
-	if (!t.fdt || !t.handle || fdt_create_empty_tree(t.fdt, TREE_BYTES) != 0) {
-		free(t.fdt);
-		free(t.handle);
+	t.failed = !t.fdt || !t.handle || fdt_create_empty_tree(t.fdt, TREE_BYTES) != 0;
+	if (!t.failed)
+		fill(&t, self, o);
+	return finish(&t, size);
+}
+
+void *tree_adopt(const void *bytes, size_t len, const struct tree_options *o, size_t *size)
+{
+	struct tree t = { 0 };
+	struct node root = { &t, "/" }, chosen = { &t, "/chosen" };
+	if (len < sizeof(struct fdt_header) || len > TREE_BYTES || fdt_check_full(bytes, len) != 0)
 		return NULL;
-	}
-	set_u32(&root, "#address-cells", 2);
-	set_u32(&root, "#size-cells", 2);
-	set_string(&root, "compatible", "riscv-virtio");
-	set_string(&root, "model", "riscv-virtio,backplane");
-	add_chosen(&t, &root, self, o);
-	add_memory(&root, o);
-	add_cpus(&t, &root, self, o->timebase);
-	add_devices(&t, &root, self);
-	for (uint32_t i = 0; i < t.handles; i++) {
-		struct node n = { &t, "" };
-		snprintf(n.path, PATH, "%s", t.handle[i].path);
-		if (n.path[0])
-			set_u32(&n, "phandle", i + 1);
-	}
-	free(t.handle);
-	fdt_pack(t.fdt);
-	*size = fdt_totalsize(t.fdt);
-	return t.fdt;
+	t.fdt = malloc(len + TREE_BYTES);
+	t.failed = !t.fdt || fdt_open_into(bytes, t.fdt, (int)len + TREE_BYTES) != 0;
+	if (!t.failed && at(&chosen) < 0)
+		add(&root, "chosen", &chosen);
+	if (!t.failed)
+		set_boot(&chosen, o);
+	return finish(&t, size);
+}
+
+void tree_seed(void *tree)
+{
+	int len, chosen = fdt_path_offset(tree, "/chosen");
+	uint8_t seed[SEED];
+	if (!fdt_getprop(tree, chosen, "rng-seed", &len) || len != SEED)
+		return;
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		memset(seed, 0, sizeof(seed));
+	fdt_setprop_inplace(tree, chosen, "rng-seed", seed, sizeof(seed));
 }

@@ -247,7 +247,7 @@ static void rearm(struct stdio *s)
 		s->host->watch_set(s->in_watch, s->raw_len || s->ended ? 0 : READABLE);
 }
 
-static void readable(void *self, int fd, unsigned events)
+static void in_ready(void *self, int fd, unsigned events)
 {
 	struct stdio *s = self;
 	(void)events;
@@ -302,11 +302,10 @@ static void open_out(struct stdio *s)
 	}
 }
 
-static ssize_t write_some(struct stdio *s, const uint8_t *p, size_t len)
+/* For what blocks: as much as is sure to go. */
+static ssize_t write_careful(struct stdio *s, const uint8_t *p, size_t len)
 {
 	struct pollfd ready = { s->out, POLLOUT, 0 };
-	if (s->own_out)
-		return write(s->out, p, len);
 	ssize_t n = send(s->out, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n >= 0 || errno != ENOTSOCK)
 		return n;
@@ -324,7 +323,8 @@ static size_t stdio_write(void *self, const void *buf, size_t len)
 	size_t done = 0;
 	pthread_mutex_lock(&s->lock);
 	while (!s->lost && done < len) {
-		ssize_t n = write_some(s, p + done, len - done);
+		ssize_t n = s->own_out ? write(s->out, p + done, len - done)
+				       : write_careful(s, p + done, len - done);
 		if (n >= 0) {
 			done += (size_t)n;
 		} else if (errno == EAGAIN) {
@@ -344,7 +344,7 @@ static size_t stdio_write(void *self, const void *buf, size_t len)
 	return done;
 }
 
-static void writable(void *self, int fd, unsigned events)
+static void out_ready(void *self, int fd, unsigned events)
 {
 	struct stdio *s = self;
 	(void)fd;
@@ -395,7 +395,7 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	s->terminal = isatty(STDIN_FILENO) == 1;
 	s->message_fd = choose_message_fd();
 	open_out(s);
-	s->out_watch = host->watch_new(s, s->out, 0, writable);
+	s->out_watch = host->watch_new(s, s->out, 0, out_ready);
 	return 0;
 }
 
@@ -410,7 +410,7 @@ static int realise(void *self, bp_error *err)
 	if (s->terminal && s->raw_mode)
 		terminal_raw(STDIN_FILENO);
 	if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
-		s->in_watch = s->host->watch_new(s, STDIN_FILENO, READABLE, readable);
+		s->in_watch = s->host->watch_new(s, STDIN_FILENO, READABLE, in_ready);
 	return 0;
 }
 

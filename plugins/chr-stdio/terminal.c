@@ -19,9 +19,10 @@ void terminal_restore(void)
 {
 	int fd = raw_fd, error = errno;
 	raw_fd = -1;
+	pid_t foreground = fd < 0 ? 0 : tcgetpgrp(fd);
 	/* A shell that has put us into the background has a mode of its own by now. */
-	if (fd >= 0 && tcgetpgrp(fd) == getpgrp())
-		tcsetattr(fd, TCSADRAIN, &cooked);
+	if (fd >= 0 && (foreground < 0 || foreground == getpgrp()))
+		tcsetattr(fd, TCSANOW, &cooked);
 	errno = error;
 }
 

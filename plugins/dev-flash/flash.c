@@ -604,6 +604,7 @@ static const struct bp_fdt_node fdt_node = {
 	.name = "flash",
 	.compatible = compatible,
 	.describe = describe,
+	.flags = BP_FDT_BANKS,
 };
 
 static const void *interface(void *self, const char *id)

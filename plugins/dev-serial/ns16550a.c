@@ -344,30 +344,6 @@ static uint8_t read_register(struct uart *u, unsigned reg, int look)
 	}
 }
 
-static void write_register(struct uart *u, unsigned reg, uint8_t value)
-{
-	int dlab = u->lcr & LCR_DLAB;
-	switch (reg) {
-	case RBR_THR:
-		if (dlab)
-			u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
-		else
-			write_thr(u, value);
-		break;
-	case IER:
-		if (dlab)
-			u->divisor = (uint16_t)((u->divisor & 0xff) | value << 8);
-		else
-			write_ier(u, value);
-		break;
-	case IIR_FCR: write_fcr(u, value); break;
-	case LCR: u->lcr = value; break;
-	case MCR: write_mcr(u, value); break;
-	case SCR: u->scr = value; break;
-	default: break; /* LSR and MSR are for reading */
-	}
-}
-
 /* Registers lie 1 << reg_shift bytes apart; nothing answers between them. */
 static int is_register(const struct uart *u, uint64_t offset)
 {
@@ -390,9 +366,30 @@ static int uart_write(
 	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
 {
 	struct uart *u = self;
+	uint8_t byte = (uint8_t)value;
+	int dlab = u->lcr & LCR_DLAB;
 	(void)bytes;
-	if (is_register(u, offset) && !(how->flags & BP_ACCESS_DEBUG))
-		write_register(u, (unsigned)(offset >> u->reg_shift), (uint8_t)value);
+	if (!is_register(u, offset) || how->flags & BP_ACCESS_DEBUG)
+		return BP_OK;
+	switch (offset >> u->reg_shift) {
+	case RBR_THR:
+		if (dlab)
+			u->divisor = (uint16_t)((u->divisor & 0xff00) | byte);
+		else
+			write_thr(u, byte);
+		break;
+	case IER:
+		if (dlab)
+			u->divisor = (uint16_t)((u->divisor & 0xff) | byte << 8);
+		else
+			write_ier(u, byte);
+		break;
+	case IIR_FCR: write_fcr(u, byte); break;
+	case LCR: u->lcr = byte; break;
+	case MCR: write_mcr(u, byte); break;
+	case SCR: u->scr = byte; break;
+	default: break; /* LSR and MSR are for reading */
+	}
 	return BP_OK;
 }
 
