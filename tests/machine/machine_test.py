@@ -32,7 +32,7 @@ count = 2
 at = { regs = 0x1000, memory = { base = 0x8000, size = "1K", offset = 1024 } }
 stride = 0x10_0000
 irq = "p:1..2"
-bits = ["p:nmi", "p:3"]
+bits = ["p:nmi", "p:3", "p:one.2"]
 peer = "p"
 peers = ["q.*", "p"]
 fan = "q.*:{nmi,in.2}"
