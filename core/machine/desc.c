@@ -204,7 +204,12 @@ static struct toml_value *load(struct loading *l, const char *path, struct toml_
 		goto out;
 	}
 	struct stat st;
-	l->bytes += stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	bool there = stat(path, &st) == 0;
+	if (there && from.file && !S_ISREG(st.st_mode)) {
+		toml_error(l->errors, from, "include: %s is no regular file", path);
+		goto out;
+	}
+	l->bytes += there ? (uint64_t)st.st_size : 0;
 	if (l->bytes > BYTES_MAX) {
 		toml_error(l->errors, from, "include: more than %d bytes in all", BYTES_MAX);
 		goto out;

@@ -160,9 +160,11 @@ static void *get_link(const void *object, const char *prop)
 	const struct toml_value *v = in ? toml_get(in->entry->value, prop) : NULL;
 	if (!v || v->type != TOML_STRING)
 		return NULL;
+	uint64_t work = current->work; /* bounded while a file is read, not while a machine runs */
 	struct error_list ignored = { 0 };
 	GArray *targets = targets_expand(current, in, prop, v->string.bytes, v->pos, &ignored);
 	error_list_finish(&ignored);
+	current->work = work;
 	void *found = NULL;
 	if (targets && targets->len)
 		found = g_array_index(

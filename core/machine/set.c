@@ -259,27 +259,36 @@ void instance_set(struct machine *m, struct instance *in, struct error_list *err
 
 /* ---- wires ---- */
 
-/* "sources = 95 (board.toml:39:11) makes", when a property says how many inputs there are. */
-static char *why_so_many(const struct instance *to, const char *pin)
+static const struct bp_pin *input_row(const struct type *t, const char *pin)
 {
-	const struct type *t = to->object->type;
-	const struct bp_field *f;
-	const struct bp_pin *row = t->object->in;
-	for (unsigned n = 0; row && row->name && strcmp(row->name, pin); n++)
-		row = TABLE_AT(t->object->in, t->pin_size, n);
-	for (unsigned n = 0;
-		row && row->count_offset && (f = field_at(t->object->props, t->field_size, n));
-		n++) {
-		if (f->offset != row->count_offset)
-			continue;
-		const struct toml_value *v = toml_get(to->entry->value, f->name);
-		char *place = toml_place(v ? v->pos : to->entry->key_pos);
-		char *text = g_strdup_printf("%s = %" G_GUINT64_FORMAT " (%s) makes it", f->name,
-			field_get_number(f, to->object->instance), place);
-		g_free(place);
-		return text;
+	for (unsigned n = 0; t->object->in; n++) {
+		const struct bp_pin *row = TABLE_AT(t->object->in, t->pin_size, n);
+		if (!row->name || !strcmp(row->name, pin))
+			return row->name ? row : NULL;
 	}
-	return g_strdup("its type makes it");
+	return NULL;
+}
+
+/* The property that says how many inputs there are, and where it was given; else the object. */
+static void no_such_input(const struct instance *in, const struct toml_value *v, const char *pin,
+	const struct target *t, const struct line_pin *input, unsigned first,
+	struct error_list *errors)
+{
+	const struct type *type = t->instance->object->type;
+	const struct bp_pin *row = input_row(type, input->name);
+	const struct toml_value *given = NULL;
+	const struct bp_field *f;
+	for (unsigned n = 0; row && row->count_offset &&
+		(f = field_at(type->object->props, type->field_size, n));
+		n++)
+		if (f->offset == row->count_offset)
+			given = toml_get(t->instance->entry->value, f->name);
+	char *place = toml_place(given ? given->pos : t->instance->entry->key_pos);
+	instance_error(errors, v->pos, in, pin,
+		"\"%s\": %s has %u inputs %s, numbered from %u (%s); there is no %u",
+		v->string.bytes, t->instance->name, input->count, input->name, first, place,
+		t->index);
+	g_free(place);
 }
 
 static void connect_one(struct instance *in, const struct toml_value *v, const char *pin,
@@ -290,6 +299,8 @@ static void connect_one(struct instance *in, const struct toml_value *v, const c
 	bp_error err = { errors, in->object };
 	bool found = t->pin && *t->pin ? line_pin_find(to, false, t->pin, &input)
 				       : line_pin_at(to, false, 0, &input);
+	const struct bp_pin *row = found ? input_row(to->type, input.name) : NULL;
+	unsigned first = row && row->flags & BP_PIN_FROM_ONE;
 	if (!found) {
 		struct nearest near;
 		struct line_pin p;
@@ -300,12 +311,8 @@ static void connect_one(struct instance *in, const struct toml_value *v, const c
 			v->string.bytes, t->instance->name, to->type->id, t->pin ? t->pin : "",
 			near.best ? "; did you mean \"" : "", near.best ? near.best : "",
 			near.best ? "\"?" : "");
-	} else if (t->index >= input.count) {
-		char *why = why_so_many(t->instance, input.name);
-		instance_error(errors, v->pos, in, pin,
-			"\"%s\": there is no input %u of %s: %s %u, counted from 0",
-			v->string.bytes, t->index, t->instance->name, why, input.count);
-		g_free(why);
+	} else if (t->index < first || t->index - first >= input.count) {
+		no_such_input(in, v, pin, t, &input, first, errors);
 	} else {
 		line_connect(in->object, pin, index, to, input.name, t->index, &err);
 	}

@@ -32,7 +32,7 @@ count = 2
 at = { regs = 0x1000, memory = { base = 0x8000, size = "1K", offset = 1024 } }
 stride = 0x10_0000
 irq = "p:1..2"
-bits = ["p:nmi", "p:3"]
+bits = ["p:nmi", "p:3", "p:one.2"]
 peer = "p"
 peers = ["q.*", "p"]
 fan = "q.*:{nmi,in.2}"
@@ -151,6 +151,10 @@ def merging(tap, b):
         deep |= {f"f{i}.toml": f'include = ["f{i + 1}.toml"]\n' for i in range(1, 40)}
         r = b.run("check", write(folder, deep))
         tap.check("includes are bounded", r.returncode == 1 and "32 deep" in r.stderr, r.stderr)
+        os.mkfifo(f"{folder}/pipe.toml")
+        r = b.run("check", write(folder, {"m.toml": 'include = ["pipe.toml"]\n'}))
+        tap.check("an included pipe", reported(r, [r"m\.toml:1:12: .*pipe\.toml is no regular"]),
+                  r.stderr)
         wide = {"m.toml": 'include = [' + '"x.toml",' * 300 + ']\n', "x.toml": "\n"}
         r = b.run("check", write(folder, wide))
         tap.check("files are bounded", r.returncode == 1 and "256 files" in r.stderr, r.stderr)

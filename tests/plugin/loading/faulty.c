@@ -48,6 +48,12 @@
 #ifndef OBJECT
 #define OBJECT &object
 #endif
+#ifndef OBJECT_SIZE
+#define OBJECT_SIZE sizeof(struct bp_object)
+#endif
+#ifndef CHANGED
+#define CHANGED NULL
+#endif
 #include <backplane/plugin.h>
 #include <backplane/trace.h>
 
@@ -56,12 +62,17 @@ struct faulty {
 	bp_line *line;
 };
 
-void set(void *self, unsigned n, int level);
-__attribute__((visibility("hidden"))) void set(void *self, unsigned n, int level)
+__attribute__((unused)) static void set(void *self, unsigned n, int level)
 {
 	(void)self;
 	(void)n;
 	(void)level;
+}
+
+__attribute__((unused)) static void changed(void *self, const char *prop)
+{
+	(void)self;
+	(void)prop;
 }
 
 __attribute__((unused)) static const char *const nothing[] = { NULL };
@@ -73,12 +84,13 @@ static const struct bp_field state[] = { STATE, { 0 } };
 static const struct bp_region regions[] = { REGION, { 0 } };
 static const struct bp_pin in[] = { PIN, { 0 } };
 __attribute__((unused)) static const struct bp_object object = {
-	.size = sizeof(struct bp_object),
+	.size = OBJECT_SIZE,
 	.instance_size = INSTANCE,
 	.props = props,
 	.state = state,
 	.regions = regions,
 	.in = in,
+	.changed = CHANGED,
 };
 static const struct bp_type types[] = {
 	{ .id = "faulty",

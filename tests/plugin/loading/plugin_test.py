@@ -158,6 +158,22 @@ def search(tap, backplane, built):
         refused(tap, "a misspelt type", r, 'no type "prob"; did you mean "probe"')
 
 
+def future(tap, backplane, built):
+    """A plugin of a later minor version, whose tables have grown, is understood."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(built / "future.so", f"{folder}/future.so")
+        pathlib.Path(folder, "f.plugin.toml").write_text(
+            'abi = "1.70"\nmodule = "future.so"\nnews = { is = "welcome" }\n'
+            '[types.first]\nkind = "device"\n[types.future]\nkind = "device"\n')
+        pathlib.Path(folder, "m.toml").write_text(
+            'sys.type = "space"\n[f]\ntype = "future"\ntwo = 7\nirq = "f:second"\n'
+            'at = { second = 0x100, first = 0 }\n')
+        r = run(backplane, folder, "check", f"{folder}/m.toml")
+        tap.check("a later ABI's tables", r.returncode == 0 and r.stderr == "", r.stderr)
+        r = run(backplane, folder, "run", f"{folder}/m.toml")
+        refused(tap, "a later ABI's properties", r, r"m\.toml:2:2: f: one is 1, two is 7")
+
+
 def main():
     backplane, built, faults = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
     tap = Tap()
@@ -165,6 +181,7 @@ def main():
     truncated(tap, backplane, built)
     manifests(tap, backplane, built)
     search(tap, backplane, built)
+    future(tap, backplane, built)
     return tap.finish()
 
 

@@ -90,6 +90,7 @@ static const struct bp_pin out[] = {
 static const struct bp_pin in[] = {
 	{ .name = "in", .count_offset = offsetof(struct probe, inputs), .set = set },
 	{ .name = "nmi", .count = 1, .set = set },
+	{ .name = "one", .count = 2, .flags = BP_PIN_FROM_ONE, .set = set },
 	{ 0 },
 };
 static const struct bp_object probe = {
