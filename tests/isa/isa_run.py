@@ -181,7 +181,7 @@ class Differences:
         self.substitutes = {name: s["word"] for s in content.get("substitute", [])
                             for name in s["encodings"]}
 
-    def excuse(self, row, fields, wa, wb, xlen):
+    def excuse(self, row, fields, wa, wb, xlen, ran=()):
         """Whether a rule lets these fields differ for a case that ended at this row."""
         ends = [wa[C.INDEX["cause"]], wb[C.INDEX["cause"]]]
         for rule in self.rules:
@@ -191,6 +191,11 @@ class Differences:
                 continue
             if "near" in rule and any(f not in C.INDEX or abs(wa[C.INDEX[f]] - wb[C.INDEX[f]])
                                       >= rule["near"] for f in fields):
+                continue
+            if "oracle" in rule and any(wa[C.INDEX[f]] != rule["oracle"] for f in fields
+                                        if f in C.INDEX):
+                continue
+            if "contains" in rule and not set(rule["contains"]) & set(ran):
                 continue
             if rule.get("xlen", xlen) == xlen and set(fields) <= set(rule["fields"]):
                 rule["used"] = rule.get("used", 0) + 1
@@ -292,7 +297,8 @@ class Comparison:
             fields = differing(case, a, b, vlenb)
             wa, wb = C.FIXED.unpack_from(a), C.FIXED.unpack_from(b)
             if fields and not self.differences.excuse(ending_row(case, wa), fields, wa, wb,
-                                                      self.options.xlen):
+                                                      self.options.xlen,
+                                                      [r.name for _, r, _, _ in case.insns]):
                 self.wrong += 1
                 for _, row, _, _ in case.insns if len(case.insns) < 3 else []:
                     self.wrong_rows[row.name] += 1
