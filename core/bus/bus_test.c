@@ -423,7 +423,7 @@ static void test_device_memory(void)
 	struct bus_target target;
 	unsigned calls = 0;
 	bus_space_init(&s, "s", BUS_UNMAPPED_ERROR);
-	struct object *o = new_probe(&t, regions, "flash");
+	struct object *o = new_probe(&t, regions, "store");
 	struct probe *p = o->instance;
 	g_assert_cmpint(bus_object_map(o, 0, &s, 0, 0, 0, 0, &test_error), ==, 0);
 	bus_on_change(&s, note, &calls);

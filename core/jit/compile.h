@@ -39,10 +39,10 @@ struct known {
 	uint32_t cond; /* two: offset of the I1 */
 };
 
-struct arm { /* an open IF */
+struct side { /* an open IF */
 	unsigned record;
-	uint32_t branch; /* operation that skips the arm */
-	uint32_t jump; /* that skips the ELSE arm */
+	uint32_t branch; /* operation that skips the side */
+	uint32_t jump; /* that skips the ELSE side */
 	bool has_else;
 	unsigned merge, merges; /* MERGE records behind END */
 };
@@ -68,7 +68,7 @@ struct compiler {
 	GArray *writes; /* struct range: what this instruction writes */
 	GArray *saves; /* struct undo: what must be saved for faults in it */
 	GArray *places; /* struct range: registers that values of it lie in, record = last use */
-	struct arm arm[IR_NEST];
+	struct side side[IR_NEST];
 	unsigned depth;
 	struct known known[KNOWN_MAX];
 	unsigned knowns;
@@ -77,6 +77,7 @@ struct compiler {
 	uint32_t temp, pin; /* next temporary; below which the block's own ones begin */
 	uint32_t trace; /* events wanted */
 	const char *failed;
+	bool plain; /* for tests: each record by itself, no shortcuts */
 };
 
 /* interp_compile.c */

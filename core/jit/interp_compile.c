@@ -154,6 +154,8 @@ bool constant(const struct compiler *c, unsigned id, int64_t *imm)
 static unsigned put_of(struct compiler *c, unsigned i)
 {
 	unsigned type = ir_result_type(&c->rec[i]), p;
+	if (c->plain)
+		return 0;
 	for (p = i + 1; p < c->count && p < i + 16; p++) {
 		const struct bp_ir *r = &c->rec[p];
 		const struct ir_info *info = ir_info(r->op);
@@ -249,6 +251,8 @@ static void scan_uses(struct compiler *c)
 			continue;
 		if (r->op == BP_IR_OUT && !v->uses)
 			continue;
+		if (c->plain)
+			v->branch_uses = v->jump_uses = 0;
 		if (v->uses && v->uses == v->jump_uses && is_two_targets(c, r)) {
 			v->kind = V_LAZY;
 			at = v->last;
@@ -260,7 +264,8 @@ static void scan_uses(struct compiler *c)
 			r->op == BP_IR_HI) {
 			at = v->last; /* shares its operand's place */
 		}
-		if (r->op == BP_IR_JUMP)
+		/* To a key that is not known here: an indirect jump, the target in a register. */
+		if (r->op == BP_IR_JUMP && (!r->arg[1] || c->rec[r->arg[1]].op == BP_IR_CONST))
 			c->v[r->arg[0]].jump_uses++;
 		if (r->op == BP_IR_IF)
 			c->v[r->arg[0]].branch_uses++;
@@ -385,7 +390,7 @@ static void get(struct compiler *c, unsigned i)
 			v->known = (int16_t)c->gots;
 			c->got[c->gots++] = c->known[k];
 		}
-	if (written(c, offset, len, i, v->last - (v->last != 0))) {
+	if (c->plain || written(c, offset, len, i, v->last - (v->last != 0))) {
 		move(c, r->type, result_temp(c, i), offset);
 		return;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Control inside an instruction, and leaving it: arms, merges, exits and their links. */
+/* Control inside an instruction, and leaving it: sides, merges, exits and their links. */
 #include "compile.h"
 
 /* ---- what is known of a jump's target ---- */
@@ -169,13 +169,13 @@ void leave_end(struct compiler *c)
 		op_emit(c, OP_EXIT, done(c), 0, 0, link_new(c, &next, false, 0));
 }
 
-/* ---- arms ---- */
+/* ---- sides ---- */
 
 static void if_record(struct compiler *c, unsigned i)
 {
-	struct arm *a = &c->arm[c->depth];
+	struct side *a = &c->side[c->depth];
 	unsigned depth = 0, end = i + 1;
-	*a = (struct arm){ .record = i };
+	*a = (struct side){ .record = i };
 	for (; end < c->count; end++) {
 		if (c->rec[end].op == BP_IR_IF)
 			depth++;
@@ -193,7 +193,7 @@ static void if_record(struct compiler *c, unsigned i)
 	c->depth++;
 }
 
-static void merge(struct compiler *c, const struct arm *a, unsigned arg)
+static void merge(struct compiler *c, const struct side *a, unsigned arg)
 {
 	for (unsigned m = a->merge; m < a->merge + a->merges; m++)
 		if (c->v[m].uses && c->rec[m].arg[arg])
@@ -205,7 +205,7 @@ static void skip_to_here(struct compiler *c, uint32_t branch)
 	g_array_index(c->ops, struct op, branch).imm = (int64_t)c->ops->len - branch;
 }
 
-static void other_arm(struct compiler *c, struct arm *a)
+static void other_side(struct compiler *c, struct side *a)
 {
 	merge(c, a, 0);
 	op_emit(c, OP_GOTO, 0, 0, 0, 0);
@@ -216,9 +216,9 @@ static void other_arm(struct compiler *c, struct arm *a)
 
 static void end_record(struct compiler *c)
 {
-	struct arm *a = &c->arm[c->depth - 1];
+	struct side *a = &c->side[c->depth - 1];
 	if (!a->has_else && a->merges)
-		other_arm(c, a);
+		other_side(c, a);
 	if (a->has_else) {
 		merge(c, a, 1);
 		skip_to_here(c, a->jump);
@@ -233,7 +233,7 @@ bool leave_record(struct compiler *c, unsigned i)
 	const struct bp_ir *r = &c->rec[i];
 	switch (r->op) {
 	case BP_IR_IF: if_record(c, i); return true;
-	case BP_IR_ELSE: other_arm(c, &c->arm[c->depth - 1]); return true;
+	case BP_IR_ELSE: other_side(c, &c->side[c->depth - 1]); return true;
 	case BP_IR_END: end_record(c); return true;
 	case BP_IR_JUMP: jump(c, r); return true;
 	case BP_IR_RAISE: {

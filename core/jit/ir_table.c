@@ -256,7 +256,7 @@ const struct ir_info *ir_info(unsigned op)
 unsigned ir_result_type(const struct bp_ir *r)
 {
 	const struct ir_info *info = ir_info(r->op);
-	if (!info)
+	if (!info || r->type >= BP_T_COUNT)
 		return BP_T_NONE;
 	switch (info->result) {
 	case RES_TYPE: return r->type;

@@ -212,7 +212,7 @@ const struct bp_cpu toy_type = {
 
 static uint8_t *toy_ram(struct toy *t, uint64_t addr, unsigned size)
 {
-	if (addr < TOY_BASE || addr + size > TOY_BASE + TOY_RAM)
+	if (addr < TOY_BASE || size > TOY_RAM || addr - TOY_BASE > TOY_RAM - size)
 		return NULL;
 	if (t->unmapped && (addr & t->jit.page_mask) == t->unmapped)
 		return NULL;

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ARMS = 2 * BP_IR_INSN_LIMIT, MEM_BITS = 19, FLOAT_MODES = BP_ROUND_ODD + 1 };
+enum { SIDES = 2 * BP_IR_INSN_LIMIT, MEM_BITS = 19, FLOAT_MODES = BP_ROUND_ODD + 1 };
 
-struct arm { /* an open IF */
-	uint16_t id, if_id; /* of the arm that is open; of the IF arm */
+struct side { /* an open IF */
+	uint16_t id, if_id; /* of the side that is open; of the IF side */
 	bool has_else, reached, if_reached; /* whether control can come to this point */
 	bool outer_reached;
 };
@@ -25,12 +25,12 @@ struct verify {
 	bool failed;
 	uint8_t made[BP_IR_INSN_LIMIT]; /* type of each record's result */
 	uint8_t outs[BP_IR_INSN_LIMIT]; /* OUTs seen of each record, by bit */
-	uint16_t scope[BP_IR_INSN_LIMIT]; /* the arm it was made in */
-	bool open[ARMS]; /* whether an arm is open; arm 0 is the instruction itself */
-	struct arm arm[IR_NEST + 1];
+	uint16_t scope[BP_IR_INSN_LIMIT]; /* the side it was made in */
+	bool open[SIDES]; /* whether a side is open; side 0 is the instruction itself */
+	struct side side[IR_NEST + 1];
 	unsigned depth;
-	uint16_t arms;
-	uint16_t end_if, end_else; /* arms of the IF that just ended, for MERGE */
+	uint16_t sides;
+	uint16_t end_if, end_else; /* sides of the IF that just ended, for MERGE */
 	bool end_if_reached, end_else_reached, after_end;
 };
 
@@ -137,7 +137,7 @@ static bool check_value(struct verify *v, const struct bp_ir *r, unsigned n, uns
 		return fail(v, "operand %u is record %u, which has no result", n, id);
 	if (!visible(v, id))
 		return fail(v,
-			"operand %u is record %u, which was made in an arm that is closed; use a "
+			"operand %u is record %u, which was made in a side that is closed; use a "
 			"MERGE",
 			n, id);
 	if (type != BP_T_COUNT && v->made[id] != type)
@@ -371,23 +371,23 @@ static bool check_out(struct verify *v, const struct bp_ir *r)
 
 /* ---- control ---- */
 
-static bool open_arm(struct verify *v, struct arm *a)
+static bool open_side(struct verify *v, struct side *a)
 {
-	a->id = ++v->arms;
+	a->id = ++v->sides;
 	v->open[a->id] = true;
 	return true;
 }
 
 static bool check_control(struct verify *v, const struct bp_ir *r)
 {
-	struct arm *a = &v->arm[v->depth];
+	struct side *a = &v->side[v->depth];
 	switch (r->op) {
 	case BP_IR_IF:
 		if (v->depth == IR_NEST)
 			return fail(v, "more than %d IFs inside each other", IR_NEST);
 		v->depth++;
-		a[1] = (struct arm){ .reached = a->reached, .outer_reached = a->reached };
-		open_arm(v, &a[1]);
+		a[1] = (struct side){ .reached = a->reached, .outer_reached = a->reached };
+		open_side(v, &a[1]);
 		a[1].if_id = a[1].id;
 		return true;
 	case BP_IR_ELSE:
@@ -397,7 +397,7 @@ static bool check_control(struct verify *v, const struct bp_ir *r)
 		a->if_reached = a->reached;
 		a->reached = a->outer_reached;
 		v->open[a->id] = false;
-		return open_arm(v, a);
+		return open_side(v, a);
 	default: /* END */
 		if (!v->depth)
 			return fail(v, "there is no IF that it belongs to");
@@ -414,18 +414,18 @@ static bool check_control(struct verify *v, const struct bp_ir *r)
 	}
 }
 
-/* A MERGE's operand may have been made in the arm that just closed. */
-static bool check_merge_arg(
-	struct verify *v, const struct bp_ir *r, unsigned n, uint16_t arm, bool reached)
+/* A MERGE's operand may have been made in the side that just closed. */
+static bool check_merge_side(
+	struct verify *v, const struct bp_ir *r, unsigned n, uint16_t side, bool reached)
 {
 	unsigned id = r->arg[n];
 	bool ok;
 	if (!id && !reached)
 		return true;
-	bool was = v->open[arm];
-	v->open[arm] = true;
+	bool was = v->open[side];
+	v->open[side] = true;
 	ok = check_value(v, r, n, r->type);
-	v->open[arm] = was;
+	v->open[side] = was;
 	return ok;
 }
 
@@ -433,8 +433,8 @@ static bool check_merge(struct verify *v, const struct bp_ir *r)
 {
 	if (!v->after_end)
 		return fail(v, "it does not stand right behind an END");
-	return check_merge_arg(v, r, 0, v->end_if, v->end_if_reached) &&
-		check_merge_arg(v, r, 1, v->end_else, v->end_else_reached);
+	return check_merge_side(v, r, 0, v->end_if, v->end_if_reached) &&
+		check_merge_side(v, r, 1, v->end_else, v->end_else_reached);
 }
 
 static bool check_special(struct verify *v, const struct bp_ir *r, const struct ir_info *info)
@@ -457,7 +457,11 @@ static bool check_special(struct verify *v, const struct bp_ir *r, const struct 
 		return !(r->imm & ~0x31) || fail(v, "imm 0x%x means nothing", (unsigned)r->imm);
 	case BP_IR_FCMP: return (r->imm & 7) < 4 || fail(v, "imm %d is no comparison", r->imm);
 	case BP_IR_GET:
-	case BP_IR_PUT: return check_register(v, offset, bytes, false);
+	case BP_IR_PUT:
+		if (offset % (bytes < 8 ? bytes : 8))
+			return fail(v, "offset %d is not aligned for %s", r->imm,
+				ir_types[r->type].name);
+		return check_register(v, offset, bytes, false);
 	case BP_IR_GETX:
 	case BP_IR_PUTX:
 		if (!r->arg[3] || (r->arg[3] > 1 && r->arg[2] < bytes))
@@ -516,11 +520,13 @@ static bool check_record(struct verify *v)
 	if (!check_special(v, r, info) || !check_more(v, r, info))
 		return false;
 	v->made[at] = (uint8_t)ir_result_type(r);
-	v->scope[at] = v->arm[v->depth].id;
+	if (r->op == BP_IR_CALL && !verify_helper(v->type, r->imm)->results)
+		v->made[at] = BP_T_NONE; /* whatever type it says */
+	v->scope[at] = v->side[v->depth].id;
 	for (uint32_t i = at + 1; i <= v->at; i++)
 		v->scope[i] = v->scope[at];
 	if (info->props & IR_LEAVES)
-		v->arm[v->depth].reached = false;
+		v->side[v->depth].reached = false;
 	v->after_end = r->op == BP_IR_END || r->op == BP_IR_MERGE;
 	return true;
 }
@@ -540,13 +546,13 @@ bool ir_verify(const struct verify_type *type, const struct bp_ir *record, uint3
 		return false;
 	}
 	v.open[0] = true;
-	v.arm[0].reached = true;
+	v.side[0].reached = true;
 	for (v.at = 1; v.at < count; v.at++)
 		if (!check_record(&v))
 			return false;
 	v.at = count - 1;
 	if (v.depth)
 		return fail(&v, "%u IFs have no END", v.depth);
-	*reaches_end = v.arm[0].reached;
+	*reaches_end = v.side[0].reached;
 	return true;
 }

@@ -17,8 +17,8 @@ static int create_one(struct machine *m, struct instance *in, struct error_list 
 	const struct type *t = in->object->type;
 	bp_error err = { errors, in->object };
 	unsigned before = errors->total;
-	(void)m;
 	in->object->created = true; /* destroy also follows a failed create */
+	g_ptr_array_add(m->order, in);
 	if (t->object->create && t->object->create(in->object->instance, &host_table, &err) != 0) {
 		if (errors->total == before)
 			object_fail(&err, "it could not be created and does not say why");
@@ -27,60 +27,86 @@ static int create_one(struct machine *m, struct instance *in, struct error_list 
 	return t->kind == BP_KIND_CPU ? vcpu_create(in->object, &in->cpu, &err) : 0;
 }
 
+/* What an object uses is created before it (around a circle of links: in the order of the file). What
+ * uses something that failed is not tried, as it may call it. */
+static void create_with_uses(struct machine *m, struct instance *in, struct error_list *errors)
+{
+	bool usable = true;
+	if (in->visited)
+		return;
+	in->visited = true;
+	for (unsigned i = 0; i < in->uses->len; i++) {
+		struct instance *other = g_ptr_array_index(in->uses, i);
+		create_with_uses(m, other, errors);
+		usable = usable && !other->failed;
+	}
+	in->failed = !usable || create_one(m, in, errors) != 0;
+}
+
+static void attach_one(struct instance *in, struct error_list *errors)
+{
+	bp_error err = { errors, in->object };
+	unsigned before = errors->total;
+	if (!in->controller)
+		return;
+	const struct bp_bus *bus = object_interface(in->controller->object, "bp.bus/1");
+	if (bus->attach(in->controller->object->instance, in->card, in->slot, &err) != 0 &&
+		errors->total == before)
+		object_fail(&err, "%s does not take it and does not say why", in->controller->name);
+}
+
+static void realise_one(struct instance *in, struct error_list *errors)
+{
+	const struct bp_object *t = in->object->type->object;
+	bp_error err = { errors, in->object };
+	unsigned before = errors->total;
+	if (t->realise && t->realise(in->object->instance, &err) != 0 && errors->total == before)
+		object_fail(&err, "its last checks failed and it does not say why");
+}
+
+/* ---- windows that overlap ---- */
+
+struct overlap {
+	struct machine *m;
+	struct error_list *errors;
+};
+
+/* Where the file says so: the key `at`, or the object. */
+static char *place_of_window(struct machine *m, const struct object *o)
+{
+	const struct toml_entry *e = at(m, o->index)->entry;
+	const struct toml_value *v = toml_get(e->value, "at");
+	return toml_place(v ? v->pos : e->key_pos);
+}
+
 static void report_overlap(void *arg, const struct bus_place *a, const struct bus_place *b)
 {
-	struct error_list *errors = arg;
-	const struct object *x = a->object, *y = b->object;
-	error_list_add(errors, x ? x->place : NULL,
-		"%s: %s at 0x%" PRIx64 "..0x%" PRIx64 " overlaps %s of %s at 0x%" PRIx64
-		"..0x%" PRIx64 "%s%s%s; move one of them or give them different priorities",
-		x ? x->name : "?", a->name, a->base, a->last, b->name, y ? y->name : "?", b->base,
-		b->last, y ? " (" : "", y ? y->place : "", y ? ")" : "");
+	struct overlap *x = arg;
+	if (!a->object || !b->object)
+		return;
+	char *here = place_of_window(x->m, a->object), *there = place_of_window(x->m, b->object);
+	error_list_add(x->errors, here,
+		"%s: at: %s at 0x%" PRIx64 "..0x%" PRIx64 " overlaps %s of %s at 0x%" PRIx64
+		"..0x%" PRIx64 " (%s); move one of them or give them different priorities",
+		a->object->name, a->name, a->base, a->last, b->name, b->object->name, b->base,
+		b->last, there);
+	g_free(here);
+	g_free(there);
 }
 
-/* The first controller named by `bus` that still has room takes the child. */
-static int attach_one(struct machine *m, struct instance *in, struct error_list *errors)
+int machine_check(struct machine *m, struct error_list *errors)
 {
-	const struct toml_value *v = toml_get(in->entry->value, "bus");
-	const struct toml_value *slot = toml_get(in->entry->value, "slot");
-	bp_error err = { errors, in->object };
-	if (!v)
-		return 0;
-	if (v->type != TOML_STRING)
-		return instance_error(
-			errors, v->pos, in, "bus", "the name of an object is expected");
-	GArray *targets = targets_expand(m, in, "bus", v->string.bytes, v->pos, errors);
-	for (unsigned i = 0; targets && i < targets->len; i++) {
-		struct object *o = g_array_index(targets, struct target, i).instance->object;
-		const struct bp_bus *bus = object_interface(o, "bp.bus/1");
-		const void *ops = bus ? object_interface(in->object, bus->child_interface) : NULL;
-		if (!bus || !ops) {
-			instance_error(errors, v->pos, in, "bus", "%s (%s) has no slot for a %s",
-				o->name, o->type->id, in->object->type->id);
-			break;
-		}
-		unsigned used = 0;
-		for (unsigned k = 0; k < m->instances->len; k++)
-			used += at(m, k)->object->bus == o;
-		if (used >= bus->slots)
-			continue;
-		struct bp_link *link = g_new0(struct bp_link, 1);
-		*link = (struct bp_link){ sizeof(*link), 0, in->object->instance, ops,
-			in->object->name };
-		g_ptr_array_add(in->pointers, link);
-		in->object->bus = o;
-		targets_free(targets);
-		return bus->attach(o->instance, link,
-			slot && slot->type == TOML_STRING ? slot->string.bytes : NULL, &err);
+	struct overlap x = { m, errors };
+	unsigned before = errors->total;
+	for (unsigned i = 0; i < m->instances->len; i++) {
+		struct bus_space *s = at(m, i)->has_windows ? space_of(at(m, i)->object) : NULL;
+		if (s)
+			bus_overlaps(s, report_overlap, &x);
 	}
-	if (targets && errors->total == 0)
-		instance_error(
-			errors, v->pos, in, "bus", "\"%s\": every slot is taken", v->string.bytes);
-	targets_free(targets);
-	return -1;
+	return errors->total == before ? 0 : -1;
 }
 
-static void start_tracers(struct machine *m)
+static void start_tracers(struct machine *m, struct error_list *errors)
 {
 	for (unsigned i = 0; i < m->instances->len; i++) {
 		const struct object *o = at(m, i)->object;
@@ -88,7 +114,9 @@ static void start_tracers(struct machine *m)
 		if (o->type->kind != BP_KIND_TOOL || !t)
 			continue;
 		uint32_t wanted = BP_HAS(t, wanted) ? t->wanted(o->instance) : t->events;
-		hub_add(t, o->instance, wanted & t->events);
+		bp_error err = { errors, at(m, i)->object };
+		if (hub_add(t, o->instance, wanted & t->events) != 0)
+			object_fail(&err, "too many tracers at once; leave some out");
 	}
 }
 
@@ -117,38 +145,25 @@ static void code_overwritten(struct bus_ram *ram, uint64_t offset, uint64_t len)
 	code_cache_invalidate(ram, offset, len);
 }
 
-int machine_check(struct machine *m, struct error_list *errors)
-{
-	unsigned before = errors->total;
-	for (unsigned i = 0; i < m->instances->len; i++) {
-		const struct bus_space *s = object_interface(at(m, i)->object, "bp.space/1");
-		if (s)
-			bus_overlaps((struct bus_space *)(uintptr_t)s, report_overlap, errors);
-	}
-	return errors->total == before ? 0 : -1;
-}
-
 int machine_build(struct machine *m, struct error_list *errors)
 {
 	unsigned before = errors->total;
 	host_set_machine(m);
 	bus_set_code_hook(code_overwritten);
-	machine_check(m, errors);
 	for (unsigned i = 0; i < m->instances->len; i++)
-		create_one(m, at(m, i), errors);
+		create_with_uses(m, at(m, i), errors);
 	for (unsigned i = 0; i < m->instances->len && errors->total == before; i++)
-		attach_one(m, at(m, i), errors);
-	for (unsigned i = 0; i < m->instances->len && errors->total == before; i++) {
-		struct object *o = at(m, i)->object;
-		bp_error err = { errors, o };
-		if (o->type->object->realise)
-			o->type->object->realise(o->instance, &err);
-	}
+		attach_one(at(m, i), errors);
+	bool attached = errors->total == before;
+	for (unsigned i = 0; i < m->instances->len && attached; i++)
+		realise_one(at(m, i), errors);
 	if (errors->total != before)
 		return -1;
 	types_seal();
 	sched_set_machine(&(struct sched_machine_ops){ reset_all, m });
-	start_tracers(m);
+	start_tracers(m, errors);
+	if (errors->total != before)
+		return -1;
 	reset_all(m);
 	return 0;
 }
@@ -161,7 +176,7 @@ int machine_run(struct machine *m)
 	return code;
 }
 
-static void free_instance(struct instance *in)
+static void forget_instance(struct instance *in)
 {
 	const struct type *t = in->object->type;
 	if (in->object->created && t->object->destroy)
@@ -177,26 +192,23 @@ void machine_destroy(struct machine *m)
 	sched_stop();
 	for (unsigned i = m->instances->len; i-- > 0;)
 		vcpu_destroy(at(m, i)->object);
-	for (unsigned i = m->instances->len; i-- > 0;)
-		free_instance(at(m, i));
+	for (unsigned i = m->order->len; i-- > 0;)
+		forget_instance(g_ptr_array_index(m->order, i));
 	for (unsigned i = m->instances->len; i-- > 0;) {
 		struct instance *in = at(m, i);
 		chr_forget(in->object);
 		line_object_finish(in->object);
 		bus_object_finish(in->object);
 	}
-	for (unsigned i = m->instances->len; i-- > 0;) {
-		struct instance *in = at(m, i);
-		object_free(in->object);
-		g_ptr_array_free(in->pointers, TRUE);
-		g_free(in->name);
-		g_free(in);
-	}
+	for (unsigned i = m->instances->len; i-- > 0;)
+		instance_free(at(m, i));
 	sched_finish();
 	for (unsigned i = 0; i < m->domains->len; i++)
 		domain_free(g_ptr_array_index(m->domains, i));
 	domain_free(m->lock);
 	g_ptr_array_free(m->domains, TRUE);
+	g_ptr_array_free(m->order, TRUE);
+	g_hash_table_destroy(m->broken);
 	g_ptr_array_free(m->instances, TRUE);
 	g_free(m->answer);
 	host_set_machine(NULL);

@@ -3,8 +3,9 @@
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { INCLUDE_DEPTH = 32, FILES_MAX = 256 };
+enum { INCLUDE_DEPTH = 32, FILES_MAX = 256, BYTES_MAX = 32 << 20 };
 #ifndef BACKPLANE_MACHINE_DIR
 #define BACKPLANE_MACHINE_DIR "/usr/share/backplane/machines"
 #endif
@@ -13,6 +14,8 @@ struct loading { /* one desc_load */
 	struct error_list *errors;
 	const char *stack[INCLUDE_DEPTH]; /* real paths being read, outermost first */
 	unsigned depth, files;
+	uint64_t bytes; /* of all files */
+	GPtrArray *removed; /* names of objects */
 };
 
 /* ---- where machine files are ---- */
@@ -68,8 +71,27 @@ char **desc_list(void)
 	}
 	g_ptr_array_free(path, TRUE);
 	g_ptr_array_sort(names, (GCompareFunc)by_name);
+	/* A name that several folders have stands for the first of them. */
+	for (unsigned i = names->len; i-- > 1;)
+		if (!strcmp(g_ptr_array_index(names, i), g_ptr_array_index(names, i - 1)))
+			g_free(g_ptr_array_remove_index(names, i));
 	g_ptr_array_add(names, NULL);
 	return (char **)g_ptr_array_free(names, FALSE);
+}
+
+char *desc_summary(const char *name)
+{
+	struct error_list ignored = { 0 };
+	char *path = desc_path(name), *summary = NULL;
+	struct toml_value *file = path ? toml_parse_file(path, &ignored) : NULL;
+	const struct toml_value *v = file ? toml_get(file, "machine") : NULL;
+	v = v && v->type == TOML_TABLE ? toml_get(v, "summary") : NULL;
+	if (v && v->type == TOML_STRING)
+		summary = g_strdup(v->string.bytes);
+	toml_destroy(file);
+	error_list_finish(&ignored);
+	g_free(path);
+	return summary;
 }
 
 /* ---- merging ---- */
@@ -152,6 +174,7 @@ static struct toml_value *load_includes(
 	if (list && string_list(list, "remove", l->errors)) {
 		for (unsigned i = 0; i < list->array.count; i++) {
 			const struct toml_value *item = list->array.items[i];
+			g_ptr_array_add(l->removed, g_strdup(item->string.bytes));
 			if (!toml_remove(base, item->string.bytes, item->string.length))
 				toml_error(l->errors, item->pos,
 					"remove: no included file has an object \"%s\"",
@@ -180,6 +203,12 @@ static struct toml_value *load(struct loading *l, const char *path, struct toml_
 		toml_error(l->errors, from, "include: there is no file %s", path);
 		goto out;
 	}
+	struct stat st;
+	l->bytes += stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	if (l->bytes > BYTES_MAX) {
+		toml_error(l->errors, from, "include: more than %d bytes in all", BYTES_MAX);
+		goto out;
+	}
 	file = toml_parse_file(path, l->errors);
 	if (!file)
 		goto out;
@@ -197,7 +226,7 @@ out:
 
 struct toml_value *desc_load(const char *name, struct error_list *errors)
 {
-	struct loading l = { .errors = errors };
+	struct loading l = { .errors = errors, .removed = g_ptr_array_new_with_free_func(g_free) };
 	unsigned before = errors->total;
 	char *path = desc_path(name);
 	if (!path) {
@@ -205,10 +234,15 @@ struct toml_value *desc_load(const char *name, struct error_list *errors)
 			"there is no machine \"%s\"; `backplane list machines` names those there "
 			"are, and a file is given as a path or NAME.toml",
 			name);
+		g_ptr_array_free(l.removed, TRUE);
 		return NULL;
 	}
 	struct toml_value *desc = load(&l, path, (struct toml_pos){ 0 });
 	g_free(path);
+	for (unsigned i = 0; desc && i < l.removed->len; i++)
+		if (!toml_get(desc, g_ptr_array_index(l.removed, i)))
+			option_removed(desc, g_ptr_array_index(l.removed, i));
+	g_ptr_array_free(l.removed, TRUE);
 	if (desc && errors->total != before)
 		g_clear_pointer(&desc, toml_destroy);
 	return desc;

@@ -48,14 +48,22 @@ static const char *name_of(const void *self)
 	return object_of(self)->name;
 }
 
+/* A thread that is inside some domain already stays there: its leave answers the enter that did
+ * nothing. */
+static __thread unsigned not_entered;
+
 static void enter(void *self)
 {
-	domain_enter(object_of(self)->domain);
+	if (not_entered || !domain_enter(object_of(self)->domain))
+		not_entered++;
 }
 
 static void leave(void *self)
 {
-	domain_leave(object_of(self)->domain);
+	if (not_entered)
+		not_entered--;
+	else
+		domain_leave(object_of(self)->domain);
 }
 
 /* ---- "bp.machine/1" ---- */

@@ -18,11 +18,20 @@ struct instance { /* one object of the machine */
 	char *name; /* "cpu.0" */
 	const char *base; /* "cpu" */
 	unsigned index, count; /* 0 of 1 for an object without count */
+	struct instance *first; /* of the same table */
+	GHashTable *said; /* of the first: places of errors, said once for all of them */
 	const struct toml_entry *entry;
 	struct object *object;
 	struct vcpu_options cpu; /* of a CPU: the properties that the core adds */
-	GPtrArray *pointers; /* bp_dma *, struct bp_link *, arrays: freed with it */
-	bool mapped;
+	GPtrArray *pointers; /* struct bp_link *, arrays of them: freed with it */
+	GPtrArray *masters; /* bp_dma * */
+	GPtrArray *uses; /* struct instance *: what its links and its bus lead to */
+	struct instance *controller; /* by `bus` */
+	struct bp_link *card; /* what that is given */
+	char *slot;
+	unsigned cards; /* of a controller: how many it has */
+	bool has_windows; /* they were made */
+	bool visited, failed; /* while creating */
 };
 
 struct machine {
@@ -30,6 +39,10 @@ struct machine {
 	GPtrArray *instances; /* struct instance *, in the order of the file */
 	struct domain *lock; /* the machine's */
 	GPtrArray *domains;
+	GPtrArray *order; /* struct instance *: as they were created */
+	GHashTable *broken; /* names of tables that became no object; said already */
+	uint64_t work; /* of expanding references: bounded */
+	bool tired; /* it was too much */
 	char *answer; /* of the last command */
 	bool running;
 };
@@ -41,12 +54,20 @@ struct target {
 	unsigned index; /* of the pin */
 };
 
+/* What `bus` names takes the card, if it has room: it then is in->controller. */
+void instance_attach(struct machine *m, struct instance *in, struct error_list *errors);
+
 /* All that a reference stands for, in order (the last index runs fastest inside one object), or NULL
  * after an error at pos. Freed with targets_free. */
 GArray *targets_expand(struct machine *m, const struct instance *from, const char *key,
 	const char *text, struct toml_pos pos, struct error_list *errors);
 void targets_free(GArray *targets);
 struct instance *instance_find(struct machine *m, const char *name);
+void instance_free(struct instance *in);
+/* The address space that an object is, or NULL. */
+struct bus_space *space_of(struct object *o);
+/* Remember that `in` needs `other`: it is created later and destroyed sooner. */
+void instance_use(struct instance *in, struct instance *other);
 /* An error at a value, with the object's and the key's name in front. */
 int instance_error(struct error_list *errors, struct toml_pos pos, const struct instance *in,
 	const char *key, const char *format, ...) BP_PRINTF(5, 6);
@@ -55,6 +76,13 @@ int instance_error(struct error_list *errors, struct toml_pos pos, const struct 
 void instance_set(struct machine *m, struct instance *in, struct error_list *errors);
 void instance_connect(struct machine *m, struct instance *in, struct error_list *errors);
 void instance_map(struct machine *m, struct instance *in, struct error_list *errors);
+
+/* The keys that every object may have, and those that the core adds to CPUs; NULL ended. */
+extern const char *const reserved_keys[], *const cpu_keys[];
+/* Faults that only all objects together show: windows that overlap. 0, or -1. */
+int machine_check(struct machine *m, struct error_list *errors);
+/* Does [options] map to what is there? */
+void options_check(struct machine *m, struct error_list *errors);
 
 /* host_table.c */
 extern const struct bp_host host_table;

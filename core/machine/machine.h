@@ -3,6 +3,7 @@
  *
  *   desc.c      files -> one flattened tree: include, remove, --set, search path
  *   option.c    --kernel, --serial, ...: what [options] makes of them
+ *   attach.c    which controller takes a card
  *   plan.c      tree -> instances and references, checked against the types' tables
  *   build.c     instances -> objects: properties, links, wires, windows, life
  *   host_table.c  the services handed to plugins
@@ -26,6 +27,8 @@ int desc_put(struct toml_value *desc, const char *object, const char *prop,
 	struct toml_value *value, struct error_list *errors);
 /* Names of machine files on the search path, sorted, to be freed with g_strfreev. */
 char **desc_list(void);
+/* What a machine file says of itself in a line, or NULL; to be freed with g_free. */
+char *desc_summary(const char *name);
 /* The path of a machine file by its name, or NULL; to be freed with g_free. */
 char *desc_path(const char *name);
 
@@ -37,6 +40,8 @@ int option_trace(
 	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors);
 /* Forget the bookkeeping of options, before the tree is written. */
 void option_forget(struct toml_value *desc);
+/* The object is gone, and with it the options that lead to it. */
+void option_removed(struct toml_value *desc, const char *object);
 /* Options the board understands, to print; freed with g_strfreev. */
 char **option_list(const struct toml_value *desc);
 
@@ -47,9 +52,7 @@ struct machine;
 /* Check a description against its types. NULL after errors. The description stays the caller's and
  * must live as long. */
 struct machine *machine_plan(const struct toml_value *desc, struct error_list *errors);
-/* Faults that only all objects together show: windows that overlap. 0, or -1. */
-int machine_check(struct machine *m, struct error_list *errors);
-/* Create, wire, map and reset everything. 0, or -1 after errors. */
+/* Create and reset everything. 0, or -1 after errors. */
 int machine_build(struct machine *m, struct error_list *errors);
 /* Run until power off or quit; the exit code. */
 int machine_run(struct machine *m);

@@ -2,55 +2,54 @@
 /* The usual options. The board's table [options] says what each means: "object:property", a list of
  * such (the n-th use of the option takes the n-th place), or a template of an object to add. The core
  * knows only the manner of an option's value: */
-#include "machine.h"
-#include "plugin/field.h"
-#include <glib.h>
-#include <string.h>
+#include "internal.h"
 
 enum manner {
 	TEXT, /* a string: a file's name, a command line */
 	NUMBER,
 	BACK_END /* WORD[:ARGUMENT][,key=value...]: an object of type PREFIX-WORD to link to */
 };
-static const struct {
+static const struct option {
 	const char *name, *prefix;
 	enum manner manner;
 } options[] = { { "kernel", NULL, TEXT }, { "initrd", NULL, TEXT }, { "append", NULL, TEXT },
 	{ "firmware", NULL, TEXT }, { "dtb", NULL, TEXT }, { "memory", NULL, TEXT },
 	{ "cpus", NULL, NUMBER }, { "serial", "chr", BACK_END } };
 
+static const struct option *find_option(const char *name)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(options); i++)
+		if (!strcmp(options[i].name, name))
+			return &options[i];
+	return NULL;
+}
+
 static struct toml_pos place_of(unsigned word)
 {
 	return (struct toml_pos){ "command line", word, 1 };
 }
 
-/* The target of the n-th use, as "object:property"; NULL after an error. */
-static const char *target(const struct toml_value *desc, const char *name, unsigned n,
+/* What the board says of an option, or NULL after an error. */
+static const struct toml_value *meaning(const struct toml_value *desc, const char *name,
 	struct toml_pos pos, struct error_list *errors)
 {
 	const struct toml_value *table = toml_get(desc, "options");
 	const struct toml_value *v =
 		table && table->type == TOML_TABLE ? toml_get(table, name) : NULL;
-	if (!v) {
+	if (!v)
 		toml_error(errors, pos, "this machine's board has no meaning for --%s", name);
-		return NULL;
-	}
-	if (v->type == TOML_ARRAY) {
-		if (n >= v->array.count) {
-			toml_error(errors, pos, "--%s: this board has only %u of them", name,
-				v->array.count);
-			return NULL;
-		}
-		v = v->array.items[n];
-	} else if (n && strcmp(name, "serial") == 0) {
-		toml_error(errors, pos, "--%s: this board has only one of them", name);
-		return NULL;
-	}
-	if (v->type != TOML_STRING || !strchr(v->string.bytes, ':')) {
-		toml_error(errors, v->pos, "options.%s: \"object:property\" is expected", name);
-		return NULL;
-	}
-	return v->string.bytes;
+	return v;
+}
+
+/* "object:property" into its halves; false if it is none. */
+static bool split_target(const char *text, char **object, char **prop)
+{
+	const char *colon = strchr(text, ':');
+	if (!colon || colon == text || !colon[1] || strchr(colon + 1, ':'))
+		return false;
+	*object = g_strndup(text, (gsize)(colon - text));
+	*prop = g_strdup(colon + 1);
+	return true;
 }
 
 /* The first property of the type that is a string takes the argument behind the colon. */
@@ -74,6 +73,16 @@ static void set_text(
 		v = toml_new_string(pos, text, strlen(text));
 	}
 	toml_set(table, key, strlen(key), pos, v);
+}
+
+static char *fresh_name(const struct toml_value *desc, const char *prefix)
+{
+	char *name = NULL;
+	for (unsigned n = 0; !name || toml_get(desc, name); n++) {
+		g_free(name);
+		name = g_strdup_printf("%s%u", prefix, n);
+	}
+	return name;
 }
 
 /* WORD[:ARGUMENT][,key=value...] as a new object; its name, or NULL after an error. */
@@ -108,10 +117,7 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 				*equals++ = 0;
 			set_text(table, parts[i], equals ? equals : "true", pos);
 		}
-		for (unsigned n = 0; !name || toml_get(desc, name); n++) {
-			g_free(name);
-			name = g_strdup_printf("%s%u", prefix, n);
-		}
+		name = fresh_name(desc, prefix);
 		toml_set(desc, name, strlen(name), pos, table);
 	}
 	g_free(id);
@@ -127,20 +133,6 @@ int option_trace(
 	return name ? 0 : -1;
 }
 
-static struct toml_value *number(
-	const char *text, struct toml_pos pos, struct error_list *errors, const char *name)
-{
-	struct error_list ignored = { 0 };
-	struct toml_value *v = toml_parse_value(pos, text, strlen(text), &ignored);
-	error_list_finish(&ignored);
-	if (!v || v->type != TOML_INTEGER) {
-		toml_error(errors, pos, "--%s %s: a number is expected", name, text);
-		toml_destroy(v);
-		return NULL;
-	}
-	return v;
-}
-
 static unsigned uses(struct toml_value *desc, const char *name)
 {
 	/* How often the option was given before: kept in the tree, under a key no file can have. */
@@ -154,34 +146,149 @@ static unsigned uses(struct toml_value *desc, const char *name)
 	return (unsigned)n;
 }
 
+/* Takes the value. */
+static int put_at(struct toml_value *desc, const struct option *o, const struct toml_value *to,
+	const char *text, struct toml_value *value, struct error_list *errors)
+{
+	char *object, *prop;
+	if (!value)
+		return -1;
+	if (!split_target(text, &object, &prop)) {
+		toml_destroy(value);
+		return toml_error(errors, to->pos,
+			"options.%s: \"OBJECT:PROPERTY\" is expected, not \"%s\"", o->name, text);
+	}
+	int r = desc_put(desc, object, prop, value, errors);
+	g_free(object);
+	g_free(prop);
+	return r;
+}
+
+static struct toml_value *scalar(
+	const struct option *o, const char *text, struct toml_pos pos, struct error_list *errors)
+{
+	struct error_list ignored = { 0 };
+	if (o->manner == TEXT)
+		return toml_new_string(pos, text, strlen(text));
+	struct toml_value *v = toml_parse_value(pos, text, strlen(text), &ignored);
+	error_list_finish(&ignored);
+	if (v && v->type == TOML_INTEGER)
+		return v;
+	toml_destroy(v);
+	toml_error(errors, pos, "--%s %s: a number is expected", o->name, text);
+	return NULL;
+}
+
+/* A table of templates: each names a property and what it gets, with {} for what was given. */
+static int put_templates(struct toml_value *desc, const struct option *o,
+	const struct toml_value *table, const char *given, struct toml_pos pos,
+	struct error_list *errors)
+{
+	int r = 0;
+	for (unsigned i = 0; i < table->table.count; i++) {
+		const struct toml_entry *e = table->table.entries[i];
+		if (e->value->type != TOML_STRING) {
+			r = toml_error(errors, e->value->pos,
+				"options.%s: a string with {} in it is expected", o->name);
+			continue;
+		}
+		char **parts = g_strsplit(e->value->string.bytes, "{}", 0);
+		char *text = g_strjoinv(given, parts);
+		r |= put_at(desc, o, e->value, e->key, scalar(o, text, pos, errors), errors);
+		g_free(text);
+		g_strfreev(parts);
+	}
+	return r;
+}
+
+/* kernel = "boot:kernel", or a list: every one of them gets the value, or a table of templates. */
+static int apply_scalar(struct toml_value *desc, const struct option *o, const char *given,
+	struct toml_pos pos, struct error_list *errors)
+{
+	const struct toml_value *v = meaning(desc, o->name, pos, errors);
+	int r = 0;
+	if (!v)
+		return -1;
+	if (v->type == TOML_TABLE)
+		return put_templates(desc, o, v, given, pos, errors);
+	unsigned count = v->type == TOML_ARRAY ? v->array.count : 1;
+	for (unsigned i = 0; i < count; i++) {
+		const struct toml_value *to = v->type == TOML_ARRAY ? v->array.items[i] : v;
+		if (to->type != TOML_STRING)
+			r = toml_error(errors, to->pos,
+				"options.%s: \"OBJECT:PROPERTY\" is expected, not %s", o->name,
+				toml_type_name(to->type));
+		else
+			r |= put_at(desc, o, to, to->string.bytes, scalar(o, given, pos, errors),
+				errors);
+	}
+	return r;
+}
+
+/* A new object as the template has it; its key `link` names the property that takes the back end. */
+static int add_from_template(struct toml_value *desc, const struct option *o,
+	const struct toml_value *template, const char *back_end, struct toml_pos pos,
+	struct error_list *errors)
+{
+	const struct toml_value *link = toml_get(template, "link");
+	if (!link || link->type != TOML_STRING || !toml_get(template, "type"))
+		return toml_error(errors, template->pos,
+			"options.%s: a template needs type, and link: the property that takes the "
+			"back end",
+			o->name);
+	struct toml_value *object = toml_copy(template);
+	char *name = fresh_name(desc, o->name), *key = g_strdup(link->string.bytes);
+	object->form = TOML_HEADER;
+	object->pos = pos;
+	toml_remove(object, "link", strlen("link"));
+	toml_set(object, key, strlen(key), pos, toml_new_string(pos, back_end, strlen(back_end)));
+	toml_set(desc, name, strlen(name), pos, object);
+	g_free(key);
+	g_free(name);
+	return 0;
+}
+
+/* serial = ["uart0:chr", { type = ..., link = "chr" }]: the n-th use takes the n-th; a template at
+ * the end serves all further ones. */
+static int apply_back_end(struct toml_value *desc, const struct option *o, const char *given,
+	struct toml_pos pos, struct error_list *errors)
+{
+	const struct toml_value *v = meaning(desc, o->name, pos, errors);
+	if (!v)
+		return -1;
+	unsigned count = v->type == TOML_ARRAY ? v->array.count : 1, n = uses(desc, o->name);
+	struct toml_value *const *items =
+		v->type == TOML_ARRAY ? v->array.items : (struct toml_value *const *)&v;
+	if (n >= count && count && items[count - 1]->type == TOML_TABLE)
+		n = count - 1;
+	if (n >= count)
+		return toml_error(
+			errors, pos, "--%s: this board has only %u of them", o->name, count);
+	char *made = add_object(desc, o->prefix, given, pos, errors);
+	if (!made)
+		return -1;
+	int r;
+	if (items[n]->type == TOML_TABLE)
+		r = add_from_template(desc, o, items[n], made, pos, errors);
+	else if (items[n]->type == TOML_STRING)
+		r = put_at(desc, o, items[n], items[n]->string.bytes,
+			toml_new_string(pos, made, strlen(made)), errors);
+	else
+		r = toml_error(errors, items[n]->pos,
+			"options.%s: \"OBJECT:PROPERTY\" or a template is expected", o->name);
+	g_free(made);
+	return r;
+}
+
 int option_apply(struct toml_value *desc, const char *name, const char *value, unsigned word,
 	struct error_list *errors)
 {
 	struct toml_pos pos = place_of(word);
-	for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
-		if (strcmp(options[i].name, name))
-			continue;
-		const char *to = target(desc, name, uses(desc, name), pos, errors);
-		if (!to)
-			return -1;
-		struct toml_value *v = NULL;
-		if (options[i].manner == NUMBER) {
-			v = number(value, pos, errors, name);
-		} else if (options[i].manner == BACK_END) {
-			char *made = add_object(desc, options[i].prefix, value, pos, errors);
-			v = made ? toml_new_string(pos, made, strlen(made)) : NULL;
-			g_free(made);
-		} else {
-			v = toml_new_string(pos, value, strlen(value));
-		}
-		if (!v)
-			return -1;
-		char **parts = g_strsplit(to, ":", 2);
-		int r = desc_put(desc, parts[0], parts[1], v, errors);
-		g_strfreev(parts);
-		return r;
-	}
-	return toml_error(errors, pos, "--%s is no option", name);
+	const struct option *o = find_option(name);
+	if (!o)
+		return toml_error(errors, pos, "--%s is no option", name);
+	return o->manner == BACK_END ? apply_back_end(desc, o, value, pos, errors)
+				     : apply_scalar(desc, o, value, pos, errors);
 }
 
 void option_forget(struct toml_value *desc)
@@ -190,6 +297,121 @@ void option_forget(struct toml_value *desc)
 		const struct toml_entry *e = desc->table.entries[i];
 		if (e->key[0] == '\001')
 			toml_remove(desc, e->key, e->key_length);
+	}
+}
+
+/* An option whose object was removed is gone with it. */
+static bool leads_to(const struct toml_value *v, const char *object)
+{
+	size_t n = strlen(object);
+	return v->type == TOML_STRING && !strncmp(v->string.bytes, object, n) &&
+		v->string.bytes[n] == ':';
+}
+
+void option_removed(struct toml_value *desc, const char *object)
+{
+	struct toml_value *table = toml_get(desc, "options");
+	for (unsigned i = table && table->type == TOML_TABLE ? table->table.count : 0; i-- > 0;) {
+		const struct toml_entry *e = table->table.entries[i];
+		if (e->value->type == TOML_ARRAY) {
+			struct toml_value *left = toml_new(TOML_ARRAY, e->value->pos);
+			for (unsigned k = 0; k < e->value->array.count; k++)
+				if (!leads_to(e->value->array.items[k], object))
+					toml_append(left, toml_copy(e->value->array.items[k]));
+			toml_set(table, e->key, e->key_length, e->key_pos, left);
+		} else if (leads_to(e->value, object)) {
+			toml_remove(table, e->key, e->key_length);
+		}
+	}
+}
+
+/* ---- checking ---- */
+
+static bool has_property(const struct type *t, const char *prop)
+{
+	return field_find(t->object->props, t->field_size, prop) || !strcmp(prop, "count") ||
+		(t->kind == BP_KIND_CPU && g_strv_contains(cpu_keys, prop));
+}
+
+static void check_target(struct machine *m, const struct option *o, const char *text,
+	struct toml_pos pos, struct error_list *errors)
+{
+	char *object, *prop;
+	if (!split_target(text, &object, &prop)) {
+		toml_error(errors, pos, "options.%s: \"OBJECT:PROPERTY\" is expected, not \"%s\"",
+			o->name, text);
+		return;
+	}
+	const struct toml_value *table = toml_get(m->desc, object);
+	const struct type *t = NULL;
+	for (unsigned i = 0; i < m->instances->len && !t; i++) {
+		const struct instance *in = g_ptr_array_index(m->instances, i);
+		if (!strcmp(in->base, object))
+			t = in->object->type;
+	}
+	if (!table || table->type != TOML_TABLE)
+		toml_error(errors, pos, "options.%s: \"%s\": there is no object \"%s\"", o->name,
+			text, object);
+	else if (t && !has_property(t, prop))
+		toml_error(errors, pos, "options.%s: \"%s\": %s has no property \"%s\"", o->name,
+			text, t->id, prop);
+	g_free(object);
+	g_free(prop);
+}
+
+static void check_template(
+	const struct option *o, const struct toml_value *v, struct error_list *errors)
+{
+	const struct toml_value *type = toml_get(v, "type"), *link = toml_get(v, "link");
+	if (!type || type->type != TOML_STRING || !link || link->type != TOML_STRING)
+		toml_error(errors, v->pos,
+			"options.%s: a template needs type, and link: the property that takes the "
+			"back end",
+			o->name);
+}
+
+static void check_meaning(struct machine *m, const struct option *o, const struct toml_value *v,
+	struct error_list *errors)
+{
+	if (v->type == TOML_STRING)
+		check_target(m, o, v->string.bytes, v->pos, errors);
+	else if (v->type == TOML_TABLE && o->manner == BACK_END)
+		check_template(o, v, errors);
+	else if (v->type == TOML_TABLE)
+		for (unsigned i = 0; i < v->table.count; i++)
+			check_target(m, o, v->table.entries[i]->key, v->table.entries[i]->key_pos,
+				errors);
+	else
+		toml_error(errors, v->pos, "options.%s: \"OBJECT:PROPERTY\" is expected, not %s",
+			o->name, toml_type_name(v->type));
+}
+
+void options_check(struct machine *m, struct error_list *errors)
+{
+	const struct toml_value *table = toml_get(m->desc, "options");
+	if (table && table->type != TOML_TABLE) {
+		toml_error(errors, table->pos, "options: a table is expected, not %s",
+			toml_type_name(table->type));
+		return;
+	}
+	for (unsigned i = 0; table && i < table->table.count; i++) {
+		const struct toml_entry *e = table->table.entries[i];
+		const struct option *o = find_option(e->key);
+		if (!o) {
+			struct nearest near;
+			nearest_init(&near, e->key);
+			for (unsigned n = 0; n < G_N_ELEMENTS(options); n++)
+				nearest_try(&near, options[n].name);
+			toml_error(errors, e->key_pos,
+				"options: the command line has no --%s%s%s%s", e->key,
+				near.best ? "; did you mean --" : "", near.best ? near.best : "",
+				near.best ? "?" : "");
+		} else if (e->value->type == TOML_ARRAY) {
+			for (unsigned k = 0; k < e->value->array.count; k++)
+				check_meaning(m, o, e->value->array.items[k], errors);
+		} else {
+			check_meaning(m, o, e->value, errors);
+		}
 	}
 }
 

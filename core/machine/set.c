@@ -2,13 +2,13 @@
 /* What the keys of one object mean: properties, links, output pins, places. */
 #include "internal.h"
 
-static const char *const reserved[] = { "type", "bus", "at", "view", "slot", "count", "stride",
+const char *const reserved_keys[] = { "type", "bus", "at", "view", "slot", "count", "stride",
 	NULL };
 
 /* Properties that the core adds to every CPU. */
 static const char *const memory_link[] = { "bp.space/1", NULL };
 enum { CPU_MEMORY, CPU_BLOCK_LIMIT, CPU_CHECK_IR };
-static const char *const cpu_keys[] = { "memory", "block-limit", "check-ir", NULL };
+const char *const cpu_keys[] = { "memory", "block-limit", "check-ir", NULL };
 
 static void *keep(struct instance *in, void *memory)
 {
@@ -71,15 +71,16 @@ static void *link_pointer(struct instance *in, const char *key, const char *inte
 	struct object *o = to->object;
 	void *p = NULL;
 	const void *ops = NULL;
+	instance_use(in, to);
 	if (!strcmp(interface, "bp.chr/1")) {
 		p = chr_of(o);
 	} else if (!strcmp(interface, "bp.dma/1")) {
 		p = dma_new(in->object, o, in->object->index);
 		if (p)
-			keep(in, p);
+			g_ptr_array_add(in->masters, p);
+	} else if (!strcmp(interface, "bp.space/1")) {
+		p = space_of(o);
 	} else if ((ops = object_interface(o, interface))) {
-		if (!strcmp(interface, "bp.space/1"))
-			return (void *)(uintptr_t)ops;
 		struct bp_link *link = g_new0(struct bp_link, 1);
 		*link = (struct bp_link){ sizeof(*link), 0, o->instance, ops, o->name };
 		p = keep(in, link);
@@ -199,8 +200,8 @@ static void unknown_key(
 		nearest_try(&near, f->name);
 	for (unsigned n = 0; line_pin_at(in->object, true, n, &pin); n++)
 		nearest_try(&near, pin.name);
-	for (unsigned n = 0; reserved[n]; n++)
-		nearest_try(&near, reserved[n]);
+	for (unsigned n = 0; reserved_keys[n]; n++)
+		nearest_try(&near, reserved_keys[n]);
 	for (unsigned n = 0; t->kind == BP_KIND_CPU && cpu_keys[n]; n++)
 		nearest_try(&near, cpu_keys[n]);
 	instance_error(errors, e->key_pos, in, NULL,
@@ -219,6 +220,19 @@ static void check_required(const struct instance *in, struct error_list *errors)
 				t->id, f->name, f->help ? f->help : "");
 }
 
+/* A CPU works in one space: named by its own property, or by the one that the core adds. */
+static void check_memory(struct instance *in, struct error_list *errors)
+{
+	const struct type *t = in->object->type;
+	const struct bp_field *f =
+		field_find(t->object->props, t->field_size, cpu_keys[CPU_MEMORY]);
+	if (f && f->type == BP_LINK && !strcmp(f->names[0], memory_link[0]))
+		memcpy(&in->cpu.memory, (char *)in->object->instance + f->offset, sizeof(void *));
+	if (!in->cpu.memory && !toml_get(in->entry->value, cpu_keys[CPU_MEMORY]))
+		instance_error(errors, in->entry->key_pos, in, NULL,
+			"a CPU needs memory = \"SPACE\", the address space that it works in");
+}
+
 void instance_set(struct machine *m, struct instance *in, struct error_list *errors)
 {
 	const struct type *t = in->object->type;
@@ -227,7 +241,7 @@ void instance_set(struct machine *m, struct instance *in, struct error_list *err
 	for (unsigned i = 0; i < in->entry->value->table.count; i++) {
 		const struct toml_entry *e = in->entry->value->table.entries[i];
 		const struct bp_field *f = field_find(t->object->props, t->field_size, e->key);
-		if (g_strv_contains(reserved, e->key))
+		if (g_strv_contains(reserved_keys, e->key))
 			continue;
 		if (f)
 			set_property(m, in, e->key, f, e->value, errors);
@@ -235,12 +249,38 @@ void instance_set(struct machine *m, struct instance *in, struct error_list *err
 			set_cpu(m, in, e->key, e->value, errors);
 	}
 	check_required(in, errors);
-	if (errors->total == before)
-		in->mapped = bus_object_init(in->object, &err) == 0;
+	if (t->kind == BP_KIND_CPU)
+		check_memory(in, errors);
+	/* Faults of a table are reported for its first instance alone. */
+	if (errors->total == before && (in == in->first || in->first->has_windows))
+		in->has_windows = bus_object_init(in->object, &err) == 0;
 	line_object_init(in->object, &err);
 }
 
 /* ---- wires ---- */
+
+/* "sources = 95 (board.toml:39:11) makes", when a property says how many inputs there are. */
+static char *why_so_many(const struct instance *to, const char *pin)
+{
+	const struct type *t = to->object->type;
+	const struct bp_field *f;
+	const struct bp_pin *row = t->object->in;
+	for (unsigned n = 0; row && row->name && strcmp(row->name, pin); n++)
+		row = TABLE_AT(t->object->in, t->pin_size, n);
+	for (unsigned n = 0;
+		row && row->count_offset && (f = field_at(t->object->props, t->field_size, n));
+		n++) {
+		if (f->offset != row->count_offset)
+			continue;
+		const struct toml_value *v = toml_get(to->entry->value, f->name);
+		char *place = toml_place(v ? v->pos : to->entry->key_pos);
+		char *text = g_strdup_printf("%s = %" G_GUINT64_FORMAT " (%s) makes it", f->name,
+			field_get_number(f, to->object->instance), place);
+		g_free(place);
+		return text;
+	}
+	return g_strdup("its type makes it");
+}
 
 static void connect_one(struct instance *in, const struct toml_value *v, const char *pin,
 	unsigned index, const struct target *t, struct error_list *errors)
@@ -260,11 +300,13 @@ static void connect_one(struct instance *in, const struct toml_value *v, const c
 			v->string.bytes, t->instance->name, to->type->id, t->pin ? t->pin : "",
 			near.best ? "; did you mean \"" : "", near.best ? near.best : "",
 			near.best ? "\"?" : "");
-	} else if (t->index >= input.count) {
+	} else if (t->index < input.first || t->index - input.first >= input.count) {
+		char *why = why_so_many(t->instance, input.name);
 		instance_error(errors, v->pos, in, pin,
-			"\"%s\": input %s of %s goes from 0 to %u (%s)", v->string.bytes,
-			input.name, t->instance->name, input.count ? input.count - 1 : 0,
-			to->place);
+			"\"%s\": there is no input %u of %s: %s %u, counted from %u",
+			v->string.bytes, t->index, t->instance->name, why, input.count,
+			input.first);
+		g_free(why);
 	} else {
 		line_connect(in->object, pin, index, to, input.name, t->index, &err);
 	}
@@ -304,7 +346,7 @@ void instance_connect(struct machine *m, struct instance *in, struct error_list 
 	for (unsigned i = 0; i < in->entry->value->table.count; i++) {
 		const struct toml_entry *e = in->entry->value->table.entries[i];
 		struct line_pin out;
-		if (g_strv_contains(reserved, e->key) ||
+		if (g_strv_contains(reserved_keys, e->key) ||
 			field_find(t->object->props, t->field_size, e->key) ||
 			(t->kind == BP_KIND_CPU && g_strv_contains(cpu_keys, e->key)))
 			continue;
@@ -325,19 +367,20 @@ void instance_connect(struct machine *m, struct instance *in, struct error_list 
 
 /* ---- places ---- */
 
+/* The space that `space` names, else the first one. NULL after an error. */
 static struct bus_space *space_by_name(struct machine *m, const struct instance *in,
 	const struct toml_value *v, struct error_list *errors)
 {
 	struct instance *found = NULL;
 	if (v && v->type == TOML_STRING)
 		found = instance_find(m, v->string.bytes);
-	if (v && (!found || !object_interface(found->object, "bp.space/1"))) {
-		instance_error(errors, v->pos, in, "space", "the name of a space is expected");
+	if (v && (!found || !space_of(found->object))) {
+		instance_error(errors, v->pos, in, "at", "space: the name of a space is expected");
 		return NULL;
 	}
 	for (unsigned i = 0; !found && i < m->instances->len; i++) {
 		struct instance *other = g_ptr_array_index(m->instances, i);
-		if (object_interface(other->object, "bp.space/1"))
+		if (space_of(other->object))
 			found = other;
 	}
 	if (!found) {
@@ -345,54 +388,87 @@ static struct bus_space *space_by_name(struct machine *m, const struct instance 
 			"the machine has no address space; add [sys] with type = \"space\"");
 		return NULL;
 	}
-	return (struct bus_space *)(uintptr_t)object_interface(found->object, "bp.space/1");
+	/* One that has faults of its own is none; that was said. */
+	return found->has_windows ? space_of(found->object) : NULL;
 }
 
 struct place_spec {
 	uint64_t base, size, offset;
 	int64_t priority;
+	const struct toml_value *space;
 };
+
+static const char *const place_keys[] = { "base", "size", "offset", "priority", "space", NULL };
+
+static int read_place(struct instance *in, const struct toml_value *v, struct place_spec *p,
+	struct error_list *errors)
+{
+	const struct toml_value *f;
+	int bad = 0;
+	if (v->type != TOML_TABLE) {
+		if (!toml_as_u64(v, &p->base))
+			bad |= instance_error(errors, v->pos, in, "at",
+				"an address is expected, not %s", toml_type_name(v->type));
+		return bad;
+	}
+	for (unsigned i = 0; i < v->table.count; i++)
+		if (!g_strv_contains(place_keys, v->table.entries[i]->key))
+			bad |= instance_error(errors, v->table.entries[i]->key_pos, in, "at",
+				"\"%s\" is none of base, size, offset, priority, space",
+				v->table.entries[i]->key);
+	p->space = toml_get(v, "space");
+	if (!(f = toml_get(v, "base")) || !toml_as_u64(f, &p->base))
+		bad |= instance_error(
+			errors, f ? f->pos : v->pos, in, "at", "base: an address is expected");
+	if ((f = toml_get(v, "offset")) && !toml_as_u64(f, &p->offset))
+		bad |= instance_error(errors, f->pos, in, "at", "offset: a number is expected");
+	if ((f = toml_get(v, "priority")) &&
+		(!toml_as_i64(f, &p->priority) || p->priority != (int)p->priority))
+		bad |= instance_error(errors, f->pos, in, "at", "priority: a number is expected");
+	if ((f = toml_get(v, "size")) && !toml_as_u64(f, &p->size) &&
+		(f->type != TOML_STRING || !size_parse(f->string.bytes, &p->size)))
+		bad |= instance_error(errors, f->pos, in, "at", "size: a size is expected");
+	return bad;
+}
 
 static void map_region(struct machine *m, struct instance *in, int region,
 	const struct toml_value *v, uint64_t stride, struct error_list *errors)
 {
-	static const char *const keys[] = { "base", "size", "offset", "priority", "space", NULL };
 	struct place_spec p = { 0 };
 	bp_error err = { errors, in->object };
-	const struct toml_value *space = NULL;
-	unsigned before = errors->total;
-	if (v->type == TOML_TABLE) {
-		const struct toml_value *f;
-		for (unsigned i = 0; i < v->table.count; i++)
-			if (!g_strv_contains(keys, v->table.entries[i]->key))
-				instance_error(errors, v->table.entries[i]->key_pos, in, "at",
-					"\"%s\" is none of base, size, offset, priority, space",
-					v->table.entries[i]->key);
-		space = toml_get(v, "space");
-		if (!(f = toml_get(v, "base")) || !toml_as_u64(f, &p.base))
-			instance_error(errors, v->pos, in, "at", "base: an address is expected");
-		if ((f = toml_get(v, "offset")) && !toml_as_u64(f, &p.offset))
-			instance_error(errors, f->pos, in, "at", "offset: a number is expected");
-		if ((f = toml_get(v, "priority")) &&
-			(!toml_as_i64(f, &p.priority) || p.priority != (int)p.priority))
-			instance_error(errors, f->pos, in, "at", "priority: a number is expected");
-		if ((f = toml_get(v, "size")) && !toml_as_u64(f, &p.size) &&
-			(f->type != TOML_STRING || !size_parse(f->string.bytes, &p.size)))
-			instance_error(errors, f->pos, in, "at", "size: a size is expected");
-	} else if (!toml_as_u64(v, &p.base)) {
-		instance_error(errors, v->pos, in, "at", "an address is expected, not %s",
-			toml_type_name(v->type));
+	if (read_place(in, v, &p, errors) != 0)
+		return;
+	struct bus_space *s = space_by_name(m, in, p.space, errors);
+	if (!s || !in->has_windows)
+		return;
+	if (in->index && stride > (UINT64_MAX - p.base) / in->index) {
+		instance_error(errors, v->pos, in, "stride",
+			"it leads beyond the end of a 64-bit address space");
+		return;
 	}
-	struct bus_space *s = errors->total == before ? space_by_name(m, in, space, errors) : NULL;
-	if (s && in->mapped)
-		bus_object_map(in->object, (unsigned)region, s, p.base + stride * in->index, p.size,
-			p.offset, (int)p.priority, &err);
+	bus_object_map(in->object, (unsigned)region, s, p.base + stride * in->index, p.size,
+		p.offset, (int)p.priority, &err);
 }
 
+/* A place has one of five keys, which no window can have as its name. */
 static bool is_place(const struct toml_value *v)
 {
-	return v->type == TOML_TABLE && toml_get(v, "base") &&
-		toml_get(v, "base")->type == TOML_INTEGER;
+	for (unsigned n = 0; v->type == TOML_TABLE && place_keys[n]; n++)
+		if (toml_get(v, place_keys[n]))
+			return true;
+	return false;
+}
+
+static void no_window(
+	const struct instance *in, const struct toml_entry *e, struct error_list *errors)
+{
+	struct nearest near;
+	nearest_init(&near, e->key);
+	for (unsigned n = 0; n < bus_object_region_count(in->object); n++)
+		nearest_try(&near, bus_region_name(bus_object_region(in->object, n)));
+	instance_error(errors, e->key_pos, in, "at", "%s has no window \"%s\"%s%s%s",
+		in->object->type->id, e->key, near.best ? "; did you mean \"" : "",
+		near.best ? near.best : "", near.best ? "\"?" : "");
 }
 
 void instance_map(struct machine *m, struct instance *in, struct error_list *errors)
@@ -406,7 +482,7 @@ void instance_map(struct machine *m, struct instance *in, struct error_list *err
 		instance_error(errors, v->pos, in, "stride", "a number is expected");
 	if (!at)
 		return;
-	if (!bus_object_region_count(in->object) && in->mapped) {
+	if (!bus_object_region_count(in->object) && in->has_windows) {
 		instance_error(errors, at->pos, in, "at", "%s has no window to place",
 			in->object->type->id);
 		return;
@@ -418,9 +494,10 @@ void instance_map(struct machine *m, struct instance *in, struct error_list *err
 	for (unsigned i = 0; i < at->table.count; i++) {
 		const struct toml_entry *e = at->table.entries[i];
 		int region = bus_object_find_region(in->object, e->key);
+		if (!in->has_windows)
+			return;
 		if (region < 0)
-			instance_error(errors, e->key_pos, in, "at", "%s has no window \"%s\"",
-				in->object->type->id, e->key);
+			no_window(in, e, errors);
 		else
 			map_region(m, in, region, e->value, stride, errors);
 	}

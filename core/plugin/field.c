@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "field.h"
+#include <errno.h>
 #include <glib.h>
-#include <math.h>
 #include <string.h>
 
 static const struct { /* by enum bp_vtype */
@@ -149,27 +149,46 @@ int field_set_word(const struct bp_field *f, void *instance, const char *word)
 	return -1;
 }
 
+/* The digits behind a point as numerator and denominator; at most 18 of them. */
+static const char *parse_fraction(const char *p, uint64_t *numerator, uint64_t *denominator)
+{
+	const char *start = p;
+	*numerator = 0;
+	*denominator = 1;
+	for (; g_ascii_isdigit(*p) && p - start < 18; p++) {
+		*numerator = *numerator * 10 + (uint64_t)(*p - '0');
+		*denominator *= 10;
+	}
+	return p > start ? p : NULL;
+}
+
 bool size_parse(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "KMGTPE";
+	uint64_t numerator = 0, denominator = 1;
 	char *end;
 	if (!g_ascii_isdigit(*text))
 		return false;
-	double value = g_ascii_strtod(text, &end);
-	uint64_t whole = g_ascii_strtoull(text, NULL, 10);
-	const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
+	errno = 0;
+	uint64_t whole = g_ascii_strtoull(text, &end, 10);
+	const char *p = end;
+	if (errno || (*p == '.' && !(p = parse_fraction(p + 1, &numerator, &denominator))))
+		return false;
+	const char *unit = *p ? strchr(units, g_ascii_toupper(*p)) : NULL;
 	unsigned shift = unit ? 10u * (unsigned)(unit - units + 1) : 0;
 	if (unit) {
-		end++;
-		if (*end == 'i')
-			end++;
-		if (*end == 'B')
-			end++;
+		p++;
+		if (*p == 'i')
+			p++;
+		if (*p == 'B')
+			p++;
 	}
-	if (*end || !isfinite(value) || ldexp(value, (int)shift) >= 18446744073709551616.0)
+	/* Fractions as far as they are whole bytes. */
+	__extension__ typedef unsigned __int128 wide;
+	wide part = (wide)numerator << shift;
+	if (*p || whole > UINT64_MAX >> shift || part % denominator)
 		return false;
-	/* Whole numbers exactly; fractions as far as they are whole bytes. */
-	double scaled = ldexp(value, (int)shift);
-	*bytes = value == (double)whole ? whole << shift : (uint64_t)scaled;
-	return value == (double)whole || scaled == floor(scaled);
+	part = part / denominator + (whole << shift);
+	*bytes = (uint64_t)part;
+	return part <= UINT64_MAX;
 }

@@ -12,6 +12,7 @@ enum { NAMES_MAX = 4096 }; /* in one folder */
 #endif
 
 static GPtrArray *paths; /* char *: given on the command line */
+static GPtrArray *folders; /* char *: all that were scanned, sub-folders not counted */
 static GPtrArray *manifests; /* struct manifest * */
 static GHashTable *by_id; /* id -> the first struct type_entry */
 static GPtrArray *sorted; /* the same by id; empty: to be made anew */
@@ -46,6 +47,7 @@ static void start(void)
 	if (manifests)
 		return;
 	paths = g_ptr_array_new_with_free_func(g_free);
+	folders = g_ptr_array_new_with_free_func(g_free);
 	manifests = g_ptr_array_new();
 	by_id = g_hash_table_new(g_str_hash, g_str_equal);
 	sorted = g_ptr_array_new();
@@ -126,6 +128,12 @@ static void scan_folder(const char *folder, int depth, struct error_list *errors
 	g_ptr_array_free(names, TRUE);
 }
 
+static void scan(const char *folder, struct error_list *errors)
+{
+	g_ptr_array_add(folders, g_strdup(folder));
+	scan_folder(folder, 1, errors);
+}
+
 int types_scan(struct error_list *errors)
 {
 	unsigned before = errors->total;
@@ -134,22 +142,50 @@ int types_scan(struct error_list *errors)
 		return 0;
 	scanned = true;
 	for (unsigned i = 0; i < paths->len; i++)
-		scan_folder(g_ptr_array_index(paths, i), 1, errors);
+		scan(g_ptr_array_index(paths, i), errors);
 	const char *env = secure_getenv("BACKPLANE_PLUGIN_PATH");
 	char **list = env ? g_strsplit(env, ":", 0) : NULL;
 	for (unsigned i = 0; list && list[i]; i++)
 		if (*list[i])
-			scan_folder(list[i], 1, errors);
+			scan(list[i], errors);
 	g_strfreev(list);
 	const char *home = secure_getenv("HOME");
 	if (home) {
 		char *own = g_build_filename(home, ".local/lib/backplane/1", NULL);
-		scan_folder(own, 1, errors);
+		scan(own, errors);
 		g_free(own);
 	}
-	scan_folder("/usr/local/lib/backplane/1", 1, errors);
-	scan_folder(BACKPLANE_PLUGIN_DIR, 1, errors);
+	scan("/usr/local/lib/backplane/1", errors);
+	scan(BACKPLANE_PLUGIN_DIR, errors);
 	return errors->total == before ? 0 : -1;
+}
+
+/* ---- what is not installed ---- */
+
+static char *find_package(const char *list, const char *id)
+{
+	char **lines = g_strsplit(list, "\n", 0), *found = NULL;
+	size_t n = strlen(id);
+	for (unsigned i = 0; lines[i] && !found; i++)
+		if (!strncmp(lines[i], id, n) && lines[i][n] == ' ')
+			found = g_strdup(g_strstrip(lines[i] + n + 1));
+	g_strfreev(lines);
+	return found;
+}
+
+char *type_package(const char *id)
+{
+	char *found = NULL, *list;
+	for (unsigned i = 0; folders && i < folders->len && !found; i++) {
+		char *path = g_build_filename(g_ptr_array_index(folders, i), "packages.list", NULL);
+		if (g_file_test(path, G_FILE_TEST_IS_REGULAR) &&
+			g_file_get_contents(path, &list, NULL, NULL)) {
+			found = find_package(list, id);
+			g_free(list);
+		}
+		g_free(path);
+	}
+	return found;
 }
 
 /* ---- types ---- */
@@ -376,8 +412,9 @@ void types_finish(void)
 		manifest_free(g_ptr_array_index(manifests, i));
 	g_ptr_array_free(sorted, TRUE);
 	g_ptr_array_free(manifests, TRUE);
+	g_ptr_array_free(folders, TRUE);
 	g_ptr_array_free(paths, TRUE);
 	by_id = NULL;
-	sorted = manifests = paths = NULL;
+	sorted = manifests = folders = paths = NULL;
 	scanned = sealed = false;
 }

@@ -47,6 +47,9 @@ struct type_entry *type_find(const char *id);
 struct type_entry *type_at(unsigned n);
 /* The id most like a misspelt one, or NULL. */
 const char *type_nearest(const char *id);
+/* The package that has a type which is not there, as files packages.list ("ID PACKAGE" in each line) in
+ * the folders of the search path say, or NULL; to be freed with g_free. */
+char *type_package(const char *id);
 /* Open the type's plugin, if need be. NULL after an error at `place`. */
 const struct type *type_load(struct type_entry *e, const char *place, struct error_list *errors);
 /* From now on nothing is loaded any more. */

@@ -17,8 +17,11 @@ static const struct {
 static int list_machines(void)
 {
 	char **names = desc_list();
-	for (unsigned i = 0; names[i]; i++)
-		printf("%s\n", names[i]);
+	for (unsigned i = 0; names[i]; i++) {
+		char *summary = desc_summary(names[i]);
+		printf("%-22s %s\n", names[i], summary ? summary : "");
+		g_free(summary);
+	}
 	g_strfreev(names);
 	return EXIT_GOOD;
 }
@@ -69,31 +72,91 @@ int tool_list(struct options *o)
 
 /* ---- describe ---- */
 
+static char *size_text(uint64_t bytes)
+{
+	static const char units[] = " KMGTPE";
+	unsigned u = 0;
+	while (bytes && bytes % 1024 == 0 && u < sizeof(units) - 2)
+		bytes /= 1024, u++;
+	return u ? g_strdup_printf("%" PRIu64 "%c", bytes, units[u])
+		 : g_strdup_printf("%" PRIu64, bytes);
+}
+
 static void describe_default(const struct bp_field *f)
 {
+	char *size = f->type == BP_SIZE ? size_text(f->def) : NULL;
 	if (f->type == BP_STR && f->def_str)
 		printf(" [\"%s\"]", f->def_str);
 	else if (f->type == BP_BOOL)
 		printf(" [%s]", f->def ? "true" : "false");
-	else if (f->type == BP_ENUM && f->names)
+	else if (f->type == BP_ENUM)
 		printf(" [%s]", f->names[f->def]);
-	else if (f->type != BP_STR && f->type != BP_LINK && f->type != BP_LINKS && f->def)
+	else if (size && f->def)
+		printf(" [%s]", size);
+	else if ((f->type == BP_S32 || f->type == BP_S64) && f->def)
+		printf(" [%" PRId64 "]", (int64_t)f->def);
+	else if (f->type >= BP_U8 && f->type <= BP_U64 && f->def)
 		printf(" [%" PRIu64 "]", f->def);
 	if (f->flags & BP_F_REQUIRED)
 		printf(" (required)");
+	g_free(size);
+}
+
+static void describe_values(const struct bp_field *f)
+{
+	char *words = f->type == BP_ENUM ? g_strjoinv("|", (char **)f->names) : NULL;
+	if (f->type == BP_LINK || f->type == BP_LINKS)
+		printf(" (%s)", f->names[0]);
+	if (words)
+		printf(" (%s)", words);
+	if (f->flags & BP_F_RANGE)
+		printf(" (%" PRIu64 " to %" PRIu64 ")", f->min, f->max);
+	g_free(words);
 }
 
 static void describe_props(const struct type *t)
 {
+	static const char *const core[] = { "memory",
+		"the address space that it works in (bp.space/1)", "block-limit",
+		"most instructions translated together; 0: the engine decides [0]", "check-ir",
+		"verify every translation, at two addresses [false]", NULL };
 	const struct bp_field *f;
-	for (unsigned n = 0; (f = field_at(t->object->props, t->field_size, n)); n++) {
+	unsigned n = 0;
+	for (; (f = field_at(t->object->props, t->field_size, n)); n++) {
 		printf("%s  %-20s %s", n ? "" : "properties:\n", f->name,
 			f->help ? f->help : field_type_text(f));
-		if (f->type == BP_LINK || f->type == BP_LINKS)
-			printf(" (%s)", f->names[0]);
+		describe_values(f);
 		describe_default(f);
 		printf("\n");
 	}
+	for (unsigned i = 0; t->kind == BP_KIND_CPU && core[i]; i += 2)
+		if (!field_find(t->object->props, t->field_size, core[i]))
+			printf("%s  %-20s %s\n", n++ ? "" : "properties:\n", core[i], core[i + 1]);
+}
+
+/* Architectural registers, a line for each of the debugger's groups. */
+static void describe_cpu(const struct type *t)
+{
+	const struct bp_cpu *cpu = t->ext;
+	const char *group = NULL;
+	for (unsigned n = 0; cpu->regs; n++) {
+		const struct bp_cpu_reg *r = TABLE_AT(cpu->regs, t->cpu_reg_size, n);
+		if (!r->name)
+			break;
+		if (r->flags & BP_REG_HIDDEN)
+			continue;
+		if (!group)
+			printf("architectural registers (%s):", cpu->isa_name);
+		if (!group || (r->group && strcmp(group, r->group) != 0))
+			printf("\n  %-20s", r->group ? r->group : "");
+		group = r->group ? r->group : "";
+		if (r->count > 1)
+			printf(" %s0..%s%u", r->name, r->name, r->count - 1);
+		else
+			printf(" %s", r->name);
+	}
+	if (group)
+		printf("\n");
 }
 
 static void describe_regs(const struct type *t, const struct bp_region *r)
@@ -114,10 +177,12 @@ static void describe_regions(const struct type *t)
 		if (!r->name)
 			return;
 		printf("%s  %-20s ", n ? "" : "windows:\n", r->name);
+		char *size = size_text(r->size);
 		if (r->size)
-			printf("%" PRIu64 " bytes\n", r->size);
+			printf("%s bytes\n", size);
 		else
 			printf("size from a property\n");
+		g_free(size);
 		describe_regs(t, r);
 	}
 }
@@ -134,7 +199,7 @@ static void describe_pins(const struct type *t, const struct bp_pin *pins, const
 		else if (p->count_offset)
 			printf(" number from a property\n");
 		else
-			printf(" %u\n", p->count);
+			printf(" %u\n", p->count ? p->count : 1);
 	}
 }
 
@@ -142,7 +207,8 @@ static void describe_state(const struct type *t)
 {
 	const struct bp_field *f;
 	for (unsigned n = 0; (f = field_at(t->object->state, t->field_size, n)); n++)
-		printf("%s%s", n ? ", " : "state (version and fields of a snapshot):\n  ", f->name);
+		n ? printf(", %s", f->name)
+		  : printf("state, version %u:\n  %s", t->object->state_version, f->name);
 	if (field_at(t->object->state, t->field_size, 0))
 		printf("\n");
 }
@@ -168,13 +234,17 @@ int tool_describe(struct options *o)
 	printf("%s: %s\n", e->id, t->summary ? t->summary : "");
 	printf("kind %s, package %s, plugin %s\n", kind_name(t->kind),
 		e->manifest->package ? e->manifest->package : "-",
-		e->manifest->module[0] ? e->manifest->module : "the core itself");
+		e->manifest->module[0]        ? e->manifest->module
+			: e->manifest->plugin ? "linked in"
+					      : "the core itself");
 	for (unsigned i = 0; e->compatible && e->compatible[i]; i++)
 		printf("%s%s", i ? ", " : "compatible: ", e->compatible[i]);
 	if (e->compatible && e->compatible[0])
 		printf("\n");
 	describe_props(t);
 	describe_regions(t);
+	if (t->kind == BP_KIND_CPU)
+		describe_cpu(t);
 	describe_pins(t, t->object->out, "outputs");
 	describe_pins(t, t->object->in, "inputs");
 	describe_state(t);

@@ -14,6 +14,15 @@ const char *bp_version(void)
 	return BACKPLANE_VERSION;
 }
 
+int bp_add_plugin(const struct bp_plugin *plugin)
+{
+	struct error_list errors = { 0 };
+	int r = types_add_static(plugin, &errors);
+	error_list_print(&errors, stderr);
+	error_list_finish(&errors);
+	return r;
+}
+
 static const struct {
 	const char *name, *arguments, *help;
 	int (*run)(struct options *o);

@@ -87,8 +87,6 @@ int tool_check(struct options *o)
 	struct error_list errors = { 0 };
 	struct toml_value *desc = tool_description(o, &errors);
 	struct machine *m = desc ? machine_plan(desc, &errors) : NULL;
-	if (m)
-		machine_check(m, &errors);
 	machine_destroy(m);
 	toml_destroy(desc);
 	if (errors.total)

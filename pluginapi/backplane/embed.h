@@ -15,6 +15,12 @@ extern "C" {
 /* The library's version, such as "0.1.0". Any thread. */
 BP_EXPORTED const char *bp_version(void);
 
+/* Before bp_main: a plugin that is linked into the program (its source built with BP_STATIC, its symbol
+ * bp_plugin_1_NAME) is there without being searched for, and wins over others of the same types. 0, or
+ * -1 after a report on stderr. */
+struct bp_plugin;
+BP_EXPORTED int bp_add_plugin(const struct bp_plugin *plugin);
+
 /* Do what the backplane command does with these words (argv[0] is the program's name; argc words),
  * once a process. Reports on stderr, output on stdout. Returns the exit status: 0, 1 for wrong usage
  * or a faulty machine file, 2 when something outside failed, 70 when an engine failed; a machine that

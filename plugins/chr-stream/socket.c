@@ -173,8 +173,21 @@ static const void *interface(void *self, const char *id)
 }
 
 #define FIELD(m) (uint32_t) offsetof(struct sock, m)
+/* The first string of a table is what --serial WORD:ARGUMENT gives. */
 static const struct bp_field props[] = {
 	{ "path", "a unix socket", FIELD(path), BP_STR },
+	{ "address", "HOST:PORT of a TCP socket; no host means localhost", FIELD(address), BP_STR },
+	{ "connect", "connect instead of listening", FIELD(connect), BP_BOOL },
+	{ "wait", "do not start before somebody has connected", FIELD(wait), BP_BOOL },
+	{ 0 },
+};
+static const struct bp_field unix_props[] = {
+	{ "path", "a unix socket", FIELD(path), BP_STR },
+	{ "connect", "connect instead of listening", FIELD(connect), BP_BOOL },
+	{ "wait", "do not start before somebody has connected", FIELD(wait), BP_BOOL },
+	{ 0 },
+};
+static const struct bp_field tcp_props[] = {
 	{ "address", "HOST:PORT of a TCP socket; no host means localhost", FIELD(address), BP_STR },
 	{ "connect", "connect instead of listening", FIELD(connect), BP_BOOL },
 	{ "wait", "do not start before somebody has connected", FIELD(wait), BP_BOOL },
@@ -188,6 +201,30 @@ const struct bp_object chr_socket = {
 	.state_version = 1,
 	.state_oldest = 1,
 	.props = props,
+	.create = create,
+	.destroy = destroy,
+	.interface = interface,
+};
+
+const struct bp_object chr_unix = {
+	.size = sizeof(chr_unix),
+	.instance_size = sizeof(struct sock),
+	.threads = BP_PARALLEL,
+	.state_version = 1,
+	.state_oldest = 1,
+	.props = unix_props,
+	.create = create,
+	.destroy = destroy,
+	.interface = interface,
+};
+
+const struct bp_object chr_tcp = {
+	.size = sizeof(chr_tcp),
+	.instance_size = sizeof(struct sock),
+	.threads = BP_PARALLEL,
+	.state_version = 1,
+	.state_oldest = 1,
+	.props = tcp_props,
 	.create = create,
 	.destroy = destroy,
 	.interface = interface,

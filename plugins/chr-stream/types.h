@@ -3,6 +3,6 @@
 #define CHR_STREAM_TYPES_H
 #include <backplane/plugin.h>
 
-extern const struct bp_object chr_pty, chr_socket;
+extern const struct bp_object chr_pty, chr_socket, chr_tcp, chr_unix;
 
 #endif

@@ -407,7 +407,7 @@ static void write_envcfg(struct rv_cpu *cpu, unsigned n, uint64_t value)
 		mask &= ~MENVCFG_CBIE; /* reserved */
 	if (n != 0x10a)
 		mask |= (rv_has(c, RV_EXT_SSTC) ? MENVCFG_STCE : 0) |
-			(rv_has(c, RV_EXT_SVPBMT) ? MENVCFG_PBMTE : 0) |
+			(rv_has(c, RV_EXT_SVPBMT) && !is32(cpu) ? MENVCFG_PBMTE : 0) |
 			(rv_has(c, RV_EXT_SVADU) ? MENVCFG_ADUE : 0);
 	if (n == 0x31a) {
 		value <<= 32;

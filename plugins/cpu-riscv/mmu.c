@@ -102,6 +102,8 @@ static int pte_reserved(const struct rv_cpu *cpu, const struct mode *m, uint64_t
 {
 	if ((pte & (PTE_W | PTE_R)) == PTE_W)
 		return 1;
+	if (!leaf && pte & (PTE_A | PTE_D | PTE_U))
+		return 1;
 	if (m->pte_bytes == 4)
 		return 0;
 	if (pte & PTE_RESERVED)
@@ -112,7 +114,7 @@ static int pte_reserved(const struct rv_cpu *cpu, const struct mode *m, uint64_t
 		(!leaf || !rv_has(&cpu->config, RV_EXT_SVPBMT) || !(cpu->menvcfg & MENVCFG_PBMTE) ||
 			(pte & PTE_PBMT) == PTE_PBMT))
 		return 1;
-	return !leaf && pte & (PTE_A | PTE_D | PTE_U);
+	return 0;
 }
 
 /* Whether hardware sets A and D (Svadu, menvcfg.ADUE) or a page fault asks software to (Svade). */

@@ -152,11 +152,6 @@ static void receive_one(struct uart *u, uint8_t data, uint8_t error)
 	restart_timeout(u);
 }
 
-static uint8_t word_mask(const struct uart *u)
-{
-	return (uint8_t)(0xff >> (3 - (u->lcr & 3)));
-}
-
 static size_t can_receive(void *self)
 {
 	const struct uart *u = self;
@@ -168,7 +163,7 @@ static void receive(void *self, const uint8_t *buf, size_t len)
 {
 	struct uart *u = self;
 	for (size_t i = 0; i < len; i++)
-		receive_one(u, buf[i] & word_mask(u), 0);
+		receive_one(u, buf[i], 0);
 	update_irq(u);
 }
 
@@ -191,7 +186,9 @@ static void transmit(struct uart *u)
 	if (!u->tx.count)
 		return;
 	while (u->tx.count) {
-		uint8_t byte = u->tx.data[u->tx.at] & word_mask(u);
+		/* All eight bits, whatever LCR says: programs that never set the word length are
+		 * common, and the other end is no wire with a frame of its own. */
+		uint8_t byte = u->tx.data[u->tx.at];
 		if (u->mcr & MCR_LOOP)
 			receive_one(u, byte, 0);
 		else if (!u->host->chr_write(u->chr, &byte, 1))

@@ -34,10 +34,22 @@ static void set_addr(int i, ulong v)
 #define CASE(n)                                                                                    \
 	case n: csr_write("pmpaddr" #n, v); break;
 	switch (i) {
-		CASE(0)
-		CASE(1)
-		CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
-			CASE(12) CASE(13) CASE(14) CASE(15)
+		CASE(0);
+		CASE(1);
+		CASE(2);
+		CASE(3);
+		CASE(4);
+		CASE(5);
+		CASE(6);
+		CASE(7);
+		CASE(8);
+		CASE(9);
+		CASE(10);
+		CASE(11);
+		CASE(12);
+		CASE(13);
+		CASE(14);
+		CASE(15);
 	}
 #undef CASE
 }
@@ -45,12 +57,24 @@ static void set_addr(int i, ulong v)
 static ulong get_addr(int i)
 {
 #define CASE(n)                                                                                    \
-	case n: return csr_read("pmpaddr" #n);
+	case n: return csr_read("pmpaddr" #n)
 	switch (i) {
-		CASE(0)
-		CASE(1)
-		CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
-			CASE(12) CASE(13) CASE(14) CASE(15)
+		CASE(0);
+		CASE(1);
+		CASE(2);
+		CASE(3);
+		CASE(4);
+		CASE(5);
+		CASE(6);
+		CASE(7);
+		CASE(8);
+		CASE(9);
+		CASE(10);
+		CASE(11);
+		CASE(12);
+		CASE(13);
+		CASE(14);
+		CASE(15);
 	}
 #undef CASE
 	return 0;

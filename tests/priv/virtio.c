@@ -181,7 +181,7 @@ static void descriptors(void)
 		{ "behind RAM", 0x88000000, 64 }, { "over the end of RAM", 0x87ffffe0, 64 },
 		{ "far", 0x123456789abcdef0, 64 }, { "wraps", 0xfffffffffffffff0, 64 },
 		{ "length 0", BUF, 0 }, { "huge", 0x60000, HUGE }, { "boot ROM", 0x1000, 64 },
-		{ "uart", UART, 8 }, { "clint msip", CLINT + 0x20, 4 },
+		{ "uart", UART + 0x80, 8 }, { "clint msip", CLINT + 0x20, 4 },
 		{ "plic", PLIC + 0x1f00, 64 }, { "rtc", RTC + 0x100, 4 },
 		{ "other virtio slot", VIRTIO(3) + 0x100, 64 } };
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {

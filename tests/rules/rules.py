@@ -155,7 +155,8 @@ def libraries(root, build):
 def dynamic_symbols(path, which):
     out = subprocess.run(["nm", "-D", which, "--format=posix", path], capture_output=True,
                          text=True, check=True).stdout
-    return {line.split()[0].split("@")[0] for line in out.splitlines()}
+    # A is the name of a version, not of something.
+    return {line.split()[0].split("@")[0] for line in out.splitlines() if line.split()[1] != "A"}
 
 
 def symbols(root, build):

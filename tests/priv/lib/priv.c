@@ -215,6 +215,7 @@ void finish(void)
 
 void fatal(ulong cause, ulong epc, ulong tval)
 {
+	set8(UART + 3, 3);
 	put_string("\nFATAL trap outside a snippet: cause ");
 	put_hex(cause);
 	put_string(" epc ");
@@ -238,6 +239,7 @@ void c_start(ulong hart)
 		csr_write("mie", 0);
 		hart_main(hart);
 	}
+	set8(UART + 3, 3); /* 8 bits a character; after reset they are 5 */
 	set_mtimecmp(0, -1ull); /* its value after reset is not defined */
 	reset_state();
 	open_pmp();
