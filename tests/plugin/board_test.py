@@ -19,9 +19,9 @@ BUILD = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ROOT / "build").r
 RAM = 0x80000000
 
 
-def run(*args, bits=64, stdin=b""):
+def run(*args, bits=64, stdin=b"", machine=None):
     board = "riscv-virt" if bits == 64 else "riscv32-virt"
-    command = [BUILD / "core/backplane", "run", ROOT / f"machines/{board}.toml",
+    command = [BUILD / "core/backplane", "run", machine or ROOT / f"machines/{board}.toml",
                "--plugin-path", BUILD / "plugins", *args]
     return subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
 
@@ -179,6 +179,28 @@ class Tree(Folder):
         again = tree(self.dump("--dtb", first, "--append", "from=me"))
         self.assertEqual(again["/chosen"]["bootargs"], b"from=me\0")
         self.assertIn("/soc/serial@10000000", again)
+
+    def test_aclint(self):
+        machine = self.file("aclint.toml", f"""
+include = ["{ROOT}/machines/riscv-virt.toml"]
+remove = ["clint"]
+cpu.time = "mtimer"
+mswi = {{ type = "riscv,aclint-mswi", at = 0x200_0000, msip = "cpu.*:msip" }}
+sswi = {{ type = "riscv,aclint-sswi", at = 0x2f0_0000, ssip = "cpu.*:ssip" }}
+[mtimer]
+type = "riscv,aclint-mtimer"
+at = {{ mtime = 0x200_bff8, mtimecmp = 0x200_4000 }}
+mtip = "cpu.*:mtip"
+""".encode())
+        nodes = tree(self.dump("--cpus", "2", machine=machine))
+        # Firmware takes the first window for mtime.
+        self.assertEqual(cells(nodes["/soc/mtimer@200bff8"]["reg"]),
+                         [0, 0x200bff8, 0, 8, 0, 0x2004000, 0, 8 * 4095])
+        self.assertEqual(cells(nodes["/cpus"]["timebase-frequency"]), [10000000])
+        for name, irq in (("mswi@2000000", 3), ("sswi@2f00000", 1), ("mtimer@200bff8", 7)):
+            wires = cells(nodes["/soc/" + name]["interrupts-extended"])
+            self.assertEqual(wires[1::2], [irq, irq])
+        self.assertEqual(cells(nodes["/soc/mswi@2000000"]["#interrupt-cells"]), [0])
 
     def test_many_harts(self):
         nodes = tree(self.dump("--cpus", "64"))
