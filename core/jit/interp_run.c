@@ -15,6 +15,8 @@
 /* Labels as values are an extension that both compilers have and that this file is about. */
 #pragma GCC diagnostic ignored "-Wpedantic"
 
+enum { FIND_TRIES = 16 };
+
 struct run { /* one interp_run() */
 	struct interp *in;
 	struct jit_cpu *cpu;
@@ -97,9 +99,29 @@ static void fault(struct run *r, const struct op *op)
 
 /* ---- slow accesses, helpers ---- */
 
+/* Where an unaligned access of RAM leads that does not leave its page, or NULL. */
+static uint8_t *unaligned(const struct run *r, uint64_t addr, uint32_t memop, unsigned access)
+{
+	const struct jit_cpu *cpu = r->cpu;
+	const struct tlb_entry *e = &cpu->tlb[(memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT]
+					     [tlb_index(addr, cpu->page_bits)];
+	unsigned size = 1u << (memop & BP_MEM_SIZE);
+	if ((addr & cpu->page_mask) != e->tag[access] ||
+		memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC) ||
+		((addr + size - 1) ^ addr) & cpu->page_mask)
+		return NULL;
+	return (uint8_t *)(uintptr_t)(addr + e->addend);
+}
+
 static int slow_load(struct run *r, const struct op *op, uint64_t addr, uint64_t *value)
 {
 	uint64_t v[8] = { 0 };
+	const uint8_t *p = unaligned(r, addr, op->b, BP_ACC_READ);
+	if (p) {
+		memcpy(v, p, 1u << (op->b & BP_MEM_SIZE));
+		*value = v[0];
+		return BP_H_OK;
+	}
 	settle(r, op);
 	int status = r->cpu->host->load(r->cpu, addr, op->b, v);
 	*value = v[0];
@@ -109,6 +131,11 @@ static int slow_load(struct run *r, const struct op *op, uint64_t addr, uint64_t
 static int slow_store(struct run *r, const struct op *op, uint64_t addr, uint64_t value)
 {
 	uint64_t v[8] = { value };
+	uint8_t *p = unaligned(r, addr, op->d, BP_ACC_WRITE);
+	if (p) {
+		memcpy(p, v, 1u << (op->d & BP_MEM_SIZE));
+		return BP_H_OK;
+	}
 	settle(r, op);
 	return r->cpu->host->store(r->cpu, addr, op->d, v);
 }
@@ -248,28 +275,21 @@ static enum found check_second(struct run *r, const struct jit_code *code, bool 
 	return FOUND;
 }
 
-static enum found find(struct run *r)
+/* The block at r->pc by where its code lies, translated now if there is none. */
+static enum found find_code(struct run *r)
 {
 	struct jit_cpu *cpu = r->cpu;
-	struct jit_jump *slot = jump_slot(cpu, r->pc);
 	struct jit_code code;
-	if (cpu->have_breakpoints && cpu->host->breakpoint(cpu, r->pc))
-		return FOUND_BREAKPOINT;
-	if (jump_hit(slot, cpu, r->pc)) {
-		r->block = slot->block;
-		return FOUND;
-	}
 	/* From here on whatever is written to the code is seen by cache_insert. */
 	uint64_t prepared = cache_prepare();
 	if (cpu->host->fetch(cpu, r->pc, cpu->head->key, &code) != BP_H_OK)
 		return FOUND_FAULT;
+	uint32_t limit = cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS;
 	struct cache_key key = { .config = r->in->config,
 		.key = cpu->head->key,
 		.ram = code.ram,
 		.offset = code.offset,
-		.limit = cpu->have_breakpoints ? 1
-			: cpu->block_insns     ? cpu->block_insns
-					       : JIT_BLOCK_INSNS };
+		.limit = cpu->have_breakpoints ? 1 : limit };
 	bool same = true;
 	enum found f = FOUND;
 	r->block = code.ram ? cache_find(&key) : NULL;
@@ -277,9 +297,30 @@ static enum found find(struct run *r)
 		f = check_second(r, &code, &same);
 	if (f == FOUND && (!r->block || !same))
 		f = translate(r, &key, &code, prepared);
-	/* The epoch may have moved on while fetching: what was found belongs to the one of now. */
+	return f;
+}
+
+static enum found find(struct run *r)
+{
+	struct jit_cpu *cpu = r->cpu;
+	struct jit_jump *slot = jump_slot(cpu, r->pc);
+	enum found f;
+	uint64_t epoch;
+	if (cpu->have_breakpoints && cpu->host->breakpoint(cpu, r->pc))
+		return FOUND_BREAKPOINT;
+	if (jump_hit(slot, cpu, r->pc)) {
+		r->block = slot->block;
+		return FOUND;
+	}
+	/* A fetch may wait for other CPUs, and they may change this one's mappings meanwhile: then what
+	 * was found may lie elsewhere. */
+	unsigned tries = 0;
+	do {
+		epoch = cpu->space_epoch;
+		f = find_code(r);
+	} while (f == FOUND && epoch != cpu->space_epoch && ++tries < FIND_TRIES);
 	if (f == FOUND && !atomic_load(&r->block->dead))
-		*slot = (struct jit_jump){ r->pc, cpu->head->key, cpu->space_epoch, r->block };
+		*slot = (struct jit_jump){ r->pc, cpu->head->key, epoch, r->block };
 	return f;
 }
 
@@ -287,7 +328,9 @@ static void link_exit(struct run *r)
 {
 	struct link *l = r->link;
 	r->link = NULL;
-	if (l && l->near && !r->block->crosses && !r->cpu->have_breakpoints)
+	/* In the same page of RAM, to be sure: a helper may have changed the mapping on the way. */
+	if (l && l->near && !r->block->crosses && !r->cpu->have_breakpoints &&
+		!((l->from->offset ^ r->block->offset) & r->cpu->page_mask))
 		cache_link(l, r->block);
 }
 

@@ -305,6 +305,23 @@ static void test_breakpoint(void)
 	toy_destroy(t);
 }
 
+/* Mappings that change while code is looked for: it is looked for again. */
+static void test_moving(void)
+{
+	struct toy *t = toy_create();
+	PROGRAM(t, TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_HALT, 0, 0, 0));
+	t->moves = 3;
+	g_assert_cmpint(toy_run(t, TOY_BASE, 100), ==, BP_EXIT_HALT);
+	g_assert_cmpuint(t->fetches, ==, 4);
+	g_assert_cmpint(toy_run(t, TOY_BASE, 100), ==, BP_EXIT_HALT);
+	g_assert_cmpuint(t->fetches, ==, 4);
+	t->jit.space_epoch++;
+	g_assert_cmpint(toy_run(t, TOY_BASE, 100), ==, BP_EXIT_HALT);
+	g_assert_cmpuint(t->fetches, ==, 5);
+	g_assert_cmpuint(t->s->r[1], ==, 3);
+	toy_destroy(t);
+}
+
 /* ---- changing code ---- */
 
 static void test_own_code(void)
@@ -515,6 +532,7 @@ int main(int argc, char **argv)
 		{ "kick", test_kick },
 		{ "kick-from-elsewhere", test_kick_from_elsewhere },
 		{ "breakpoint", test_breakpoint },
+		{ "moving", test_moving },
 		{ "own-code", test_own_code },
 		{ "invalidate", test_invalidate },
 		{ "bounded", test_bounded },

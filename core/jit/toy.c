@@ -357,6 +357,11 @@ static int toy_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_co
 	struct toy *t = (struct toy *)j;
 	uint8_t *p = toy_ram(t, pc, 4);
 	(void)key;
+	t->fetches++;
+	if (t->moves) {
+		t->moves--;
+		j->space_epoch++;
+	}
 	if (!p)
 		return toy_fault(t, pc, 1);
 	unsigned page = (unsigned)(pc - TOY_BASE) / TOY_PAGE;

@@ -68,6 +68,7 @@ struct toy {
 	uint64_t watch; /* LL */
 	bool watching;
 	uint64_t breakpoint;
+	unsigned fetches, moves; /* moves: fetches left that find the mapping changed behind them */
 };
 
 struct toy_raw {

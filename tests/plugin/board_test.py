@@ -270,6 +270,13 @@ class Programs(Folder):
             r = run("--firmware", self.file("p", elf(PRINT_A + PASS, bits=bits)), bits=bits)
             self.assertEqual((r.returncode, r.stdout, r.stderr), (0, b"A", b""))
 
+    def test_serial_lines(self):
+        program = self.file("p", elf(PRINT_A + PASS))
+        for line, wanted in (("stdio", b"A"), ("null", b""), (f"file:{self.folder}/out", b"")):
+            r = run("--serial", line, "--firmware", program)
+            self.assertEqual((r.returncode, r.stdout, r.stderr), (0, wanted, b""))
+        self.assertEqual((self.folder / "out").read_bytes(), b"A")
+
     def test_exit_code(self):
         program = self.file("p", elf(FAIL5))
         self.assertEqual(run("--kernel", program).returncode, 5)
