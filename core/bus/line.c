@@ -198,12 +198,17 @@ static unsigned pin_count(const struct object *o, const struct bp_pin *pin, bool
 	return pin->count ? pin->count : 1;
 }
 
+static unsigned pin_first(const struct bp_pin *pin)
+{
+	return pin->flags & BP_PIN_FROM_ONE ? 1 : 0;
+}
+
 bool line_pin_at(const struct object *o, bool output, unsigned n, struct line_pin *pin)
 {
 	struct bp_pin p;
 	if (!read_pin(o, output, n, &p))
 		return false;
-	*pin = (struct line_pin){ p.name, pin_count(o, &p, output) };
+	*pin = (struct line_pin){ p.name, pin_count(o, &p, output), pin_first(&p) };
 	return true;
 }
 
@@ -339,7 +344,7 @@ static int find_pin(struct object *o, bool output, const char *name, unsigned in
 	if (!pin->name || strcmp(pin->name, name) != 0)
 		return object_fail(
 			err, "%s (type %s) has no %s pin \"%s\"", o->name, o->type->id, what, name);
-	unsigned pins = pin_count(o, pin, output), first = !!(pin->flags & BP_PIN_FROM_ONE);
+	unsigned pins = pin_count(o, pin, output), first = pin_first(pin);
 	if (index < first || index - first >= pins)
 		return object_fail(err, "%s:%u: %s has %u %s pins %s, numbered from %u", name,
 			index, o->name, pins, what, name, first);

@@ -19,6 +19,7 @@ void line_object_finish(struct object *o);
 struct line_pin { /* a row of a pin table */
 	const char *name;
 	unsigned count; /* pins of that name; outputs counted from links: LINE_MAX_PINS */
+	unsigned first; /* number of the first one: 0 or 1 */
 };
 /* The n-th output or input pin of an object's type; false after the last. */
 bool line_pin_at(const struct object *o, bool output, unsigned n, struct line_pin *pin);

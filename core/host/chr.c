@@ -91,3 +91,9 @@ void chr_event(void *self, int event)
 	if (entered)
 		domain_leave(c->front->domain);
 }
+
+int chr_attached(const void *self)
+{
+	const struct bp_chr *c = object_of(self)->chr;
+	return c && c->front;
+}

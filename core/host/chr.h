@@ -14,5 +14,6 @@ size_t chr_write(bp_chr *chr, const void *buf, size_t len);
 void chr_ready(bp_chr *chr);
 size_t chr_receive(void *self, const void *buf, size_t len);
 void chr_event(void *self, int event);
+int chr_attached(const void *self);
 
 #endif

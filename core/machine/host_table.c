@@ -248,4 +248,5 @@ const struct bp_host host_table = {
 	.chr_ready = chr_ready,
 	.chr_receive = chr_receive,
 	.chr_event = chr_event,
+	.chr_attached = chr_attached,
 };

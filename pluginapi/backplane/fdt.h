@@ -41,8 +41,8 @@ struct bp_fdt_node {
 enum bp_fdt_flags {
 	BP_FDT_INTERRUPTS_EXTENDED = 1, /* wires are written as interrupts-extended */
 	BP_FDT_ROOT = 2, /* the node stands at the root, not under the bus node */
-	BP_FDT_BANKS = 4 /* all instances of one table in the machine file (count = 2) are
-					 * banks of one node: one entry of `reg` each */
+	BP_FDT_BANKS = 4 /* instances of the type whose windows follow each other are banks of
+			  * one node, described by the first: one entry of `reg` each */
 };
 
 #ifdef __cplusplus

@@ -167,6 +167,8 @@ struct bp_host {
 	void (*chr_ready)(bp_chr *chr);
 	size_t (*chr_receive)(void *self, const void *buf, size_t len);
 	void (*chr_event)(void *self, int event);
+	/* Back ends: whether a device uses this one; known from realise on. [any] */
+	int (*chr_attached)(const void *self);
 };
 
 /* ---- objects ---- */

@@ -227,36 +227,42 @@ static void set_interrupts(struct node *n, const void *object, int extended)
 	free(cells);
 }
 
-/* Banks: instances of one table in the machine file, such as flash.0 and flash.1. */
-static int same_table(const struct tree *t, const void *a, const void *b)
+/* Banks: an instance of the same type whose window begins at `base`, or ends there. */
+static void *bank_at(
+	const struct tree *t, const void *self, const void *object, uint64_t base, int ends)
 {
-	const char *x = t->machine->name(a), *y = t->machine->name(b);
-	const char *dot = strrchr(x, '.');
-	size_t n = dot ? (size_t)(dot - x) + 1 : 0;
-	return n && !strncmp(x, y, n) && !strcmp(t->machine->type(a), t->machine->type(b));
+	struct bp_placement p;
+	void *other;
+	for (unsigned i = 0; (other = t->machine->object(self, i)); i++)
+		if (other != object && !strcmp(t->machine->type(object), t->machine->type(other)) &&
+			t->machine->placement(other, 0, &p) == 0 && p.space == t->space &&
+			(ends ? p.base + p.length : p.base) == base)
+			return other;
+	return NULL;
 }
 
+/* Cells of the object's windows and of its further banks'. */
 static unsigned all_windows(const struct tree *t, const void *self, const void *object,
 	const struct bp_fdt_node *d, uint32_t cells[4 * WINDOWS], uint64_t *first)
 {
-	void *other;
+	struct bp_placement p;
 	unsigned count = windows(t, object, cells, 0, first);
-	for (unsigned i = 0; d->flags & BP_FDT_BANKS && (other = t->machine->object(self, i)); i++)
-		if (other != object && same_table(t, object, other))
-			count = windows(t, other, cells, count, first);
+	if (!(d->flags & BP_FDT_BANKS))
+		return count;
+	while (object && count < 4 * WINDOWS && t->machine->placement(object, 0, &p) == 0) {
+		object = bank_at(t, self, object, p.base + p.length, 0);
+		if (object)
+			count = windows(t, object, cells, count, first);
+	}
 	return count;
 }
 
 static int is_further_bank(
 	const struct tree *t, const void *self, const void *object, const struct bp_fdt_node *d)
 {
-	void *other;
-	for (unsigned i = 0;
-		d->flags & BP_FDT_BANKS && (other = t->machine->object(self, i)) && other != object;
-		i++)
-		if (same_table(t, object, other))
-			return 1;
-	return 0;
+	struct bp_placement p;
+	return d->flags & BP_FDT_BANKS && t->machine->placement(object, 0, &p) == 0 && p.base &&
+		bank_at(t, self, object, p.base, 1);
 }
 
 static void add_device(

@@ -274,7 +274,7 @@ static void digest_later(void *self, uint64_t arg)
 static void stdio_ready(void *self)
 {
 	struct stdio *s = self;
-	if (!atomic_exchange(&s->posted, 1))
+	if (s->claimed && !atomic_exchange(&s->posted, 1))
 		s->host->post(s, digest_later, 0);
 }
 
@@ -321,6 +321,8 @@ static size_t stdio_write(void *self, const void *buf, size_t len)
 	struct stdio *s = self;
 	const uint8_t *p = buf;
 	size_t done = 0;
+	if (!s->claimed)
+		return len; /* before realise nobody can say anything worth keeping */
 	pthread_mutex_lock(&s->lock);
 	while (!s->lost && done < len) {
 		ssize_t n = s->own_out ? write(s->out, p + done, len - done)
@@ -382,27 +384,38 @@ static void signalled(void *self, int fd, unsigned events)
 static int create(void *self, const struct bp_host *host, bp_error *err)
 {
 	struct stdio *s = self;
+	(void)err;
 	s->host = host;
-	if (owner)
-		return host->fail(err,
-			"standard input and output already belong to %s; give one of them another "
-			"type, such as chr-pty or chr-file",
-			host->name_of(owner));
-	owner = s;
-	s->claimed = 1;
-	pthread_mutex_init(&s->lock, NULL);
-	s->machine = host->interface("bp.machine/1");
-	s->terminal = isatty(STDIN_FILENO) == 1;
-	s->message_fd = choose_message_fd();
-	open_out(s);
-	s->out_watch = host->watch_new(s, s->out, 0, out_ready);
 	return 0;
 }
 
-/* Only now, when nothing can fail any more, is the terminal changed. */
+static int claim(struct stdio *s, bp_error *err)
+{
+	if (owner)
+		return s->host->fail(err,
+			"standard input and output already belong to %s; give one of them another "
+			"type, such as chr-pty or chr-file",
+			s->host->name_of(owner));
+	owner = s;
+	s->claimed = 1;
+	pthread_mutex_init(&s->lock, NULL);
+	s->machine = s->host->interface("bp.machine/1");
+	s->terminal = isatty(STDIN_FILENO) == 1;
+	s->message_fd = choose_message_fd();
+	open_out(s);
+	s->out_watch = s->host->watch_new(s, s->out, 0, out_ready);
+	return 0;
+}
+
+/* Only now, when it is known that a device wants it, is the terminal taken: a board's own console
+ * may have been replaced. */
 static int realise(void *self, bp_error *err)
 {
 	struct stdio *s = self;
+	if (BP_HAS(s->host, chr_attached) && !s->host->chr_attached(s))
+		return 0;
+	if (claim(s, err) != 0)
+		return -1;
 	int fd = signals_catch();
 	if (fd < 0)
 		return s->host->fail(err, "signals cannot be caught: %s", strerror(errno));

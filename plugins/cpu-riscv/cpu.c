@@ -175,10 +175,15 @@ static void wire(struct rv_cpu *cpu, unsigned irq, int level)
 		rv_update_irq(cpu);
 }
 
-static void set_ssip(void *cpu, unsigned n, int level)
+/* An edge, not a level: it sets mip.SSIP, which software clears (ACLINT specification, SSWI). */
+static void set_ssip(void *self, unsigned n, int level)
 {
+	struct rv_cpu *cpu = self;
 	(void)n;
-	wire(cpu, RV_SSI, level);
+	if (!level)
+		return;
+	cpu->mip |= UINT64_C(1) << RV_SSI;
+	rv_update_irq(cpu);
 }
 
 static void set_msip(void *cpu, unsigned n, int level)

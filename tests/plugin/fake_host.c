@@ -193,6 +193,12 @@ static void chr_event(void *self, int event)
 	fake.events |= 1u << event;
 }
 
+static int chr_attached(const void *self)
+{
+	(void)self;
+	return fake.attached;
+}
+
 static const struct bp_host host = {
 	.size = sizeof(host),
 	.name = "fake",
@@ -217,6 +223,7 @@ static const struct bp_host host = {
 	.chr_ready = chr_ready,
 	.chr_receive = chr_receive,
 	.chr_event = chr_event,
+	.chr_attached = chr_attached,
 };
 
 /* ---- objects ---- */
@@ -259,6 +266,7 @@ void *fake_new(const struct bp_plugin *plugin, const char *id)
 	fake.sent = g_string_new(NULL);
 	fake.received = g_byte_array_new();
 	fake.room = fake.front_room = SIZE_MAX;
+	fake.attached = 1;
 	char *memory = g_malloc0(16 + t->object->instance_size);
 	*(struct object **)(void *)memory = o;
 	void *self = memory + 16;

@@ -15,6 +15,7 @@ extern struct fake {
 	unsigned events; /* bits of chr_event: 1 << enum bp_chr_event */
 	GString *sent; /* what chr_write took */
 	size_t room; /* how much it takes still */
+	int attached; /* back ends under test: whether a device uses it */
 	unsigned ready; /* calls of chr_ready */
 	GByteArray *received; /* what chr_receive gave to the front */
 	size_t front_room; /* back ends under test: how much the front takes still */

@@ -265,6 +265,11 @@ static void one_owner(void)
 	g_assert_cmpint(fake_create(second), ==, -1);
 	g_assert_nonnull(strstr(fake.message, "already belong to"));
 	fake_free(second);
+	/* One that no device uses wants nothing. */
+	second = fake_new(&bp_plugin_1_chr_stdio, "chr-stdio");
+	fake.attached = 0;
+	g_assert_cmpint(fake_create(second), ==, 0);
+	fake_free(second);
 	g_string_free(sent, TRUE);
 	g_byte_array_free(received, TRUE);
 	s.stdio = first;
