@@ -165,6 +165,10 @@ void cpus_stop(void)
 		struct sched_cpu *c = g_ptr_array_index(cpus, i);
 		if (c->started)
 			pthread_join(c->thread, NULL);
+	}
+	/* Only now: until its own end each thread may look at all the others. */
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		struct sched_cpu *c = g_ptr_array_index(cpus, i);
 		g_free(c->name);
 		g_free(c);
 	}
