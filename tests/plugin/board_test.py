@@ -260,7 +260,7 @@ class Refusals(Folder):
     def test_interrupts_that_are_not_there(self):
         firmware = self.file("firmware", elf(SPIN))
         for n in (0, 96):
-            self.refuse(f"there is no input {n} of plic: sources = 95", "--firmware", firmware,
+            self.refuse(f"plic has 95 inputs irq, numbered from 1", "--firmware", firmware,
                         "--set", f"uart0.irq=plic:{n}")
 
 
