@@ -136,7 +136,7 @@ static int write_piece(struct vcpu *v, const struct request *q, const struct pla
 
 static unsigned first_piece(const struct vcpu *v, uint64_t addr, unsigned len)
 {
-	uint64_t left = ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
+	uint64_t left = page_left(v, addr);
 	return left < len ? (unsigned)left : len;
 }
 
@@ -437,7 +437,7 @@ int access_probe(struct jit_cpu *j, uint64_t addr, uint64_t len, unsigned access
 		uint64_t at = wrap(v, addr + done);
 		if (tlb_lookup(v, q.regime, at, q.want, q.as, &p) != BP_H_OK)
 			return BP_H_RAISED;
-		done += ~v->jit.page_mask + 1 - (at & ~v->jit.page_mask);
+		done += page_left(v, at);
 	}
 	return BP_H_OK;
 }

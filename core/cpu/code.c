@@ -49,7 +49,7 @@ static int fetch_device(
 	struct vcpu *v, uint64_t pc, unsigned regime, const struct place *p, struct jit_code *out)
 {
 	unsigned step = v->type->insn_align ? v->type->insn_align : 1, n = 0;
-	uint64_t left = ~v->jit.page_mask + 1 - (pc & ~v->jit.page_mask);
+	uint64_t left = page_left(v, pc);
 	int status = BP_OK;
 	struct bp_access how = { .size = sizeof(how),
 		.flags = BP_ACCESS_FETCH,
@@ -79,15 +79,15 @@ int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *ou
 	tlb_executed(v, pc);
 	if (!p.host)
 		return fetch_device(v, pc, regime, &p, out);
-	uint64_t page_left = ~j->page_mask + 1 - (pc & ~j->page_mask);
-	if (p.length < page_left) {
+	uint64_t left = page_left(v, pc);
+	if (p.length < left) {
 		/* One verdict covers less than the page: run what it covers, keep nothing. */
 		*out = (struct jit_code){ .bytes = p.host, .avail = (uint32_t)p.length };
 		return BP_H_OK;
 	}
 	mark_page(v, p.ram, p.offset);
 	*out = (struct jit_code){
-		.ram = p.ram, .offset = p.offset, .bytes = p.host, .avail = (uint32_t)page_left
+		.ram = p.ram, .offset = p.offset, .bytes = p.host, .avail = (uint32_t)left
 	};
 	return BP_H_OK;
 }
@@ -113,11 +113,6 @@ bool code_written(struct vcpu *v, struct bus_ram *ram, uint64_t offset, uint64_t
 }
 
 /* ---- breakpoints and watchpoints ---- */
-
-bool code_any_breakpoint(void)
-{
-	return breakpoints.count != 0;
-}
 
 bool code_breakpoint(struct jit_cpu *j, uint64_t pc)
 {

@@ -81,6 +81,12 @@ static inline struct vcpu *vcpu_of(void *cpu)
 	return ((struct bp_cpu_head *)cpu)->core;
 }
 
+/* Bytes from addr to the end of its page. */
+static inline uint64_t page_left(const struct vcpu *v, uint64_t addr)
+{
+	return ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
+}
+
 /* tlb.c */
 void tlb_init(struct vcpu *v);
 void tlb_finish(struct vcpu *v);
@@ -120,7 +126,6 @@ int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *ou
 /* Bytes of RAM were written: drop what was translated from them. True if anything was. */
 bool code_written(struct vcpu *v, struct bus_ram *ram, uint64_t offset, uint64_t len);
 bool code_breakpoint(struct jit_cpu *j, uint64_t pc);
-bool code_any_breakpoint(void);
 bool code_page_watched(uint64_t page, uint64_t page_size);
 void code_check_watch(struct vcpu *v, uint64_t addr, uint64_t len, unsigned access);
 void code_stopped(struct vcpu *v, enum bp_exit why);

@@ -225,11 +225,6 @@ static void enter(struct vcpu *v, unsigned regime, uint64_t addr, const struct b
 	}
 }
 
-static uint64_t page_left(const struct vcpu *v, uint64_t addr)
-{
-	return ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
-}
-
 static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, bool debug,
 	struct bp_walk *w, struct place *out)
 {

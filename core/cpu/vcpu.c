@@ -292,8 +292,7 @@ static int service_probe(
 	if (!quiet)
 		return access_probe(&v->jit, addr, len, access, memop);
 	unsigned regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
-	for (uint64_t at = addr; at - addr < len;
-		at = (at & v->jit.page_mask) + ~v->jit.page_mask + 1)
+	for (uint64_t at = addr; at - addr < len; at += page_left(v, at))
 		if (tlb_peek(v, regime, at, access, &p) != 0)
 			return 1;
 	return 0;

@@ -16,6 +16,13 @@
 #if defined(__FLT128_MANT_DIG__) && defined(__GLIBC__)
 #define HAVE_F128 1
 __extension__ typedef _Float128 float128;
+#elif defined(__SIZEOF_FLOAT128__) && defined(__GLIBC__)
+/* clang: the type has another name, and the C library has the functions but declares none. */
+#define HAVE_F128 1
+__extension__ typedef __float128 float128;
+float128 sqrtf128(float128 x);
+float128 fmaf128(float128 x, float128 y, float128 z);
+float128 rintf128(float128 x);
 #else
 #define HAVE_F128 0
 #endif

@@ -79,7 +79,6 @@ struct jit_cpu {
 	_Atomic(uint32_t) kick; /* leave at the next safepoint */
 	uint64_t space_epoch; /* differs after each change of address space or mapping: part of what
 					 * a jump cache entry must match */
-	_Atomic(uint64_t) code_epoch; /* grows when code of any CPU is invalidated */
 	struct jit_jump *jumps; /* 1 << JIT_JUMP_CACHE_BITS */
 	uint32_t block_insns; /* at most so many instructions a block (1: cut at each) */
 	bool check_ir; /* verify, and translate at two addresses */

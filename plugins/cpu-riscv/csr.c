@@ -618,24 +618,6 @@ static void write_row(struct rv_cpu *cpu, const struct csr *row, unsigned n, uin
 	}
 }
 
-int rv_csr_read(struct rv_cpu *cpu, unsigned n, uint64_t *value)
-{
-	const struct csr *row = find(cpu, n, 0);
-	if (!row)
-		return -1;
-	*value = read_row(cpu, row, n);
-	return 0;
-}
-
-int rv_csr_write(struct rv_cpu *cpu, unsigned n, uint64_t value)
-{
-	const struct csr *row = find(cpu, n, 1);
-	if (!row)
-		return -1;
-	write_row(cpu, row, n, value);
-	return 0;
-}
-
 int rv_h_csrrw(void *self, uint64_t *args)
 {
 	enum { NO_READ = 1, NO_WRITE = 2, SET = 4, CLEAR = 8 };

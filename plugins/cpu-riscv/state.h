@@ -148,10 +148,6 @@ void rv_update_irq(struct rv_cpu *cpu);
 /* satp, mstatus.MXR/SUM..: select the address space for the TLB. */
 void rv_update_space(struct rv_cpu *cpu);
 
-/* csr.c: CSR access as the six instructions do it. 0, or -1: illegal. */
-int rv_csr_read(struct rv_cpu *cpu, unsigned csr, uint64_t *value);
-int rv_csr_write(struct rv_cpu *cpu, unsigned csr, uint64_t value);
-
 /* trap.c, mmu.c: members of struct bp_cpu */
 void rv_exception(void *cpu, uint32_t cause, uint64_t value);
 void rv_memory_fault(void *cpu, const struct bp_fault *fault);
