@@ -46,7 +46,8 @@ struct bus_ram { /* one block of memory; its address is its identity */
 	uint8_t *host;
 	uint64_t size; /* as the guest sees it */
 	uint64_t mapped; /* whole pages */
-	int fd; /* of the memfd or host file; shared mappings of it are coherent */
+	int fd; /* of the memfd or host file; shared mappings of it are coherent. -1: filled memory,
+		 * which this process has for itself */
 	bool read_only; /* ROM: only loaders write */
 	bool write_error; /* ROM: writes are bus errors, not ignored */
 	_Atomic(uint8_t) *pages; /* for each page: dirty bits of clients, BUS_PAGE_CODE */
@@ -54,8 +55,9 @@ struct bus_ram { /* one block of memory; its address is its identity */
 	const char *name; /* of the region, for people */
 };
 
-/* `file`: NULL, or a host file that is the memory, grown to size. 0, or -1 after object_fail. */
-int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, bp_error *err);
+/* `file`: NULL, or a host file that is the memory, grown to size; else every byte is `fill`. 0, or -1
+ * after object_fail. */
+int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, uint8_t fill, bp_error *err);
 void bus_ram_finish(struct bus_ram *ram);
 /* The block that holds this host address, or NULL. [any] */
 struct bus_ram *bus_ram_find(const void *host);

@@ -63,7 +63,7 @@ static uint32_t read32(struct bus_space *s, uint64_t addr)
 static struct bus_ram *new_ram(uint64_t size, uint32_t fill)
 {
 	struct bus_ram *ram = g_new0(struct bus_ram, 1);
-	g_assert_cmpint(bus_ram_init(ram, size, NULL, &test_error), ==, 0);
+	g_assert_cmpint(bus_ram_init(ram, size, NULL, 0, &test_error), ==, 0);
 	for (uint64_t i = 0; i + 4 <= MIN(size, 0x8000); i += 4)
 		image_store(ram->host + i, 4, false, fill + i);
 	return ram;
@@ -788,6 +788,25 @@ static void test_ram_sizes(void)
 	free_ram(ram);
 }
 
+/* Filled memory of any size: what is written to a page shows there alone. */
+static void test_ram_fill(void)
+{
+	static const uint64_t sizes[] = { 1, 4096, 65 * 4096 + 1, 8 << 20 };
+	for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		struct bus_ram ram = { 0 };
+		uint64_t last = sizes[i] - 1, others = 0;
+		g_assert_cmpint(bus_ram_init(&ram, sizes[i], NULL, 0xff, &test_error), ==, 0);
+		g_assert_cmpint(ram.fd, ==, -1);
+		g_assert_cmphex(ram.host[last], ==, 0xff);
+		ram.host[last / 2] = ram.host[last] = 0x5a;
+		for (uint64_t at = 0; at < sizes[i]; at++)
+			others += ram.host[at] != 0xff;
+		g_assert_cmpuint(others, ==, last / 2 == last ? 1 : 2);
+		g_assert_true(bus_ram_find(ram.host + last) == &ram);
+		bus_ram_finish(&ram);
+	}
+}
+
 static void test_files(void)
 {
 	struct test_type t, u;
@@ -1222,6 +1241,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/bus/registers-trace", test_register_trace);
 	g_test_add_func("/bus/fuzz", test_fuzz);
 	g_test_add_func("/bus/ram-sizes", test_ram_sizes);
+	g_test_add_func("/bus/ram-fill", test_ram_fill);
 	g_test_add_func("/bus/files", test_files);
 	g_test_add_func("/bus/space-type", test_space_type);
 	g_test_add_func("/bus/dma", test_dma);

@@ -58,7 +58,7 @@ static int init_region(
 	if (!size)
 		return object_fail(
 			err, "region %s has no size; give it at least one byte", d->name);
-	if (d->flags & BP_REGION_MEMORY && bus_ram_init(&r->ram, size, file, err) != 0)
+	if (d->flags & BP_REGION_MEMORY && bus_ram_init(&r->ram, size, file, d->fill, err) != 0)
 		return -1;
 	r->ram.owner = o;
 	r->ram.name = d->name;

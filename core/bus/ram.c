@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory: shared mappings of memfds or host files, and one byte of flags for each page. */
+/* Memory: shared mappings of memfds or host files, or many of one filled piece; and one byte of flags
+ * for each page. */
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -9,12 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FILLED_PIECES = 64 }; /* mappings that memory filled with a byte is made of */
 #define MAX_SIZE (UINT64_C(1) << 46) /* what a host process can hope to map */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static GPtrArray *blocks; /* struct bus_ram, in the order they were made */
 static void (*code_hook)(struct bus_ram *ram, uint64_t offset, uint64_t len);
 static void (*clean_hook)(void);
+
+static void map_failed(uint64_t mapped, bp_error *err)
+{
+	object_fail(err,
+		"the host cannot map 0x%" G_GINT64_MODIFIER
+		"x bytes of memory: %s; ask for less memory",
+		mapped, g_strerror(errno));
+}
 
 /* -1 after object_fail. */
 static int open_memory(const char *file, uint64_t mapped, bp_error *err)
@@ -42,8 +52,49 @@ static int open_memory(const char *file, uint64_t mapped, bp_error *err)
 	return fd;
 }
 
-int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, bp_error *err)
+/* Memory that can be shared; leaves its descriptor in *fd. Its address or MAP_FAILED. */
+static void *map_shared(const char *file, uint64_t mapped, int *fd, bp_error *err)
 {
+	*fd = open_memory(file, mapped, err);
+	if (*fd < 0)
+		return MAP_FAILED;
+	void *host = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, *fd, 0);
+	if (host == MAP_FAILED) {
+		map_failed(mapped, err);
+		close(*fd);
+	}
+	return host;
+}
+
+/* One filled piece, seen again and again: writing a page copies it, nothing else costs. Its address
+ * or MAP_FAILED. */
+static void *map_filled(uint8_t fill, uint64_t mapped, uint64_t page, bp_error *err)
+{
+	uint64_t piece = (mapped / FILLED_PIECES + page - 1) & ~(page - 1);
+	piece = MAX(piece, page);
+	int fd = open_memory(NULL, piece, err);
+	if (fd < 0)
+		return MAP_FAILED;
+	uint8_t *host =
+		mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	bool mapped_all = host != MAP_FAILED;
+	if (mapped_all)
+		memset(host, fill, piece);
+	for (uint64_t at = 0; mapped_all && at < mapped; at += piece)
+		mapped_all = mmap(host + at, MIN(piece, mapped - at), PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
+	close(fd);
+	if (mapped_all)
+		return host;
+	map_failed(mapped, err);
+	if (host != MAP_FAILED)
+		munmap(host, mapped);
+	return MAP_FAILED;
+}
+
+int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, uint8_t fill, bp_error *err)
+{
+	int fd = -1;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	page = MAX(page, (uint64_t)BUS_PAGE);
 	if (!size || size > MAX_SIZE)
@@ -52,22 +103,17 @@ int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, bp_error 
 			"x bytes is not possible; the size must be at least 1 and at most 64 TiB",
 			size);
 	uint64_t mapped = (size + page - 1) & ~(page - 1);
-	int fd = open_memory(file, mapped, err);
-	if (fd < 0)
+	void *host = fill && !file ? map_filled(fill, mapped, page, err)
+				   : map_shared(file, mapped, &fd, err);
+	if (host == MAP_FAILED)
 		return -1;
-	void *host = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	void *pages = host == MAP_FAILED
-		? MAP_FAILED
-		: mmap(NULL, mapped >> BUS_PAGE_BITS, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *pages = mmap(NULL, mapped >> BUS_PAGE_BITS, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (pages == MAP_FAILED) {
-		object_fail(err,
-			"the host cannot map 0x%" G_GINT64_MODIFIER
-			"x bytes of memory: %s; ask for less memory",
-			mapped, g_strerror(errno));
-		if (host != MAP_FAILED)
-			munmap(host, mapped);
-		close(fd);
+		map_failed(mapped, err);
+		munmap(host, mapped);
+		if (fd >= 0)
+			close(fd);
 		return -1;
 	}
 	ram->host = host;
@@ -92,7 +138,8 @@ void bus_ram_finish(struct bus_ram *ram)
 	pthread_mutex_unlock(&lock);
 	munmap((void *)ram->pages, ram->mapped >> BUS_PAGE_BITS);
 	munmap(ram->host, ram->mapped);
-	close(ram->fd);
+	if (ram->fd >= 0)
+		close(ram->fd);
 	*ram = (struct bus_ram){ .fd = -1 };
 }
 

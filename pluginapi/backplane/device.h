@@ -22,7 +22,10 @@ struct bp_region { /* table ends with a NULL name */
 	const char *name;
 	uint64_t size; /* bytes; 0: the uint64_t at size_offset in the instance */
 	uint32_t size_offset, flags; /* enum bp_region_flags */
-	uint8_t min_access, max_access, reserved[6]; /* bytes, powers of two, 1..16; 0: 1 and 8 */
+	uint8_t min_access, max_access; /* bytes, powers of two, 1..16; 0: 1 and 8 */
+	uint8_t fill; /* BP_REGION_MEMORY: what each byte is before create; pages that nobody
+		       * has written take neither time nor memory, whatever it is */
+	uint8_t reserved[5];
 	/* Return enum bp_status. value is little-endian host order in the low bytes. [cpu] */
 	int (*read)(void *self, uint64_t offset, unsigned bytes, uint64_t *value,
 		const struct bp_access *how);

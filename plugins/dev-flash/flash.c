@@ -528,10 +528,7 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	if (!f->memory)
 		return host->fail(err, "the host gave no memory for the contents");
 	make_query(f);
-	if (f->file && open_file(f, err) != 0)
-		return -1;
-	memset(f->memory + f->stored, 0xff, f->size - f->stored);
-	return 0;
+	return f->file ? open_file(f, err) : 0;
 }
 
 /* Blocks come up unlocked: firmware of the boards with this flash relies on it. */
@@ -659,6 +656,7 @@ static const struct bp_region regions[] = {
 		.flags = BP_REGION_MEMORY,
 		.min_access = 1,
 		.max_access = 4,
+		.fill = 0xff, /* erased */
 		.read = bus_read,
 		.write = bus_write },
 	{ 0 },

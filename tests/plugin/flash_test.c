@@ -132,7 +132,8 @@ static int start(struct machine *m, const struct options *o)
 	memset(m, 0, sizeof(*m));
 	current = m;
 	m->size = o->size;
-	m->memory = g_malloc0(o->size ? o->size : 1);
+	m->memory = g_malloc(o->size ? o->size : 1);
+	memset(m->memory, type()->regions[0].fill, o->size ? o->size : 1);
 	m->flash = g_malloc0(type()->instance_size);
 	set_number(m->flash, NULL, 0);
 	set_number(m->flash, "size", o->size);
