@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Backplane beside Debian's QEMU, run in turns, by CPU time (see README.md here).
+
+bench.py start                 --version, the first guest instruction, the way to userspace
+bench.py kernels [WORD...]     kernels inside Linux against the same C code on the host
+bench.py translate             a guest that runs distinct code once, less an empty run
+"""
+import argparse
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(HERE), str(HERE.parent / "boot"), str(HERE.parent / "guests")]
+import bare  # noqa: E402
+import boot  # noqa: E402
+import cpio  # noqa: E402
+import debian  # noqa: E402
+import emulator  # noqa: E402
+import measure  # noqa: E402
+from measure import BenchError  # noqa: E402
+
+GROUPS = ("int", "mem", "flt", "vecs", "vecv", "sys")
+GUESTS = ("opensbi-bookworm", "linux")
+# One CPU, as the tests' QEMU but on one thread and without a network.
+QEMU_ARGS = "-no-reboot -nic none -accel tcg,thread=single"
+CFLAGS = ("-O2 -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Wno-sign-compare -static -ffp-contract=off "
+          "-fno-strict-aliasing").split()
+SCALAR = ["-fno-tree-vectorize"]
+OBJECTS = {  # a source, and how it is compiled beside CFLAGS
+    "main": ("main.c", SCALAR), "int": ("int.c", SCALAR), "codec": ("codec.c", SCALAR),
+    "mem": ("mem.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
+    "flt": ("flt.c", SCALAR), "sys": ("sys.c", SCALAR), "vecs": ("vec.c", SCALAR),
+    "vecv": ("vec.c", ["-O3", "-ftree-vectorize", "-DVECTORISED"]),
+}
+
+
+class Emulators:
+    """The columns: Backplane with each set of arguments, then QEMU."""
+
+    def __init__(self, args):
+        self.build = args.build.resolve()
+        self.extra = {("backplane " + a).strip(): shlex.split(a) for a in args.backplane_args or [""]}
+        self.qemu = shlex.split(args.qemu_args)
+        self.names = list(self.extra)
+        if shutil.which("qemu-system-riscv64") and not args.no_qemu:
+            self.names.append("qemu")
+        elif not args.no_qemu:
+            print("qemu-system-riscv64 is not installed (Debian package qemu-system-misc)")
+
+    def version(self, name):
+        return (["qemu-system-riscv64"] if name == "qemu" else [self.build / "core/backplane"]) + \
+            ["--version"]
+
+    def argv(self, name, machine):
+        if name == "qemu":
+            return emulator.qemu(machine, self.build) + self.qemu
+        return emulator.backplane(machine, self.build) + self.extra[name]
+
+    def table(self, title, samples, unit, scale):
+        """Medians, and each Backplane's ratio to QEMU."""
+        ours = self.names[:-1] if self.names[-1] == "qemu" else []
+        rows = [[f"{row}, {unit}" if unit else row]
+                + [scale * samples.median(row, n) for n in self.names]
+                + [samples.ratio(row, n, "qemu") for n in ours] for row in samples.rows]
+        measure.print_table(title, ["", *self.names, *(n + "/qemu" for n in ours)], rows)
+
+
+def image(args, name, data):
+    path = args.build / "bench" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def compile_kernels(args, name, compiler, flags=()):
+    """The kernels as one static program."""
+    folder = args.build / "bench" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    objects = [folder / f"{o}.o" for o in OBJECTS]
+    commands = [[compiler, *CFLAGS, *options, *flags, "-c", HERE / "kernels" / source, "-o", o]
+                for o, (source, options) in zip(objects, OBJECTS.values())]
+    for command in [*commands, [compiler, "-static", *objects, "-lm", "-o", folder / "bench"]]:
+        if subprocess.run(command).returncode:
+            raise BenchError(f"the kernels cannot be built for {name}: see above")
+    return folder / "bench"
+
+
+def linux(args):
+    """A machine whose userspace is the kernels."""
+    guests = boot.fetch_module().ensure(GUESTS)
+    program = compile_kernels(args, "riscv64", "riscv64-linux-gnu-gcc", shlex.split(args.guest_flags))
+    tree = cpio.Archive()
+    tree.folder("dev")
+    tree.char_device("dev/console", 5, 1)
+    tree.file("init", program.read_bytes(), 0o755)
+    return emulator.Machine(guests / GUESTS[0] / "fw_dynamic.bin", guests / "linux/Image",
+                            image(args, "initrd.cpio", tree.bytes()))
+
+
+def boot_linux(emulators, name, machine, words):
+    machine.append = f"console=ttyS0 earlycon=sbi bench={words}"
+    run = measure.run(emulators.argv(name, machine), ("USERSPACE-UP", "BENCH-", "R "))
+    run.one("BENCH-DONE")
+    return run
+
+
+def start(args, emulators):
+    samples = measure.Samples(emulators.names)
+    first = emulator.Machine(image(args, "first.bin", bare.first_instruction()), memory="128M")
+    for _ in range(args.runs):
+        for name in emulators.names:
+            samples.add("--version", name, measure.run(emulators.version(name)).cpu)
+            samples.add("first instruction", name, measure.run(emulators.argv(name, first)).cpu)
+    emulators.table(f"CPU time, median of {args.runs} runs", samples, "ms", 1e3)
+    memory = measure.Samples(emulators.names)
+    machine = linux(args) if args.boots else None
+    for _ in range(args.boots):
+        for name in emulators.names:
+            up = boot_linux(emulators, name, machine, "").one("USERSPACE-UP")
+            memory.add("CPU to userspace, s", name, up.cpu)
+            memory.add("resident there, MiB", name, up.rss_mib)
+    if args.boots:
+        emulators.table(f"Linux on 512 MiB, median of {args.boots} boots", memory, "", 1)
+    samples.rows.update(memory.rows)
+    return samples
+
+
+def results(run, add):
+    """Hands each kernel of a guest's run to add(name, group, CPU seconds since the one before, sum)."""
+    last = run.one("BENCH-START").cpu
+    for mark in run.find("R "):
+        _, kernel, group, _, checksum = mark.text.split()
+        add(kernel, group, mark.cpu - last, checksum)
+        last = mark.cpu
+
+
+def run_native(program, words):
+    """The CPU seconds that kernels report on the host, of three runs the middle, and checksums."""
+    seconds, checksums = {}, {}
+    for _ in range(3):
+        for mark in measure.run([program, *words], ("R ",)).marks:
+            _, kernel, _, cpu, checksums[kernel] = mark.text.split()
+            seconds.setdefault(kernel, []).append(float(cpu))
+    return {k: (statistics.median(s), checksums[k]) for k, s in seconds.items()}
+
+
+def kernels(args, emulators):
+    machine, program = linux(args), compile_kernels(args, "host", "gcc")
+    samples, group_of, wrong = measure.Samples(["host", *emulators.names]), {}, set()
+    for _ in range(args.runs):
+        for word in args.words or GROUPS:
+            native = run_native(program, [str(args.scale), *word.split(",")])
+            for kernel, (seconds, _) in native.items():
+                samples.add(kernel, "host", seconds)
+            for name in emulators.names:
+                def add(kernel, group, seconds, checksum, name=name, native=native):
+                    group_of[kernel] = group
+                    samples.add(kernel, name, seconds)
+                    if native[kernel][1] != checksum:
+                        wrong.add(f"{name}: {kernel}: {checksum}, not {native[kernel][1]}")
+                results(boot_linux(emulators, name, machine, f"{args.scale},{word}"), add)
+    print_kernels(args, emulators, samples, group_of)
+    if wrong:
+        raise BenchError("other checksums than on the host:\n" + "\n".join(sorted(wrong)))
+    return samples
+
+
+def print_kernels(args, emulators, samples, group_of):
+    """Slow-downs against the host, and against QEMU where it ran."""
+    names = emulators.names
+    pairs = [(n, "host") for n in names] + [(n, "qemu") for n in names[:-1] if "qemu" in names]
+    rows, ratios = [], {}
+    for kernel, group in group_of.items():
+        row = [samples.ratio(kernel, a, b) for a, b in pairs]
+        rows.append([f"{kernel} ({group})", 1e3 * samples.median(kernel, "host"), *row])
+        ratios.setdefault(group, []).append(row)
+    for group, table in ratios.items():
+        rows.append([f"= {group}, geometric mean", "", *map(measure.geometric_mean, zip(*table))])
+    measure.print_table(f"CPU time against the host's (against QEMU's), median of {args.runs} turns",
+                        ["", "host ms", *names, *(f"{a}/{b}" for a, b in pairs[len(names):])], rows)
+
+
+def translate(args, emulators):
+    size = int(args.mib * 2**20)
+    machines = {empty: emulator.Machine(
+        image(args, "empty.bin" if empty else "once.bin", bare.once(size, empty=empty)),
+        memory="128M") for empty in (True, False)}
+    samples, sums = measure.Samples(emulators.names), {True: set(), False: set()}
+    for _ in range(args.runs):
+        for name in emulators.names:
+            cpu = {}
+            for empty, machine in machines.items():
+                run = measure.run(emulators.argv(name, machine))
+                cpu[empty] = run.cpu
+                sums[empty].add(run.output)
+            samples.add("empty run", name, cpu[True])
+            samples.add("distinct code", name, cpu[False] - cpu[True])
+    emulators.table(f"CPU time of {args.mib:g} MiB of code run once, median of {args.runs} runs",
+                    samples, "ms", 1e3)
+    if any(len(s) != 1 for s in sums.values()):
+        raise BenchError(f"the guests ended with different sums: {sums}")
+    return samples
+
+
+def main():
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--build", type=Path, default=HERE.parent.parent / "build")
+    common.add_argument("--backplane-args", action="append", metavar="ARGS",
+                        help="for `backplane run`, e.g. '--engine interp'; each one is a column")
+    common.add_argument("--qemu-args", default=QEMU_ARGS, metavar="ARGS", help=f"now {QEMU_ARGS}")
+    common.add_argument("--no-qemu", action="store_true", help="Backplane alone")
+    common.add_argument("--guest-flags", default="", metavar="FLAGS",
+                        help="more compiler flags for the guest's kernels")
+    common.add_argument("--json", type=Path, metavar="FILE", help="every figure of every turn")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for do, runs in ((start, 15), (kernels, 3), (translate, 5)):
+        sub = commands.add_parser(do.__name__, parents=[common])
+        sub.set_defaults(do=do)
+        sub.add_argument("--runs", type=int, default=runs, help=f"turns (default {runs})")
+        if do is start:
+            sub.add_argument("--boots", type=int, default=3, help="boots of Linux (default 3)")
+        elif do is kernels:
+            sub.add_argument("--scale", type=int, default=1, help="units of work of each kernel")
+            sub.add_argument("words", nargs="*", metavar="WORD", help="kernels or groups ("
+                             + " ".join(GROUPS) + "), joined by commas if of one boot; "
+                             "default: all groups")
+        else:
+            sub.add_argument("--mib", type=float, default=16, help="of code (default 16)")
+    args = parser.parse_args()
+    try:
+        samples = args.do(args, Emulators(args))
+        if args.json:
+            measure.write_json(args.json, samples)
+    except (BenchError, OSError, debian.FetchError) as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels: small programs that do `scale` units of work and return a checksum of it, the same on
+ * every machine. */
+#ifndef BENCH_H
+#define BENCH_H
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernel {
+	const char *name, *group;
+	uint32_t (*run)(unsigned scale);
+};
+
+/* Tables end with a NULL name. */
+extern const struct kernel kernels_int[], kernels_codec[], kernels_mem[], kernels_flt[],
+	kernels_vecs[], kernels_vecv[], kernels_sys[];
+
+#define NOINLINE __attribute__((noinline))
+
+static inline uint32_t next_random(uint32_t *state)
+{
+	uint32_t x = *state;
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return *state = x;
+}
+
+static inline uint32_t mix(uint32_t sum, uint32_t value)
+{
+	sum ^= value;
+	sum *= 0x9e3779b1u;
+	return sum ^ (sum >> 15);
+}
+
+uint32_t float_sum(double d); /* of six digits */
+#endif
