@@ -145,6 +145,28 @@ static void map_changed(void *arg)
 	v->engine->kick(v->engine_cpu);
 }
 
+/* ---- engines ---- */
+
+static const struct bp_engine *preferred;
+
+const struct bp_engine *vcpu_engine(const char *name)
+{
+	if (!strcmp(name, "jit"))
+		return native_available() ? &native_engine : NULL;
+	return strcmp(name, "interp") ? NULL : &interp_engine;
+}
+
+void vcpu_prefer_engine(const struct bp_engine *engine)
+{
+	preferred = engine;
+}
+
+static const struct bp_engine *preferred_engine(void)
+{
+	const struct bp_engine *jit = preferred ? NULL : vcpu_engine("jit");
+	return preferred ? preferred : jit ? jit : &interp_engine;
+}
+
 /* ---- life ---- */
 
 int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *err)
@@ -178,7 +200,7 @@ int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *
 	v->jit.head->index = atomic_fetch_add(&cpu_total, 1);
 	o->vcpu = v;
 	tlb_init(v);
-	v->engine = &interp_engine;
+	v->engine = options->engine ? options->engine : preferred_engine();
 	v->engine_cpu = v->engine->attach(v->cpu, type, err);
 	if (!v->engine_cpu)
 		return -1;

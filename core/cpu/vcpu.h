@@ -17,7 +17,13 @@ struct vcpu_options {
 	struct bus_space *memory; /* where translated addresses go */
 	uint32_t block_insns; /* 0: the engine's default */
 	bool check_ir; /* verify every translation, at two addresses */
+	const struct bp_engine *engine; /* NULL: the preferred one */
 };
+
+/* "jit" or "interp"; NULL: not on this host. [any] */
+const struct bp_engine *vcpu_engine(const char *name);
+/* What executes CPUs whose options name no engine; first of all "jit" where there is one. [main] */
+void vcpu_prefer_engine(const struct bp_engine *engine);
 
 /* Make the CPU behind a created object; its thread starts with sched_run. */
 int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *err);

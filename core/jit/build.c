@@ -193,8 +193,27 @@ static enum step one(struct jit_cpu *cpu, struct ir_block *out, uint64_t key)
 	return STEP_OK;
 }
 
+/* Whether the instruction ends with a jump to one of two known places, and the next instruction is
+ * one of them. */
+static bool goes_on(const struct ir_block *b, const struct ir_insn *insn)
+{
+	const struct bp_ir *record = b->record + insn->record, *jump = record + insn->records - 1;
+	if (jump->op != BP_IR_JUMP || jump->arg[1] || insn->next_key != insn->key)
+		return false;
+	const struct bp_ir *select = record + jump->arg[0];
+	if (select->op != BP_IR_SELECT)
+		return false;
+	const struct bp_ir *a = record + select->arg[1], *other = record + select->arg[2];
+	if (a->op != BP_IR_PCREL || other->op != BP_IR_PCREL || a->arg[0] || other->arg[0])
+		return false;
+	/* A way back is the more likely one: behind it begins other code. */
+	if (a->imm == (int32_t)insn->length)
+		return other->imm > 0;
+	return other->imm == (int32_t)insn->length && a->imm > 0;
+}
+
 enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
-	const struct jit_code *code, uint32_t limit, struct ir_block *out)
+	const struct jit_code *code, uint32_t limit, bool superblock, struct ir_block *out)
 {
 	unsigned regime = cpu->type->fetch_regime(cpu->config, key);
 	out->pc = pc;
@@ -218,6 +237,9 @@ enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
 		/* A key is part of what code means: the next instruction is translated with the new
 		 * one, unless it would have to be fetched otherwise. */
 		key = out->insn[out->insns - 1].next_key;
+		if (superblock && !out->falls_through)
+			out->falls_through = out->insn[out->insns - 1].side_exit =
+				goes_on(out, &out->insn[out->insns - 1]);
 		if (cpu->type->fetch_regime(cpu->config, key) != regime)
 			break;
 	} while (out->falls_through && !out->resync && out->insns < limit &&

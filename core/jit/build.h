@@ -11,6 +11,7 @@ struct ir_insn {
 	uint32_t offset; /* of its pc from the block's */
 	uint32_t length; /* bytes */
 	uint64_t key, next_key;
+	bool side_exit; /* ends with a jump to one of two places, one of which is the next */
 	uint8_t bytes[INSN_BYTES_MAX];
 };
 
@@ -34,8 +35,9 @@ enum build_status {
 };
 
 /* Translate from pc on: at most `limit` instructions, inside the page of pc but for a single
- * instruction that crosses into the next one. The code at pc has been fetched already. */
+ * instruction that crosses into the next one. The code at pc has been fetched already. With
+ * `superblock` the block goes on behind conditional branches, on the side that is not taken. */
 enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
-	const struct jit_code *code, uint32_t limit, struct ir_block *out);
+	const struct jit_code *code, uint32_t limit, bool superblock, struct ir_block *out);
 
 #endif

@@ -6,7 +6,8 @@
  * emptied its jump cache if the epoch moved, so a block whose epoch every CPU has noted is in nobody's
  * hands. */
 #include "cache.h"
-#include "interp.h"
+#include "code_memory.h"
+#include "native.h"
 #include "trace/hub.h"
 #include <glib.h>
 #include <pthread.h>
@@ -96,6 +97,7 @@ static void reclaim(void)
 			cache.blocks--;
 			cache.bytes -= b->memory;
 			cache.dead_bytes -= b->memory;
+			code_chunk_drop(b->chunk);
 			g_free(b);
 		} else {
 			at = &b->hash_next;
@@ -135,6 +137,8 @@ static void retire_done(void)
 static void unlink_one(struct link *l)
 {
 	atomic_store_explicit(&l->to, NULL, memory_order_release);
+	if (l->patch)
+		native_patch(l, NULL);
 	*l->prev = l->next;
 	if (l->next)
 		l->next->prev = l->prev;
@@ -153,6 +157,8 @@ void cache_link(struct link *link, struct block *to)
 			link->next->prev = &link->next;
 		to->incoming = link;
 		atomic_store_explicit(&link->to, to, memory_order_release);
+		if (link->patch)
+			native_patch(link, to);
 	}
 	pthread_mutex_unlock(&cache.lock);
 }
@@ -191,6 +197,8 @@ static void drop(struct block *b)
 	for (unsigned i = 0; i < b->pages; i++)
 		page_remove(&b->page[i]);
 	atomic_store(&b->dead, true);
+	if (b->chunk)
+		atomic_store(&b->entry, native_dead_entry());
 	while (b->incoming)
 		unlink_one(b->incoming);
 	for (uint32_t i = 0; i < b->links; i++)

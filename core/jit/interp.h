@@ -82,6 +82,8 @@ struct link {
 	bool local; /* in the same page for certain: may be linked, delta holds */
 	bool near; /* may be linked; whether the target is in the page is checked */
 	bool set_key;
+	uint8_t *patch; /* native: the jump's distance in the code, writable; else NULL */
+	int32_t unlinked; /* native: the distance while it leads nowhere */
 };
 
 struct gen { /* a record that a C function evaluates */
@@ -103,7 +105,7 @@ struct mem { /* an access that is not among the inlined ones */
 enum { CALL_ARGS = 8, CALL_RESULTS = 4 };
 struct call {
 	const struct bp_helper *helper;
-	struct slot {
+	struct call_slot {
 		uint32_t offset;
 		uint8_t bytes; /* 1..16 */
 	} arg[CALL_ARGS], result[CALL_RESULTS]; /* a result with bytes 0 is not wanted */
@@ -157,6 +159,9 @@ struct block {
 	struct link *link;
 	uint32_t links;
 	const uint8_t *code; /* the instructions' bytes, for tracers */
+	/* native: where it is entered, which chunk it lives in; else NULL */
+	_Atomic(const void *) entry;
+	struct code_chunk *chunk;
 	/* cache.c */
 	struct block *hash_next;
 	struct link *incoming;
@@ -165,6 +170,9 @@ struct block {
 	uint64_t retired; /* epoch */
 	size_t memory;
 };
+
+/* In block.limit: native code, not operations. */
+#define BLOCK_NATIVE (UINT32_C(1) << 31)
 
 /* What the interpreter keeps for one CPU. */
 struct interp {
@@ -176,6 +184,7 @@ struct interp {
 	uint32_t tail_ops;
 	struct ir_block *ir;
 	struct compiler *compiler;
+	struct native *native; /* native.c's, when it runs the CPU */
 	/* cache.c: */
 	_Atomic(uint64_t) seen; /* epoch seen at the last safepoint; 0: outside run() */
 	uint64_t jumps_epoch; /* epoch at which the jump cache was last emptied */
@@ -187,8 +196,18 @@ struct compiler *compiler_create(struct interp *in);
 void compiler_destroy(struct compiler *c);
 struct block *compile(struct compiler *c, const struct ir_block *ir, char *error, size_t size);
 
+static inline void jumps_clear(struct jit_cpu *cpu)
+{
+	memset(cpu->jumps, 0, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS);
+	if (cpu->native.jumps)
+		memset(cpu->native.jumps, 0, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS);
+}
+
 /* interp_run.c: the address of each operation's handler. */
 const void *const *interp_labels(void);
+
+/* interp_run.c: the helper, with its operands from and its results to where `call` says. */
+int interp_call(struct bp_cpu_head *head, const struct call *call);
 
 /* interp_generic.c */
 typedef void gen_fn(struct jit_cpu *cpu, uint8_t *base, const struct gen *g);

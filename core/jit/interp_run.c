@@ -151,17 +151,15 @@ static int slow_rmw(
 	return status;
 }
 
-static int call_helper(struct run *r, const struct op *op)
+int interp_call(struct bp_cpu_head *head, const struct call *call)
 {
-	const struct call *call = op->ptr;
-	uint8_t *base = (uint8_t *)r->cpu->head;
+	uint8_t *base = (uint8_t *)head;
 	uint64_t args[2 * CALL_ARGS + 2 * CALL_RESULTS] = { 0 };
 	unsigned at = 0;
 	for (unsigned i = 0; i < call->args; i++) {
 		memcpy(&args[at], base + call->arg[i].offset, call->arg[i].bytes);
 		at += call->arg[i].bytes > 8 ? 2 : 1;
 	}
-	settle(r, op);
 	int status = call->helper->fn(base, args);
 	if (status == BP_H_RAISED)
 		return status;
@@ -243,7 +241,7 @@ static enum found translate(
 {
 	struct interp *in = r->in;
 	char error[256];
-	switch (build_block(in->cpu, r->pc, key->key, code, key->limit, in->ir)) {
+	switch (build_block(in->cpu, r->pc, key->key, code, key->limit, false, in->ir)) {
 	case BUILD_FAULT: return FOUND_FAULT;
 	case BUILD_ERROR: fprintf(stderr, "backplane: %s\n", in->ir->error); return FOUND_ERROR;
 	default: break;
@@ -592,7 +590,8 @@ L_GEN:
 	((const struct gen *)op->ptr)->fn(cpu, base, op->ptr);
 	NEXT;
 L_CALL:
-	status = call_helper(&run, op);
+	settle(&run, op);
+	status = interp_call(head, op->ptr);
 	goto accessed;
 L_TRACE_EXEC: trace_exec(&run, op); NEXT;
 L_TRACE_MEM: trace_memory(&run, op); NEXT;
@@ -695,7 +694,7 @@ enter:
 	if (must_leave(cpu))
 		return BP_EXIT_PENDING;
 	if (cache_safepoint(run.in))
-		memset(cpu->jumps, 0, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS), run.link = NULL;
+		jumps_clear(cpu), run.link = NULL;
 	run.pc = head->pc;
 	switch (find(&run)) {
 	case FOUND: break;
@@ -733,7 +732,7 @@ int interp_run(struct jit_cpu *cpu, uint64_t budget)
 		.in = in, .cpu = cpu, .budget = budget, .icount_end = cpu->head->icount + budget
 	};
 	if (cache_enter(in))
-		memset(cpu->jumps, 0, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS);
+		jumps_clear(cpu);
 	cpu->leave_after = false;
 	int why = execute(&run);
 	cache_leave(in);

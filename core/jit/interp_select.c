@@ -416,7 +416,7 @@ static void select_fence(struct compiler *c, const struct bp_ir *r)
 
 /* ---- calls ---- */
 
-static void slot(struct slot *s, unsigned type, uint32_t offset)
+static void slot(struct call_slot *s, unsigned type, uint32_t offset)
 {
 	s->offset = offset;
 	s->bytes = ir_types[type].bytes;

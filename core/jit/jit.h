@@ -66,6 +66,22 @@ struct jit_host {
 	bool (*breakpoint)(struct jit_cpu *cpu, uint64_t pc);
 };
 
+/* What native code shares with C. */
+struct jit_native {
+	uint64_t pc; /* of the block; outside: where to go on */
+	uint64_t left; /* instructions left of the slice */
+	uint64_t icount_end; /* head.icount when none is left */
+	uint64_t addr, value; /* of a slow access */
+	uint32_t memop;
+	uint32_t site; /* offset of the instruction's pc from the block's | instructions left of the
+			* block, it included << 16 */
+	uint32_t rmw; /* enum bp_ir_rmw */
+	uint32_t mxcsr; /* scratch for the floating-point control word */
+	struct link *link; /* the exit taken */
+	void *stack; /* of the host, at entry */
+	struct jit_jump *jumps; /* like jit_cpu.jumps, of native blocks alone */
+};
+
 struct jit_cpu {
 	struct bp_cpu_head *head; /* the instance */
 	const struct bp_cpu *type;
@@ -85,6 +101,7 @@ struct jit_cpu {
 	bool leave_after; /* set by the slow path: leave after this instruction */
 	bool have_breakpoints; /* one instruction a block, ask host->breakpoint */
 	void *engine; /* the engine's own */
+	struct jit_native native;
 };
 
 /* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but
@@ -98,11 +115,17 @@ struct jit_cpu {
  *   - An instruction that raises counts as one, after deliver(); so does a fetch that faults.
  *   - have_breakpoints and block_insns change between runs only, and code_cache_flush() follows. */
 extern const struct bp_engine interp_engine;
-/* The same for a CPU that is not an object: temporaries lie frame_offset bytes behind the instance,
+/* Native code: the same contract. NULL where the host has no back end. */
+extern const struct bp_engine native_engine;
+bool native_available(void);
+/* The interpreter for a CPU that is not an object: temporaries lie frame_offset bytes behind the instance,
  * OBJECT_CPU_FRAME bytes. */
 void interp_init(struct jit_cpu *cpu, uint32_t frame_offset);
 void interp_finish(struct jit_cpu *cpu);
 int interp_run(struct jit_cpu *cpu, uint64_t budget); /* enum bp_exit */
+void native_init(struct jit_cpu *cpu, uint32_t frame_offset);
+void native_finish(struct jit_cpu *cpu);
+int native_run(struct jit_cpu *cpu, uint64_t budget);
 
 /* "bp.float/1" */
 extern const struct bp_float jit_float;

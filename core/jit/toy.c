@@ -419,6 +419,12 @@ static const struct jit_host toy_host = {
 	.breakpoint = toy_breakpoint,
 };
 
+bool toy_native(void)
+{
+	const char *engine = g_getenv("BACKPLANE_ENGINE");
+	return engine && strcmp(engine, "jit") == 0 && native_available();
+}
+
 struct toy *toy_create(void)
 {
 	struct toy *t = g_new0(struct toy, 1);
@@ -436,13 +442,19 @@ struct toy *toy_create(void)
 	for (unsigned i = 0; i < TLB_REGIMES; i++)
 		t->jit.tlb[i] = t->tlb;
 	t->s->head.core = t;
-	interp_init(&t->jit, (uint32_t)frame);
+	if (toy_native())
+		native_init(&t->jit, (uint32_t)frame);
+	else
+		interp_init(&t->jit, (uint32_t)frame);
 	return t;
 }
 
 void toy_destroy(struct toy *t)
 {
-	interp_finish(&t->jit);
+	if (toy_native())
+		native_finish(&t->jit);
+	else
+		interp_finish(&t->jit);
 	g_free(t->ram);
 	free(t->s);
 	g_free(t);
@@ -458,5 +470,5 @@ int toy_run(struct toy *t, uint64_t pc, uint64_t budget)
 {
 	t->s->head.pc = pc;
 	atomic_store(&t->jit.kick, 0);
-	return interp_run(&t->jit, budget);
+	return toy_native() ? native_run(&t->jit, budget) : interp_run(&t->jit, budget);
 }

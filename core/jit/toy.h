@@ -77,6 +77,8 @@ struct toy_raw {
 };
 extern struct toy_raw toy_raw[4];
 extern const struct bp_cpu toy_type;
+/* BACKPLANE_ENGINE=jit: the tests of this room run native code. */
+bool toy_native(void);
 
 struct toy *toy_create(void);
 void toy_destroy(struct toy *t);

@@ -7,8 +7,8 @@ const char *const reserved_keys[] = { "type", "bus", "at", "view", "slot", "coun
 
 /* Properties that the core adds to every CPU. */
 static const char *const memory_link[] = { "bp.space/1", NULL };
-enum { CPU_MEMORY, CPU_BLOCK_LIMIT, CPU_CHECK_IR };
-const char *const cpu_keys[] = { "memory", "block-limit", "check-ir", NULL };
+enum { CPU_MEMORY, CPU_BLOCK_LIMIT, CPU_CHECK_IR, CPU_ENGINE };
+const char *const cpu_keys[] = { "memory", "block-limit", "check-ir", "engine", NULL };
 
 static void *keep(struct instance *in, void *memory)
 {
@@ -178,6 +178,13 @@ static int set_cpu(struct machine *m, struct instance *in, const char *key,
 			return instance_error(errors, v->pos, in, key, "true or false is expected");
 		in->cpu.check_ir = v->boolean;
 		return 0;
+	}
+	if (!strcmp(key, cpu_keys[CPU_ENGINE])) {
+		in->cpu.engine = v->type == TOML_STRING ? vcpu_engine(v->string.bytes) : NULL;
+		return in->cpu.engine ? 0
+				      : instance_error(errors, v->pos, in, key,
+						"\"jit\" or \"interp\" is expected (jit: only on hosts "
+						"that it knows)");
 	}
 	if (!toml_as_u64(v, &n) || n > 1024)
 		return instance_error(errors, v->pos, in, key,

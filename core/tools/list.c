@@ -119,7 +119,8 @@ static void describe_props(const struct type *t)
 	static const char *const core[] = { "memory",
 		"the address space that it works in (bp.space/1)", "block-limit",
 		"most instructions translated together; 0: the engine decides [0]", "check-ir",
-		"verify every translation, at two addresses [false]", NULL };
+		"verify every translation, at two addresses [false]", "engine",
+		"what executes it: jit or interp [jit where the host has it]", NULL };
 	const struct bp_field *f;
 	unsigned n = 0;
 	for (; (f = field_at(t->object->props, t->field_size, n)); n++) {

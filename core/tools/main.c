@@ -51,7 +51,7 @@ static const struct {
 	{ "cpus", "N", "how many CPUs" },
 	{ "serial", "stdio|pty|file:F|unix:F|tcp:HOST:PORT|null", "where the n-th line goes" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
-	{ "engine", "interp", "what executes the CPUs" },
+	{ "engine", "jit|interp", "what executes the CPUs" },
 	{ "display", "none", "user interfaces: none so far" },
 	{ "plugin-path", "FOLDER", "look for plugins there first; may be repeated" },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run, check and dump: what is done with a machine file. */
 #include "tools.h"
+#include "cpu/vcpu.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -11,12 +12,16 @@ static int apply(struct toml_value *desc, const struct option_use *use, struct e
 		return desc_set(desc, use->value, use->word, errors);
 	if (!strcmp(use->name, "trace"))
 		return option_trace(desc, use->value, use->word, errors);
-	if (!strcmp(use->name, "engine"))
-		return strcmp(use->value, "interp") ? toml_error(errors, pos,
-							      "--engine %s: only interp is "
-							      "there so far",
-							      use->value)
-						    : 0;
+	if (!strcmp(use->name, "engine")) {
+		const struct bp_engine *engine = vcpu_engine(use->value);
+		if (!engine)
+			return toml_error(errors, pos,
+				"--engine %s: this host has no such engine; jit and interp are "
+				"those that there can be",
+				use->value);
+		vcpu_prefer_engine(engine);
+		return 0;
+	}
 	if (!strcmp(use->name, "display"))
 		return strcmp(use->value, "none") ? toml_error(errors, pos,
 							    "--display %s: only none is there so "

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* Running native code: finding blocks, entering them, and what to do when they come back.
+ *
+ * Native code runs in slices of NATIVE_SLICE instructions. The count that ends a slice is the only
+ * thing it tests between blocks: kick and pending are looked at here, between slices. What native code
+ * does not do (a single instruction, the last few of a budget, traced code, code with breakpoints), the
+ * interpreter does, which keeps the same state in the same places. */
+#include "native.h"
+#include "cache.h"
+#include "plugin/object.h"
+#include "trace/hub.h"
+#include <glib.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { FIND_TRIES = 16 };
+
+struct native { /* what the engine keeps for one CPU */
+	struct jit_cpu *cpu;
+	struct interp *in;
+	struct native_compiler *compiler;
+	struct block *block; /* found */
+	uint64_t budget;
+};
+
+/* ---- what native code calls ---- */
+
+/* Make head.pc and head.icount those of the instruction that calls. */
+static void settle(struct jit_cpu *cpu)
+{
+	const struct interp *in = cpu->engine;
+	const struct jit_native *n = &cpu->native;
+	cpu->head->pc = (n->pc + (n->site & 0xffff)) & in->pc_mask;
+	cpu->head->icount = n->icount_end - n->left - (n->site >> 16);
+}
+
+static int status_of(struct jit_cpu *cpu, int status)
+{
+	if (status == BP_H_OK && cpu->leave_after)
+		status = BP_H_LEAVE;
+	cpu->leave_after = false;
+	return status;
+}
+
+/* Where an unaligned access of RAM leads that does not leave its page, or NULL. */
+static uint8_t *unaligned(const struct jit_cpu *cpu, uint64_t addr, uint32_t memop, unsigned access)
+{
+	const struct tlb_entry *e = &cpu->tlb[(memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT]
+					     [tlb_index(addr, cpu->page_bits)];
+	unsigned size = 1u << (memop & BP_MEM_SIZE);
+	if ((addr & cpu->page_mask) != e->tag[access] ||
+		memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC) ||
+		((addr + size - 1) ^ addr) & cpu->page_mask)
+		return NULL;
+	return (uint8_t *)(uintptr_t)(addr + e->addend);
+}
+
+int native_slow_load(struct jit_cpu *cpu)
+{
+	struct jit_native *n = &cpu->native;
+	uint64_t v[8] = { 0 };
+	const uint8_t *p = unaligned(cpu, n->addr, n->memop, BP_ACC_READ);
+	if (p) {
+		memcpy(&n->value, p, 1u << (n->memop & BP_MEM_SIZE));
+		return BP_H_OK;
+	}
+	settle(cpu);
+	int status = cpu->host->load(cpu, n->addr, n->memop, v);
+	n->value = v[0];
+	return status_of(cpu, status);
+}
+
+int native_slow_store(struct jit_cpu *cpu)
+{
+	struct jit_native *n = &cpu->native;
+	uint64_t v[8] = { n->value };
+	uint8_t *p = unaligned(cpu, n->addr, n->memop, BP_ACC_WRITE);
+	if (p) {
+		memcpy(p, v, 1u << (n->memop & BP_MEM_SIZE));
+		return BP_H_OK;
+	}
+	settle(cpu);
+	return status_of(cpu, cpu->host->store(cpu, n->addr, n->memop, v));
+}
+
+int native_slow_rmw(struct jit_cpu *cpu)
+{
+	struct jit_native *n = &cpu->native;
+	uint64_t operand[2] = { n->value, 0 }, found[2] = { 0, 0 };
+	settle(cpu);
+	int status = cpu->host->rmw(cpu, n->addr, n->memop, n->rmw, operand, found);
+	n->value = found[0];
+	return status_of(cpu, status);
+}
+
+int native_memory(struct jit_cpu *cpu, const struct mem *m)
+{
+	settle(cpu);
+	return status_of(cpu, generic_memory(cpu, (uint8_t *)cpu->head, m));
+}
+
+int native_generic(struct jit_cpu *cpu, const struct gen *g)
+{
+	g->fn(cpu, (uint8_t *)cpu->head, g);
+	return BP_H_OK;
+}
+
+int native_call(struct jit_cpu *cpu, const struct call *call)
+{
+	settle(cpu);
+	return status_of(cpu, interp_call(cpu->head, call));
+}
+
+int native_raise(struct jit_cpu *cpu, uint32_t cause)
+{
+	settle(cpu);
+	cpu->host->raise(cpu, cause, cpu->native.value);
+	return BP_H_RAISED;
+}
+
+/* ---- finding blocks ---- */
+
+static struct jit_jump *jump_slot(struct jit_cpu *cpu, uint64_t pc)
+{
+	uint64_t h = pc >> 1 ^ pc >> (JIT_JUMP_CACHE_BITS + 1);
+	return &cpu->native.jumps[h & ((1u << JIT_JUMP_CACHE_BITS) - 1)];
+}
+
+static bool jump_hit(const struct jit_jump *j, const struct jit_cpu *cpu)
+{
+	return j->pc == cpu->head->pc && j->key == cpu->head->key && j->epoch == cpu->space_epoch &&
+		j->block && !atomic_load_explicit(&j->block->dead, memory_order_relaxed);
+}
+
+enum found { FOUND, FOUND_FAULT, FOUND_NOT_NATIVE };
+
+static enum found translate(struct native *n, const struct cache_key *key,
+	const struct jit_code *code, uint64_t prepared)
+{
+	struct jit_cpu *cpu = n->cpu;
+	struct ir_block *ir = n->in->ir;
+	switch (build_block(cpu, cpu->head->pc, key->key, code, key->limit & ~BLOCK_NATIVE, true, ir)) {
+	case BUILD_FAULT: return FOUND_FAULT;
+	case BUILD_ERROR: return FOUND_NOT_NATIVE; /* the interpreter says what is wrong */
+	default: break;
+	}
+	if (ir->crosses && !ir->second.ram)
+		return FOUND_NOT_NATIVE;
+	n->block = native_compile(n->compiler, ir);
+	if (!n->block) {
+		code_cache_flush(); /* all chunks have code: begin anew when no CPU is in it any more */
+		return FOUND_NOT_NATIVE;
+	}
+	n->block->limit = key->limit;
+	cache_insert(n->block, prepared);
+	return FOUND;
+}
+
+/* A block whose instruction goes on in the next page holds only while that page is the same. */
+static enum found check_second(struct native *n, const struct jit_code *code, bool *same)
+{
+	struct jit_code second;
+	uint64_t pc = (n->cpu->head->pc + code->avail) & n->in->pc_mask;
+	if (n->cpu->host->fetch(n->cpu, pc, n->cpu->head->key, &second) != BP_H_OK)
+		return FOUND_FAULT;
+	*same = second.ram == n->block->ram2 && second.offset == n->block->offset2;
+	return FOUND;
+}
+
+/* The block at head.pc by where its code lies, translated now if there is none. */
+static enum found find_code(struct native *n)
+{
+	struct jit_cpu *cpu = n->cpu;
+	struct jit_code code;
+	/* From here on whatever is written to the code is seen by cache_insert. */
+	uint64_t prepared = cache_prepare();
+	if (cpu->host->fetch(cpu, cpu->head->pc, cpu->head->key, &code) != BP_H_OK)
+		return FOUND_FAULT;
+	if (!code.ram)
+		return FOUND_NOT_NATIVE;
+	struct cache_key key = { .config = n->in->config,
+		.key = cpu->head->key,
+		.ram = code.ram,
+		.offset = code.offset,
+		.limit = (cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS) | BLOCK_NATIVE };
+	bool same = true;
+	enum found f = FOUND;
+	n->block = cache_find(&key);
+	if (n->block && n->block->crosses)
+		f = check_second(n, &code, &same);
+	if (f == FOUND && (!n->block || !same))
+		f = translate(n, &key, &code, prepared);
+	return f;
+}
+
+static enum found find(struct native *n)
+{
+	struct jit_cpu *cpu = n->cpu;
+	struct jit_jump *slot = jump_slot(cpu, cpu->head->pc);
+	enum found f;
+	uint64_t epoch;
+	if (jump_hit(slot, cpu)) {
+		n->block = slot->block;
+		return FOUND;
+	}
+	/* A fetch may wait for other CPUs, and they may change this one's mappings meanwhile: then what
+	 * was found may lie elsewhere. */
+	unsigned tries = 0;
+	do {
+		epoch = cpu->space_epoch;
+		f = find_code(n);
+	} while (f == FOUND && epoch != cpu->space_epoch && ++tries < FIND_TRIES);
+	if (f == FOUND && !atomic_load(&n->block->dead))
+		*slot = (struct jit_jump){ cpu->head->pc, cpu->head->key, epoch, n->block };
+	return f;
+}
+
+/* The exit that was taken leads to the block that was found: at once from now on. */
+static void link_exit(struct native *n, struct link *link)
+{
+	if (link && !n->block->crosses && !atomic_load(&link->from->dead) &&
+		!((link->from->offset ^ n->block->offset) & n->cpu->page_mask) &&
+		link->from->key == n->block->key)
+		cache_link(link, n->block);
+}
+
+/* ---- running ---- */
+
+static bool must_leave(const struct jit_cpu *cpu)
+{
+	return atomic_load_explicit(&cpu->kick, memory_order_relaxed) ||
+		__atomic_load_n(&cpu->head->pending, __ATOMIC_RELAXED);
+}
+
+/* Whether what is observed asks for the interpreter. */
+static bool observed(const struct jit_cpu *cpu)
+{
+	return cpu->have_breakpoints ||
+		atomic_load_explicit(&hub_wanted, memory_order_relaxed) &
+		(BP_TRACE_EXEC | BP_TRACE_BLOCK | BP_TRACE_MEMORY);
+}
+
+/* `count` instructions by the interpreter; BP_EXIT_BUDGET when they are done. */
+static int interpret(struct native *n, uint64_t count)
+{
+	struct jit_cpu *cpu = n->cpu;
+	uint64_t before = cpu->head->icount;
+	int why = interp_run(cpu, count);
+	n->budget -= cpu->head->icount - before;
+	if (cache_enter(n->in)) /* interp_run left it */
+		jumps_clear(cpu);
+	return why;
+}
+
+static enum native_exit enter(struct native *n)
+{
+	struct jit_cpu *cpu = n->cpu;
+	uint64_t slice = MIN(n->budget, (uint64_t)NATIVE_SLICE);
+	cpu->native.pc = cpu->head->pc;
+	cpu->native.left = slice;
+	cpu->native.icount_end = cpu->head->icount + slice;
+	cpu->native.link = NULL;
+	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->block->entry);
+	if (why == NATIVE_RAISED) {
+		/* head.pc and icount are exact; what it does counts as one instruction */
+		n->budget -= cpu->head->icount + 1 - (cpu->native.icount_end - slice);
+		uint64_t count = cpu->head->icount + 1;
+		cpu->host->deliver(cpu);
+		cpu->head->icount = count;
+		cpu->leave_after = false;
+	} else {
+		n->budget -= slice - cpu->native.left;
+		cpu->head->pc = cpu->native.pc;
+		cpu->head->icount = cpu->native.icount_end - cpu->native.left;
+	}
+	return why;
+}
+
+/* One step; 0 to go on, else enum bp_exit. */
+static int step(struct native *n, struct link **link)
+{
+	struct jit_cpu *cpu = n->cpu;
+	struct link *taken = *link;
+	*link = NULL;
+	if (!n->budget)
+		return BP_EXIT_BUDGET;
+	if (must_leave(cpu))
+		return BP_EXIT_PENDING;
+	if (cache_safepoint(n->in)) {
+		jumps_clear(cpu);
+		taken = NULL;
+	}
+	int why = BP_EXIT_BUDGET;
+	switch (find(n)) {
+	case FOUND_FAULT:
+		cpu->host->deliver(cpu);
+		cpu->head->icount++;
+		n->budget--;
+		return 0;
+	case FOUND_NOT_NATIVE:
+		why = interpret(n, 1);
+		return why == BP_EXIT_BUDGET ? 0 : why;
+	default: break;
+	}
+	link_exit(n, taken);
+	if (n->block->insns > n->budget)
+		return interpret(n, n->budget);
+	switch (enter(n)) {
+	case NATIVE_LOOKUP: *link = cpu->native.link; return 0;
+	case NATIVE_LEAVE: return BP_EXIT_PENDING;
+	case NATIVE_HALT: return BP_EXIT_HALT;
+	case NATIVE_INTERP:
+		if (n->budget)
+			why = interpret(n, 1);
+		return why == BP_EXIT_BUDGET ? 0 : why;
+	default: return 0;
+	}
+}
+
+int native_run(struct jit_cpu *cpu, uint64_t budget)
+{
+	struct interp *in = cpu->engine;
+	struct native *n = in->native;
+	struct link *link = NULL;
+	int why = 0;
+	if (observed(cpu))
+		return interp_run(cpu, budget);
+	n->budget = budget;
+	if (cache_enter(in))
+		jumps_clear(cpu);
+	cpu->leave_after = false;
+	while (!why)
+		why = step(n, &link);
+	cache_leave(in);
+	return why;
+}
+
+/* ---- the engine ---- */
+
+bool native_available(void)
+{
+	return native_host_init();
+}
+
+void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
+{
+	interp_init(cpu, frame_offset);
+	struct native *n = g_new0(struct native, 1);
+	n->cpu = cpu;
+	n->in = cpu->engine;
+	n->in->native = n;
+	n->compiler = native_compiler_create(n->in);
+	cpu->native.jumps = g_new0(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
+}
+
+void native_finish(struct jit_cpu *cpu)
+{
+	struct interp *in = cpu->engine;
+	if (!in)
+		return;
+	native_compiler_destroy(in->native->compiler);
+	g_free(in->native);
+	g_free(cpu->native.jumps);
+	cpu->native.jumps = NULL;
+	interp_finish(cpu);
+}
+
+static void *attach(void *instance, const struct bp_cpu *type, bp_error *err)
+{
+	struct jit_cpu *cpu = ((struct bp_cpu_head *)instance)->core;
+	uint32_t size = object_of(instance)->type->object->instance_size;
+	(void)type;
+	(void)err;
+	native_init(cpu, OBJECT_FRAME(size));
+	return cpu;
+}
+
+static void detach(void *engine_cpu)
+{
+	native_finish(engine_cpu);
+}
+
+static int run(void *engine_cpu, uint64_t budget)
+{
+	return native_run(engine_cpu, budget);
+}
+
+static void kick(void *engine_cpu)
+{
+	atomic_store(&((struct jit_cpu *)engine_cpu)->kick, 1);
+}
+
+static void nothing(void *engine_cpu)
+{
+	/* Between runs registers lie in the instance, and memory is looked up through the TLB. */
+	(void)engine_cpu;
+}
+
+const struct bp_engine native_engine = {
+	.size = sizeof(struct bp_engine),
+	.name = "jit",
+	.attach = attach,
+	.detach = detach,
+	.run = run,
+	.kick = kick,
+	.get_registers = nothing,
+	.set_registers = nothing,
+	.memory_changed = nothing,
+};

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/* Loads, stores, atomics: the software TLB's hit inline, the rest by C. And all records that C does.
+ *
+ * x86-64 orders loads with loads and stores with stores (SDM volume 3, 8.2.2), so acquire and release
+ * cost nothing; only a store that a later load must not pass needs a fence. */
+#include "native.h"
+
+static unsigned regime_of(uint32_t memop)
+{
+	return (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+}
+
+static void mfence(struct native_compiler *c)
+{
+	emit_head(&c->e, 0x0fae, false, false, 0, 0, 0);
+	emit8(&c->e, 0xf0);
+}
+
+/* The address in a register: a value's own when there is nothing to add. */
+static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_t disp)
+{
+	unsigned base = use(c, r->arg[0]);
+	bool narrow = c->addr_mask != UINT64_MAX;
+	if (!disp && !narrow)
+		return base;
+	unsigned reg = reg_new(c, false);
+	emit_rm(&c->e, OP_LEA, !narrow, reg, base, disp);
+	return reg;
+}
+
+/* TLB lookup for `addr`: two registers are given, of which *addend then holds what makes a host
+ * address of it. Returns the jump to the slow way. */
+static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access,
+	unsigned entry, unsigned addend)
+{
+	const struct jit_cpu *cpu = c->in->cpu;
+	uint32_t size = 1u << (memop & BP_MEM_SIZE);
+	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime_of(memop));
+	enum { ENTRY = sizeof(struct tlb_entry), POWER = !(ENTRY & (ENTRY - 1)) };
+	unsigned scale = POWER ? (unsigned)__builtin_ctz(ENTRY) : 0;
+	emit_mov(&c->e, true, entry, addr);
+	emit_shift(&c->e, true, SH_SHR, entry, cpu->page_bits - scale);
+	emit_group1(&c->e, false, G1_AND, entry, (TLB_SIZE - 1) << scale);
+	if (!POWER) {
+		emit_rr(&c->e, OP_IMUL_RMI, false, entry, entry);
+		emit32(&c->e, ENTRY);
+	}
+	emit_rm(&c->e, OP_ADD_RM, true, entry, CPU, tlb);
+	emit_const(&c->e, addend, cpu->page_mask | (size - 1));
+	emit_rr(&c->e, OP_AND_RM, true, addend, addr);
+	emit_rm(&c->e, OP_CMP_RM, true, addend, entry,
+		(int32_t)(offsetof(struct tlb_entry, tag) + 8 * access));
+	uint8_t *slow = emit_jcc(&c->e, CC_NE);
+	emit_rm(&c->e, OP_MOV_RM, true, addend, entry, offsetof(struct tlb_entry, addend));
+	return slow;
+}
+
+/* ---- loads ---- */
+
+static unsigned load_code(uint32_t memop, bool wide)
+{
+	static const unsigned zero[] = { OP_MOVZX8, OP_MOVZX16, OP_MOV_RM, OP_MOV_RM };
+	static const unsigned sign[] = { OP_MOVSX8, OP_MOVSX16, OP_MOVSXD, OP_MOV_RM };
+	unsigned size = memop & BP_MEM_SIZE;
+	return memop & BP_MEM_SIGNED && (wide || size < 2) ? sign[size] : zero[size];
+}
+
+static bool load_is_wide(uint32_t memop, bool wide)
+{
+	unsigned size = memop & BP_MEM_SIZE;
+	return size == 3 || (wide && memop & BP_MEM_SIGNED);
+}
+
+/* Whether the only use of record c->at's value is a PUT into a register for floating point. */
+static bool wants_xmm(const struct native_compiler *c)
+{
+	const struct val *v = &c->v[c->at];
+	const struct bp_ir *p = &c->rec[v->last < c->count ? v->last : 0];
+	if (v->uses != 1)
+		return false;
+	for (unsigned i = c->at + 1; i < c->count; i++)
+		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
+			p = &c->rec[i];
+	return p->op == BP_IR_PUT && p->arg[0] == c->at && prefers_xmm(c, (uint32_t)p->imm);
+}
+
+static bool inline_access(const struct bp_ir *r, uint32_t memop)
+{
+	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
+		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
+}
+
+static bool load(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r);
+	bool wide = is_wide(r->type);
+	if (!inline_access(r, memop))
+		return false;
+	if (memop & BP_MEM_SEQ_CST)
+		mfence(c);
+	unsigned addr = address(c, r, r->imm), entry = reg_new(c, false), d = reg_new(c, false);
+	unsigned result = d;
+	if (wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c))
+		result = reg_new(c, true);
+	uint8_t *slow = lookup(c, addr, memop, BP_ACC_READ, entry, d);
+	struct cold *k = cold_new(c, COLD_LOAD, slow);
+	if (result != d) {
+		emit_rx(&c->e, OP_MOVQ_XM, false, false, result, addr, d, 0, 0);
+	} else {
+		emit_rx(&c->e, load_code(memop, wide), load_is_wide(memop, wide), false, d, addr, d,
+			0, 0);
+	}
+	if (k) {
+		k->addr = (uint8_t)addr;
+		k->result = (uint8_t)result;
+		k->memop = memop;
+		k->back = c->e.at;
+	}
+	set_reg(c, c->at, r->type, result);
+	return true;
+}
+
+/* ---- stores ---- */
+
+static void store_value(struct native_compiler *c, unsigned size, unsigned value, unsigned addr,
+	unsigned addend)
+{
+	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
+	if (is_xmm(value))
+		emit_rx(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, false, value, addr,
+			addend, 0, 0);
+	else
+		emit_rx(&c->e, code[size], size == 3, size == 0, value, addr, addend, 0, 0);
+}
+
+static bool store(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r);
+	unsigned size = memop & BP_MEM_SIZE, value;
+	if (!inline_access(r, memop))
+		return false;
+	unsigned addr = address(c, r, r->imm);
+	const struct val *v = &c->v[r->arg[1]];
+	value = v->place == P_REG && is_xmm(v->reg) && size >= 2 ? use_xmm(c, r->arg[1])
+								 : use(c, r->arg[1]);
+	unsigned entry = reg_new(c, false), addend = reg_new(c, false);
+	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE, entry, addend);
+	struct cold *k = cold_new(c, COLD_STORE, slow);
+	store_value(c, size, value, addr, addend);
+	if (k) {
+		k->addr = (uint8_t)addr;
+		k->value = (uint8_t)value;
+		k->memop = memop;
+		k->back = c->e.at;
+	}
+	if (memop & BP_MEM_SEQ_CST)
+		mfence(c);
+	return true;
+}
+
+/* ---- atomics ---- */
+
+/* Exchange and add have an instruction that gives the old value; and, or, xor, min, max are a loop
+ * of compare-and-exchange (SDM volume 3, 8.1.2.2). */
+static void rmw_here(struct native_compiler *c, const struct bp_ir *r, unsigned size,
+	unsigned value, unsigned addr, unsigned fresh)
+{
+	static const uint8_t minmax[] = { CC_L, CC_G, CC_B, CC_A };
+	static const uint8_t alu[] = { OP_AND_RM, OP_OR_RM, OP_XOR_RM };
+	bool wide = size == 3;
+	if (r->aux == BP_RMW_SWAP || r->aux == BP_RMW_ADD) {
+		emit_mov(&c->e, true, RAX, value);
+		if (r->aux == BP_RMW_ADD)
+			emit8(&c->e, 0xf0);
+		emit_rx(&c->e, r->aux == BP_RMW_ADD ? 0x0fc1 : 0x87, wide, false, RAX, addr, fresh,
+			0, 0);
+		return;
+	}
+	/* addr + addend in one register: cmpxchg needs the other */
+	emit_rr(&c->e, OP_ADD_RM, true, fresh, addr);
+	emit_rm(&c->e, OP_MOV_RM, wide, RAX, fresh, 0);
+	uint8_t *again = c->e.at;
+	emit_mov(&c->e, true, RDX, value);
+	if (r->aux >= BP_RMW_MINS) {
+		emit_rr(&c->e, OP_CMP_RM, wide, RAX, value);
+		emit_rr(&c->e, OP_CMOV | minmax[r->aux - BP_RMW_MINS], wide, RDX, RAX);
+	} else {
+		emit_rr(&c->e, alu[r->aux - BP_RMW_AND], wide, RDX, RAX);
+	}
+	emit8(&c->e, 0xf0);
+	emit_rm(&c->e, 0x0fb1, wide, RDX, fresh, 0);
+	emit_to(emit_jcc(&c->e, CC_NE), again);
+}
+
+static bool rmw(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r);
+	unsigned size = memop & BP_MEM_SIZE;
+	if (size < 2 || size > 3 || r->type > BP_T_I64 || memop & BP_MEM_BIG_ENDIAN)
+		return false;
+	reg_claim(c, RAX);
+	reg_claim(c, RDX);
+	unsigned addr = address(c, r, 0), value = use(c, r->arg[1]), addend = reg_new(c, false);
+	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE, RDX, addend);
+	struct cold *k = cold_new(c, COLD_RMW, slow);
+	/* Both permissions, or the slow way sorts it out. */
+	emit_rm(&c->e, OP_MOV_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_READ]));
+	emit_rm(&c->e, OP_CMP_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_WRITE]));
+	uint8_t *slow2 = emit_jcc(&c->e, CC_NE);
+	struct cold *k2 = cold_new(c, COLD_RMW, slow2);
+	rmw_here(c, r, size, value, addr, addend);
+	if (size == 2 && is_wide(r->type))
+		emit_rr(&c->e, memop & BP_MEM_SIGNED ? OP_MOVSXD : OP_MOV_RM,
+			(memop & BP_MEM_SIGNED) != 0, RAX, RAX);
+	struct cold *parts[] = { k, k2 };
+	for (unsigned i = 0; i < 2; i++)
+		if (k && k2) {
+			parts[i]->addr = (uint8_t)addr;
+			parts[i]->value = (uint8_t)value;
+			parts[i]->result = RAX;
+			parts[i]->memop = memop;
+			parts[i]->back = c->e.at;
+		}
+	set_reg(c, c->at, r->type, RAX);
+	return true;
+}
+
+/* ---- the slow way ---- */
+
+static void store_u32(struct native_compiler *c, int32_t at, uint32_t value)
+{
+	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, at);
+	emit32(&c->e, value);
+}
+
+/* The result of a slow access, extended as the record says. */
+static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
+{
+	int32_t at = CPU_AT(native.value);
+	bool wide = is_wide(r->type);
+	if (is_xmm(k->result))
+		emit_rm(&c->e, OP_MOVQ_XM, false, k->result, CPU, at);
+	else
+		emit_rm(&c->e, load_code(k->memop, wide), load_is_wide(k->memop, wide), k->result,
+			CPU, at);
+}
+
+void access_cold(struct native_compiler *c, struct cold *k)
+{
+	static const struct {
+		const void **plain, **xmm;
+	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_xmm },
+		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_xmm },
+		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_xmm } };
+	const struct bp_ir *r = &c->rec[k->record];
+	write_back(c, true);
+	emit_rm(&c->e, OP_MOV_MR, true, k->addr, CPU, CPU_AT(native.addr));
+	if (k->kind != COLD_LOAD && is_xmm(k->value))
+		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
+	else if (k->kind != COLD_LOAD)
+		emit_rm(&c->e, OP_MOV_MR, true, k->value, CPU, CPU_AT(native.value));
+	store_u32(c, CPU_AT(native.memop), k->memop);
+	store_u32(c, CPU_AT(native.site), site_here(c));
+	if (k->kind == COLD_RMW)
+		store_u32(c, CPU_AT(native.rmw), r->aux);
+	emit_call_to(&c->e, c->uses_xmm ? *thunk[k->kind].xmm : *thunk[k->kind].plain);
+	/* mov changes no flags: the carry still says whether to leave */
+	if (k->kind != COLD_STORE)
+		slow_result(c, r, k);
+	emit_to(emit_jcc(&c->e, CC_AE), k->back);
+	if (k->kind != COLD_STORE)
+		set_reg(c, k->record, r->type, k->result);
+	c->at++;
+	rest_cold(c);
+}
+
+/* ---- what C does ---- */
+
+/* A copy of what C is to see, behind the code so far: RAX points to it. */
+static void info(struct native_compiler *c, const void *data, size_t size)
+{
+	uint8_t *over = emit_jmp(&c->e);
+	while ((uintptr_t)c->e.at & 7)
+		emit_head(&c->e, 0x90, false, false, 0, 0, 0);
+	uint8_t *at = c->e.at;
+	if (c->e.end - c->e.at < (ptrdiff_t)size + 4 * EMIT_MARGIN) {
+		c->e.full = true;
+		return;
+	}
+	memcpy(at, data, size);
+	c->e.at += size;
+	emit_here(&c->e, over);
+	emit_head(&c->e, OP_LEA, true, false, RAX, 0, 0);
+	emit8(&c->e, (RAX & 7) << 3 | 5); /* [RIP + distance] */
+	emit32(&c->e, 0);
+	emit_to(c->e.at - 4, at);
+}
+
+/* Behind a call of `thunk`: pinned registers again, and the way out if it asks for that. */
+static void after_call(struct native_compiler *c, bool may_leave)
+{
+	uint8_t *leave = may_leave ? emit_jcc(&c->e, CC_B) : NULL;
+	if (leave)
+		cold_new(c, COLD_REST, leave);
+	reload_pinned(c);
+}
+
+static void set_out(struct native_compiler *c, unsigned which, unsigned type, uint32_t off)
+{
+	for (unsigned j = c->at + 1; j < c->count; j++) {
+		const struct bp_ir *o = &c->rec[j];
+		if (o->op == BP_IR_OUT && o->arg[0] == c->at && (unsigned)o->imm == which)
+			set_mem(c, j, type, off);
+	}
+}
+
+void select_generic(struct native_compiler *c, const struct bp_ir *r)
+{
+	struct gen g = { .r = *r, .fn = generic_for(r) };
+	const struct ir_info *ir = ir_info(r->op);
+	bool touches = r->op == BP_IR_GETX || r->op == BP_IR_PUTX || r->op == BP_IR_TIME;
+	if (!g.fn) {
+		c->failed = true;
+		return;
+	}
+	if (ir->aux == AUX_ENV) {
+		g.env = verify_env(&c->type, r->aux);
+		/* The environment's registers are read and written where they lie. */
+		touches = true;
+	}
+	for (unsigned n = 0; n < 3; n++)
+		if (ir_is_arg_value(r, n)) {
+			g.a[n] = in_memory(c, r->arg[n]);
+			g.has[n] = true;
+		}
+	if (ir->out != BP_T_NONE) {
+		g.out = frame_new(c, 8);
+		set_out(c, 1, ir->out, g.out);
+	}
+	if (ir_result_type(r) != BP_T_NONE)
+		g.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
+	if (touches)
+		flush(c);
+	else
+		reg_claim(c, RAX);
+	if (ir->aux == AUX_ENV)
+		float_gather(c);
+	info(c, &g, sizeof(g));
+	emit_call_to(&c->e, touches ? thunks.generic : thunks.generic_keep);
+	if (touches)
+		reload_pinned(c);
+	if (g.d)
+		set_mem(c, c->at, ir_result_type(r), g.d);
+}
+
+static void select_memory(struct native_compiler *c, const struct bp_ir *r)
+{
+	const struct ir_info *ir = ir_info(r->op);
+	struct mem m = { .r = *r, .memop = bp_ir_memop(r), .addr_mask = c->addr_mask };
+	bool plain = r->op == BP_IR_LD || r->op == BP_IR_ST || r->op == BP_IR_STP;
+	m.addr = in_memory(c, r->arg[0]);
+	if (ir_is_arg_value(r, 1))
+		m.value = in_memory(c, r->arg[1]);
+	if (ir->more)
+		m.second = in_memory(c, r[1].arg[0]);
+	if (ir->result != RES_NONE) {
+		m.discard = !c->v[c->at].uses;
+		m.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
+	}
+	if (plain && m.memop & BP_MEM_SEQ_CST)
+		mfence(c);
+	flush(c);
+	store_u32(c, CPU_AT(native.site), site_here(c));
+	info(c, &m, sizeof(m));
+	emit_call_to(&c->e, thunks.memory);
+	if (m.d)
+		set_mem(c, c->at, ir_result_type(r), m.d);
+	after_call(c, true);
+	if (plain && m.memop & BP_MEM_SEQ_CST)
+		mfence(c);
+}
+
+static void call_slot(struct call_slot *s, unsigned type, uint32_t offset)
+{
+	s->offset = offset;
+	s->bytes = ir_types[type].bytes;
+}
+
+static void select_call(struct native_compiler *c, const struct bp_ir *r)
+{
+	struct call call = { .helper = verify_helper(&c->type, r->imm) };
+	call.args = call.helper->args;
+	call.results = call.helper->results;
+	for (unsigned n = 0; n < call.args; n++) {
+		unsigned id = c->rec[c->at + n / 4].arg[n % 4];
+		uint32_t at = in_memory(c, id);
+		call_slot(&call.arg[n], ir_result_type(&c->rec[id]), at);
+	}
+	for (unsigned n = 0; n < call.results; n++) {
+		call.result_words[n] = 1;
+		if (n == 0 && r->type != BP_T_NONE) {
+			call.result_words[0] = ir_types[r->type].bytes > 8 ? 2 : 1;
+			call_slot(&call.result[0], r->type, frame_new(c, ir_types[r->type].bytes));
+			set_mem(c, c->at, r->type, call.result[0].offset);
+		}
+		for (unsigned j = c->at + 1; n && j < c->count; j++) {
+			const struct bp_ir *o = &c->rec[j];
+			if (o->op != BP_IR_OUT || o->arg[0] != c->at || (unsigned)o->imm != n)
+				continue;
+			call.result_words[n] = ir_types[o->type].bytes > 8 ? 2 : 1;
+			call_slot(&call.result[n], o->type, frame_new(c, ir_types[o->type].bytes));
+			set_mem(c, j, o->type, call.result[n].offset);
+		}
+	}
+	flush(c);
+	float_gather(c);
+	store_u32(c, CPU_AT(native.site), site_here(c));
+	info(c, &call, sizeof(call));
+	emit_call_to(&c->e, thunks.call);
+	after_call(c, true);
+}
+
+static void fence(struct native_compiler *c, const struct bp_ir *r)
+{
+	/* Device input and output are reads and writes to the host. */
+	unsigned before = r->aux >> 4, after = r->aux & 15;
+	before = (before | before >> 2) & 3;
+	after = (after | after >> 2) & 3;
+	if (before & 2 && after & 1)
+		mfence(c);
+}
+
+bool select_access(struct native_compiler *c, const struct bp_ir *r)
+{
+	switch (r->op) {
+	case BP_IR_LD:
+		if (!load(c, r))
+			select_memory(c, r);
+		return true;
+	case BP_IR_ST:
+		if (!store(c, r))
+			select_memory(c, r);
+		return true;
+	case BP_IR_RMW:
+		if (!rmw(c, r))
+			select_memory(c, r);
+		return true;
+	case BP_IR_STP:
+	case BP_IR_LL:
+	case BP_IR_SC:
+	case BP_IR_CAS:
+	case BP_IR_PROBE: select_memory(c, r); return true;
+	case BP_IR_FENCE: fence(c, r); return true;
+	case BP_IR_CALL: select_call(c, r); return true;
+	default: return false;
+	}
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* The code that all blocks share: entering, leaving, finding the next block, calling C. Calls follow
+ * the System V ABI for AMD64, section 3.2. */
+#include "native.h"
+#include <cpuid.h>
+
+struct thunks thunks;
+bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
+
+typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
+static enter_fn *enter;
+
+/* Kept by a function that is called: pushed at entry. */
+static const uint8_t preserved[] = { RBX, RBP, R12, R13, R14, R15 };
+/* Not kept, and used by blocks. */
+static const uint8_t volatiles[] = { RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11 };
+enum { XMM_BYTES = 16 * 16 };
+
+static const void *here(const struct emit *e)
+{
+	return e->at + e->to_execute;
+}
+
+static void push(struct emit *e, unsigned reg)
+{
+	emit_head(e, 0x50 | (reg & 7), false, false, 0, 0, reg);
+}
+
+static void pop(struct emit *e, unsigned reg)
+{
+	emit_head(e, 0x58 | (reg & 7), false, false, 0, 0, reg);
+}
+
+static void ret(struct emit *e)
+{
+	emit_head(e, 0xc3, false, false, 0, 0, 0);
+}
+
+static void save_position(struct emit *e)
+{
+	emit_rm(e, OP_MOV_MR, true, PC, CPU, CPU_AT(native.pc));
+	emit_rm(e, OP_MOV_MR, true, LEFT, CPU, CPU_AT(native.left));
+}
+
+static void call_absolute(struct emit *e, const void *fn)
+{
+	emit_const(e, RAX, (uintptr_t)fn);
+	emit_rr(e, OP_GROUP5, false, 2, RAX);
+}
+
+static void make_enter(struct emit *e)
+{
+	const void *at = here(e);
+	memcpy(&enter, &at, sizeof(enter));
+	for (unsigned i = 0; i < sizeof(preserved); i++)
+		push(e, preserved[i]);
+	emit_group1(e, true, G1_SUB, RSP, 8);
+	emit_mov(e, true, CPU, RDI);
+	emit_rm(e, OP_MOV_MR, true, RSP, CPU, CPU_AT(native.stack));
+	emit_rm(e, OP_MOV_RM, true, BASE, CPU, CPU_AT(head));
+	emit_group1(e, true, G1_ADD, BASE, BIAS);
+	emit_rm(e, OP_MOV_RM, true, PC, CPU, CPU_AT(native.pc));
+	emit_rm(e, OP_MOV_RM, true, LEFT, CPU, CPU_AT(native.left));
+	emit_rr(e, OP_GROUP5, false, 4, RSI);
+}
+
+static void make_exit(struct emit *e)
+{
+	thunks.exit_link = here(e);
+	emit_rm(e, OP_MOV_MR, true, RAX, CPU, CPU_AT(native.link));
+	emit_const(e, RAX, NATIVE_LOOKUP);
+	thunks.exit = here(e);
+	save_position(e);
+	emit_rm(e, OP_MOV_RM, true, RSP, CPU, CPU_AT(native.stack));
+	emit_group1(e, true, G1_ADD, RSP, 8);
+	for (unsigned i = sizeof(preserved); i-- > 0;)
+		pop(e, preserved[i]);
+	ret(e);
+}
+
+/* The jump cache's entry for the pc in R12, as jump_slot and jump_hit (native.c) have it. */
+static void make_lookup(struct emit *e)
+{
+	uint8_t *miss[3];
+	_Static_assert(sizeof(struct jit_jump) == 32, "the index is shifted by 5");
+	thunks.lookup = here(e);
+	emit_mov(e, true, RAX, PC);
+	emit_mov(e, true, RCX, PC);
+	emit_shift(e, true, SH_SHR, RAX, 1);
+	emit_shift(e, true, SH_SHR, RCX, JIT_JUMP_CACHE_BITS + 1);
+	emit_rr(e, OP_XOR_RM, false, RAX, RCX);
+	emit_group1(e, false, G1_AND, RAX, (1 << JIT_JUMP_CACHE_BITS) - 1);
+	emit_shift(e, false, SH_SHL, RAX, 5);
+	emit_rm(e, OP_ADD_RM, true, RAX, CPU, CPU_AT(native.jumps));
+	emit_rm(e, OP_CMP_RM, true, PC, RAX, offsetof(struct jit_jump, pc));
+	miss[0] = emit_jcc(e, CC_NE);
+	emit_rm(e, OP_MOV_RM, true, RCX, BASE, AT(offsetof(struct bp_cpu_head, key)));
+	emit_rm(e, OP_CMP_RM, true, RCX, RAX, offsetof(struct jit_jump, key));
+	miss[1] = emit_jcc(e, CC_NE);
+	emit_rm(e, OP_MOV_RM, true, RCX, CPU, CPU_AT(space_epoch));
+	emit_rm(e, OP_CMP_RM, true, RCX, RAX, offsetof(struct jit_jump, epoch));
+	miss[2] = emit_jcc(e, CC_NE);
+	emit_rm(e, OP_MOV_RM, true, RAX, RAX, offsetof(struct jit_jump, block));
+	emit_rm(e, OP_GROUP5, false, 4, RAX, offsetof(struct block, entry));
+	for (unsigned i = 0; i < 3; i++)
+		emit_here(e, miss[i]);
+	thunks.miss = here(e);
+	emit_const(e, RAX, 0);
+	emit_jmp_to(e, thunks.exit_link);
+}
+
+/* In EAX what fn returned: BP_H_RAISED leaves from here, BP_H_LEAVE sets the carry flag. */
+static void check_status(struct emit *e)
+{
+	_Static_assert(BP_H_OK == 0 && BP_H_RAISED == 1, "tested here");
+	emit_group1(e, false, G1_CMP, RAX, BP_H_RAISED);
+	uint8_t *fine = emit_jcc(e, CC_NE);
+	emit_const(e, RAX, NATIVE_RAISED);
+	emit_jmp_to(e, thunks.exit);
+	emit_here(e, fine);
+	emit_rr(e, OP_GROUP3, false, G3_NEG, RAX);
+}
+
+/* Calls fn(cpu, RAX) and gives back every register that a block may use. */
+static const void *make_keeping(struct emit *e, const void *fn, bool xmm)
+{
+	const void *at = here(e);
+	for (unsigned i = 0; i < sizeof(volatiles); i++)
+		push(e, volatiles[i]);
+	if (xmm) {
+		emit_group1(e, true, G1_SUB, RSP, XMM_BYTES);
+		for (unsigned i = 0; i < 16; i++)
+			emit_rm(e, OP_MOVQ_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
+	}
+	save_position(e);
+	emit_mov(e, true, RDI, CPU);
+	emit_mov(e, true, RSI, RAX);
+	call_absolute(e, fn);
+	check_status(e);
+	/* nothing from here on changes the carry flag */
+	if (xmm) {
+		for (unsigned i = 0; i < 16; i++)
+			emit_rm(e, OP_MOVQ_XM, false, XMM0 + i, RSP, (int32_t)(16 * i));
+		emit_rm(e, OP_LEA, true, RSP, RSP, XMM_BYTES);
+	}
+	for (unsigned i = sizeof(volatiles); i-- > 0;)
+		pop(e, volatiles[i]);
+	ret(e);
+	return at;
+}
+
+/* Calls fn(cpu, RAX) and keeps nothing. */
+static const void *make_call(struct emit *e, const void *fn)
+{
+	const void *at = here(e);
+	emit_group1(e, true, G1_SUB, RSP, 8);
+	save_position(e);
+	emit_mov(e, true, RDI, CPU);
+	emit_mov(e, true, RSI, RAX);
+	call_absolute(e, fn);
+	emit_group1(e, true, G1_ADD, RSP, 8);
+	check_status(e);
+	ret(e);
+	return at;
+}
+
+static void make_raise(struct emit *e)
+{
+	thunks.raise = here(e);
+	save_position(e);
+	emit_mov(e, true, RDI, CPU);
+	call_absolute(e, (const void *)(uintptr_t)native_raise);
+	emit_const(e, RAX, NATIVE_RAISED);
+	emit_jmp_to(e, thunks.exit);
+}
+
+#define FN(f) ((const void *)(uintptr_t)(f))
+
+static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
+{
+	struct emit e = { .at = write, .end = write + CODE_CHUNK_SIZE, .to_execute = to_execute };
+	make_enter(&e);
+	make_exit(&e);
+	make_lookup(&e);
+	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false);
+	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false);
+	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false);
+	thunks.slow_load_xmm = make_keeping(&e, FN(native_slow_load), true);
+	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true);
+	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true);
+	thunks.generic_keep = make_keeping(&e, FN(native_generic), true);
+	thunks.memory = make_call(&e, FN(native_memory));
+	thunks.call = make_call(&e, FN(native_call));
+	thunks.generic = make_call(&e, FN(native_generic));
+	make_raise(&e);
+	return (size_t)(e.at - write);
+}
+
+bool native_host_init(void)
+{
+	unsigned a, b, c, d;
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		have_bmi2 = b >> 8 & 1;
+	if (__get_cpuid(1, &a, &b, &c, &d)) {
+		/* AVX state must be enabled by the kernel too (SDM volume 1, 14.3). */
+		bool saved = c >> 27 & 1;
+		if (saved) {
+			uint32_t low, high;
+			__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+			saved = (low & 6) == 6;
+		}
+		have_avx = saved && (c >> 28 & 1);
+		have_fma = have_avx && (c >> 12 & 1);
+		have_popcnt = c >> 23 & 1;
+		have_bmi2 = have_bmi2 && have_avx;
+	}
+	if (__get_cpuid(0x80000001, &a, &b, &c, &d))
+		have_lzcnt = c >> 5 & 1;
+	return code_memory_init(make_all);
+}
+
+int native_host_enter(struct jit_cpu *cpu, const void *entry)
+{
+	return enter(cpu, entry);
+}
+
+const void *native_dead_entry(void)
+{
+	return thunks.miss;
+}
+
+void native_patch(const struct link *link, const struct block *to)
+{
+	int32_t distance = link->unlinked;
+	if (to)
+		distance = (int32_t)((const uint8_t *)to->entry -
+			(link->patch + code_memory_to_execute() + 4));
+	__atomic_store_n((int32_t *)(void *)link->patch, distance, __ATOMIC_RELEASE);
+}
