@@ -19,8 +19,8 @@ static bool map(size_t (*make_thunks)(uint8_t *write, ptrdiff_t to_execute))
 	if (fd < 0)
 		return false;
 	bool sized = ftruncate(fd, (off_t)size) == 0;
-	uint8_t *w = sized ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-			   : MAP_FAILED;
+	uint8_t *w =
+		sized ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 	uint8_t *x = w != MAP_FAILED ? mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0)
 				     : MAP_FAILED;
 	close(fd);

@@ -115,7 +115,7 @@ struct jit_cpu {
  *   - An instruction that raises counts as one, after deliver(); so does a fetch that faults.
  *   - have_breakpoints and block_insns change between runs only, and code_cache_flush() follows. */
 extern const struct bp_engine interp_engine;
-/* Native code: the same contract. NULL where the host has no back end. */
+/* Native code: the same contract. Where native_available() says false, there is none. [any] */
 extern const struct bp_engine native_engine;
 bool native_available(void);
 /* The interpreter for a CPU that is not an object: temporaries lie frame_offset bytes behind the instance,

@@ -139,7 +139,8 @@ static enum found translate(struct native *n, const struct cache_key *key,
 {
 	struct jit_cpu *cpu = n->cpu;
 	struct ir_block *ir = n->in->ir;
-	switch (build_block(cpu, cpu->head->pc, key->key, code, key->limit & ~BLOCK_NATIVE, true, ir)) {
+	switch (build_block(
+		cpu, cpu->head->pc, key->key, code, key->limit & ~BLOCK_NATIVE, true, ir)) {
 	case BUILD_FAULT: return FOUND_FAULT;
 	case BUILD_ERROR: return FOUND_NOT_NATIVE; /* the interpreter says what is wrong */
 	default: break;
@@ -297,9 +298,7 @@ static int step(struct native *n, struct link **link)
 		cpu->head->icount++;
 		n->budget--;
 		return 0;
-	case FOUND_NOT_NATIVE:
-		why = interpret(n, 1);
-		return why == BP_EXIT_BUDGET ? 0 : why;
+	case FOUND_NOT_NATIVE: why = interpret(n, 1); return why == BP_EXIT_BUDGET ? 0 : why;
 	default: break;
 	}
 	link_exit(n, taken);

@@ -181,10 +181,11 @@ static int set_cpu(struct machine *m, struct instance *in, const char *key,
 	}
 	if (!strcmp(key, cpu_keys[CPU_ENGINE])) {
 		in->cpu.engine = v->type == TOML_STRING ? vcpu_engine(v->string.bytes) : NULL;
-		return in->cpu.engine ? 0
-				      : instance_error(errors, v->pos, in, key,
-						"\"jit\" or \"interp\" is expected (jit: only on hosts "
-						"that it knows)");
+		return in->cpu.engine
+			? 0
+			: instance_error(errors, v->pos, in, key,
+				  "\"jit\" or \"interp\" is expected (jit: only on hosts "
+				  "that it knows)");
 	}
 	if (!toml_as_u64(v, &n) || n > 1024)
 		return instance_error(errors, v->pos, in, key,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run, check and dump: what is done with a machine file. */
-#include "tools.h"
 #include "cpu/vcpu.h"
+#include "tools.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Boots unmodified firmware and kernels of Debian's, as a person at the terminal would.
 
-    boot.py [--build DIR] [--emulator backplane|qemu] [CASE...]     (default: all)
+    boot.py [--build DIR] [--emulator backplane|interp|qemu] [CASE...]     (default: all)
     boot.py --list
 """
 

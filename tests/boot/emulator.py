@@ -30,6 +30,10 @@ def backplane(m, build):
     return argv
 
 
+def backplane_interp(m, build):
+    return backplane(m, build) + ["--engine", "interp"]
+
+
 def qemu(m, _build):
     argv = [f"qemu-system-riscv{m.bits}", "-M", "virt", "-nographic", "-no-user-config",
             "-cpu", f"rv{m.bits}" + (",v=true" if m.vector else ""),
@@ -41,4 +45,4 @@ def qemu(m, _build):
     return argv
 
 
-EMULATORS = {"backplane": backplane, "qemu": qemu}
+EMULATORS = {"backplane": backplane, "interp": backplane_interp, "qemu": qemu}

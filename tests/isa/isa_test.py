@@ -21,6 +21,8 @@ TESTS = {
     "rv64-vlen256": (64, True, "--vlen 256 --count {some} --seed 2"),
     "rv64-vlen512": (64, True, "--vlen 512 --count {some} --seed 3"),
     "rv32": (32, True, "--vlen 128 --count {some} --count-own {many} --counts --seed 4"),
+    "interp": (64, True, "--vlen 128 --count {some} --seed 7 --set cpu.engine=interp"),
+    "interp-rv32": (32, True, "--vlen 128 --count {some} --seed 8 --set cpu.engine=interp"),
     "block-limit": (64, True, "--vlen 128 --count {some} --seed 5 --set cpu.block-limit=1"),
     "two-addresses": (64, True, "--vlen 128 --count {some} --seed 6 --set cpu.check-ir=true"),
     "off-rv64": (64, False, "--vlen 128 --off"),

@@ -159,7 +159,8 @@ def run_one(name, p, image, args, table):
     if args.emulator != "qemu-only":
         machine = os.path.join(HERE, "..", "..", "machines", p["machine"])
         command = [args.emulator, "run", args.machine or machine, "--firmware", image,
-                   "--memory", "128M", "--cpus", str(p["cpus"]), *p["backplane"]]
+                   "--memory", "128M", "--cpus", str(p["cpus"]), *p["backplane"],
+                   *(["--engine", args.engine] if args.engine else [])]
         for d in args.plugin_path:
             command[2:2] = ["--plugin-path", d]
         ours = Run(command, p["seconds"] * args.patience)
@@ -231,6 +232,7 @@ def main():
     r.add_argument("names", nargs="*")
     r.add_argument("--emulator", default="qemu-only",
                    help="path of the backplane command, or qemu-only")
+    r.add_argument("--engine", help="what executes Backplane's CPUs: jit or interp")
     r.add_argument("--build", help="a build folder: its backplane command and plugins")
     r.add_argument("--no-qemu", action="store_true", help="run on Backplane alone")
     r.add_argument("--machine", help="machine file in place of each program's own")

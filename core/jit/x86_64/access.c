@@ -122,8 +122,8 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- stores ---- */
 
-static void store_value(struct native_compiler *c, unsigned size, unsigned value, unsigned addr,
-	unsigned addend)
+static void store_value(
+	struct native_compiler *c, unsigned size, unsigned value, unsigned addr, unsigned addend)
 {
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
 	if (is_xmm(value))

@@ -193,8 +193,7 @@ static void end_instruction(struct native_compiler *c)
 	if (c->insn->next_key != c->insn->key) {
 		unsigned reg = reg_new(c, false);
 		emit_const(&c->e, reg, c->insn->next_key);
-		emit_rm(&c->e, OP_MOV_MR, true, reg, BASE,
-			AT(offsetof(struct bp_cpu_head, key)));
+		emit_rm(&c->e, OP_MOV_MR, true, reg, BASE, AT(offsetof(struct bp_cpu_head, key)));
 	}
 }
 
@@ -241,7 +240,8 @@ static GArray *count_registers(const struct native_compiler *c)
 		const struct ir_insn *insn = &c->ir->insn[i];
 		for (unsigned n = 1; n < insn->records; n++) {
 			const struct bp_ir *r = &c->ir->record[insn->record + n];
-			struct count fresh = { (uint32_t)r->imm, 0, ir_types[r->type].bytes, false };
+			struct count fresh = { (uint32_t)r->imm, 0, ir_types[r->type].bytes,
+				false };
 			guint k = 0;
 			if (r->op != BP_IR_GET && r->op != BP_IR_PUT)
 				continue;

@@ -127,8 +127,8 @@ static inline void emit64(struct emit *e, uint64_t v)
 static inline void emit_head(struct emit *e, uint32_t op, bool wide, bool byte, unsigned reg,
 	unsigned index, unsigned base)
 {
-	unsigned rex = (unsigned)wide << 3 | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 |
-		(base >> 3 & 1);
+	unsigned rex =
+		(unsigned)wide << 3 | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
 	if (e->at > e->end - EMIT_MARGIN) {
 		e->full = true; /* the block is given up; go on at a place where nothing breaks */
 		e->at = e->end - 2 * EMIT_MARGIN;

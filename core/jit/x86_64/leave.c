@@ -144,8 +144,8 @@ static void write_back_unpinned(struct native_compiler *c)
 
 static bool falls_to(const struct native_compiler *c, unsigned id)
 {
-	return !c->leaving && c->insn->side_exit && c->index + 1 < c->ir->insns && !c->rec[id].arg[0] &&
-		c->rec[id].imm == (int32_t)c->insn->length;
+	return !c->leaving && c->insn->side_exit && c->index + 1 < c->ir->insns &&
+		!c->rec[id].arg[0] && c->rec[id].imm == (int32_t)c->insn->length;
 }
 
 void leave_cold(struct native_compiler *c, const struct cold *k)
@@ -230,8 +230,7 @@ static void jump(struct native_compiler *c, const struct bp_ir *r)
 	unsigned target = use(c, r->arg[0]);
 	if (r->arg[1]) {
 		unsigned key = use(c, r->arg[1]);
-		emit_rm(&c->e, OP_MOV_MR, true, key, BASE,
-			AT(offsetof(struct bp_cpu_head, key)));
+		emit_rm(&c->e, OP_MOV_MR, true, key, BASE, AT(offsetof(struct bp_cpu_head, key)));
 	}
 	write_back(c, true);
 	give_back(c, insns_left(c) - 1);
@@ -257,8 +256,7 @@ static void resync(struct native_compiler *c, const struct bp_ir *r)
 	commit_deferred(c);
 	if (!r->arg[0]) {
 		set_next_key(c);
-		leave_here(c, c->insn->offset + c->insn->length, NATIVE_LOOKUP,
-			insns_left(c) - 1);
+		leave_here(c, c->insn->offset + c->insn->length, NATIVE_LOOKUP, insns_left(c) - 1);
 		return;
 	}
 	unsigned target = use(c, r->arg[0]);

@@ -230,7 +230,7 @@ extern struct thunks thunks;
 extern bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
-#define AT(off)	       ((int32_t)(off)-BIAS)
+#define AT(off)        ((int32_t)(off)-BIAS)
 
 static inline bool is_xmm(unsigned reg)
 {

@@ -33,9 +33,7 @@ static void store(struct native_compiler *c, unsigned reg, unsigned bytes, int32
 	}
 	switch (bytes) {
 	case 1: emit_rm8(&c->e, OP_MOV_MR8, reg, BASE, disp); break;
-	case 2:
-		emit_rm(&c->e, 0x66000000 | OP_MOV_MR, false, reg, BASE, disp);
-		break;
+	case 2: emit_rm(&c->e, 0x66000000 | OP_MOV_MR, false, reg, BASE, disp); break;
 	default: emit_rm(&c->e, OP_MOV_MR, bytes == 8, reg, BASE, disp); break;
 	}
 }

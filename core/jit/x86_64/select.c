@@ -2,8 +2,23 @@
 /* Integer records: which instructions they become. What is not here is done by C (generic_for). */
 #include "native.h"
 
-enum shape { SH_NOT_HERE = 0, SH_ALU, SH_SHIFT, SH_ROTATE, SH_MULTIPLY, SH_HIGH, SH_DIVIDE, SH_MINMAX,
-	SH_COMPARE, SH_ONE, SH_COUNT, SH_CONVERT, SH_FIELD, SH_SELECT, SH_HALF };
+enum shape {
+	SH_NOT_HERE = 0,
+	SH_ALU,
+	SH_SHIFT,
+	SH_ROTATE,
+	SH_MULTIPLY,
+	SH_HIGH,
+	SH_DIVIDE,
+	SH_MINMAX,
+	SH_COMPARE,
+	SH_ONE,
+	SH_COUNT,
+	SH_CONVERT,
+	SH_FIELD,
+	SH_SELECT,
+	SH_HALF
+};
 
 static const struct {
 	uint8_t shape;
@@ -160,8 +175,7 @@ static void alu(struct native_compiler *c, const struct bp_ir *r)
 		a_id = b_id;
 	}
 	if (r->op == BP_IR_OR)
-		ones = value_ones(c, a_id) |
-			(has_imm ? (uint64_t)imm : value_ones(c, b_id));
+		ones = value_ones(c, a_id) | (has_imm ? (uint64_t)imm : value_ones(c, b_id));
 	unsigned a = use(c, a_id), b = has_imm ? NO_REG : use(c, b_id);
 	unsigned d = reg_result(c, false, a);
 	if (d == b && d != a) {
@@ -410,9 +424,7 @@ static void alias(struct native_compiler *c, unsigned type, unsigned id)
 	case P_CONST: set_const(c, c->at, type, from->imm); return;
 	case P_MEM: set_mem(c, c->at, type, from->off); return;
 	case P_REG: reg = from->reg; break;
-	default:
-		reg = use(c, id);
-		break;
+	default: reg = use(c, id); break;
 	}
 	set_reg(c, c->at, type, reg);
 	v->ones = from->ones;
@@ -490,8 +502,7 @@ static bool convert(struct native_compiler *c, const struct bp_ir *r)
 	if (!is_small(from) || !is_small(to))
 		return false;
 	if (is_const(c, r->arg[0], &value)) {
-		uint64_t x = interp_extend(
-			(uint64_t)value, bits_of(from), r->op == BP_IR_SEXT);
+		uint64_t x = interp_extend((uint64_t)value, bits_of(from), r->op == BP_IR_SEXT);
 		set_const(c, c->at, to, x);
 		return true;
 	}

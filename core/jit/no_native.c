@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* A host without a back end: there is the interpreter alone. */
+#include "code_memory.h"
+#include "native.h"
+
+const struct bp_engine native_engine = { .size = sizeof(struct bp_engine), .name = "jit" };
+
+bool native_available(void)
+{
+	return false;
+}
+
+void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
+{
+	interp_init(cpu, frame_offset);
+}
+
+void native_finish(struct jit_cpu *cpu)
+{
+	interp_finish(cpu);
+}
+
+int native_run(struct jit_cpu *cpu, uint64_t budget)
+{
+	return interp_run(cpu, budget);
+}
+
+void native_patch(const struct link *link, const struct block *to)
+{
+	(void)link;
+	(void)to;
+}
+
+const void *native_dead_entry(void)
+{
+	return NULL;
+}
+
+void code_chunk_drop(struct code_chunk *chunk)
+{
+	(void)chunk;
+}
