@@ -64,9 +64,11 @@ int native_slow_load(struct jit_cpu *cpu)
 		memcpy(&n->value, p, 1u << (n->memop & BP_MEM_SIZE));
 		return BP_H_OK;
 	}
+	unsigned flags = native_host_flags();
 	settle(cpu);
 	int status = cpu->host->load(cpu, n->addr, n->memop, v);
 	n->value = v[0];
+	native_host_restore(flags);
 	return status_of(cpu, status);
 }
 
@@ -79,36 +81,50 @@ int native_slow_store(struct jit_cpu *cpu)
 		memcpy(p, v, 1u << (n->memop & BP_MEM_SIZE));
 		return BP_H_OK;
 	}
+	unsigned flags = native_host_flags();
 	settle(cpu);
-	return status_of(cpu, cpu->host->store(cpu, n->addr, n->memop, v));
+	int status = status_of(cpu, cpu->host->store(cpu, n->addr, n->memop, v));
+	native_host_restore(flags);
+	return status;
 }
 
 int native_slow_rmw(struct jit_cpu *cpu)
 {
 	struct jit_native *n = &cpu->native;
 	uint64_t operand[2] = { n->value, 0 }, found[2] = { 0, 0 };
+	unsigned flags = native_host_flags();
 	settle(cpu);
 	int status = cpu->host->rmw(cpu, n->addr, n->memop, n->rmw, operand, found);
 	n->value = found[0];
+	native_host_restore(flags);
 	return status_of(cpu, status);
 }
 
 int native_memory(struct jit_cpu *cpu, const struct mem *m)
 {
+	unsigned flags = native_host_flags();
 	settle(cpu);
-	return status_of(cpu, generic_memory(cpu, (uint8_t *)cpu->head, m));
+	int status = status_of(cpu, generic_memory(cpu, (uint8_t *)cpu->head, m));
+	native_host_restore(flags);
+	return status;
 }
 
 int native_generic(struct jit_cpu *cpu, const struct gen *g)
 {
-	g->fn(cpu, (uint8_t *)cpu->head, g);
+	unsigned flags = native_host_flags();
+	g->fn(cpu, (uint8_t *)cpu->head, g); /* adds to the guest's own flags */
+	native_host_restore(flags);
 	return BP_H_OK;
 }
 
 int native_call(struct jit_cpu *cpu, const struct call *call)
 {
+	native_host_gather(cpu);
+	unsigned flags = native_host_flags();
 	settle(cpu);
-	return status_of(cpu, interp_call(cpu->head, call));
+	int status = status_of(cpu, interp_call(cpu->head, call));
+	native_host_restore(flags);
+	return status;
 }
 
 int native_raise(struct jit_cpu *cpu, uint32_t cause)
@@ -261,7 +277,11 @@ static enum native_exit enter(struct native *n)
 	cpu->native.left = slice;
 	cpu->native.icount_end = cpu->head->icount + slice;
 	cpu->native.link = NULL;
+	unsigned flags = native_host_flags();
+	native_host_clear();
 	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->block->entry);
+	native_host_gather(cpu);
+	native_host_restore(flags);
 	if (why == NATIVE_RAISED) {
 		/* head.pc and icount are exact; what it does counts as one instruction */
 		n->budget -= cpu->head->icount + 1 - (cpu->native.icount_end - slice);

@@ -34,6 +34,14 @@ void native_patch(const struct link *link, const struct block *to);
 /* Where a dead block's entry leads. */
 const void *native_dead_entry(void);
 
+/* Floating-point flags that native code raised are the host's until they are gathered: they go to the
+ * guest's register, and the host's are clear. [cpu] */
+void native_host_gather(struct jit_cpu *cpu);
+/* The host's flags as they are, and as they were: around C that may raise others. [cpu] */
+unsigned native_host_flags(void);
+void native_host_restore(unsigned flags);
+void native_host_clear(void);
+
 /* ---- what native code calls: each returns enum bp_helper_status ---- */
 
 int native_slow_load(struct jit_cpu *cpu);

@@ -343,14 +343,21 @@ void select_generic(struct native_compiler *c, const struct bp_ir *r)
 		flush(c);
 	else
 		reg_claim(c, RAX);
-	if (ir->aux == AUX_ENV)
-		float_gather(c);
 	info(c, &g, sizeof(g));
 	emit_call_to(&c->e, touches ? thunks.generic : thunks.generic_keep);
 	if (touches)
 		reload_pinned(c);
 	if (g.d)
 		set_mem(c, c->at, ir_result_type(r), g.d);
+}
+
+void call_generic_keep(struct native_compiler *c, const struct gen *g)
+{
+	/* RAX carries the address of g, whoever lives there */
+	emit_rm(&c->e, OP_MOV_MR, true, RAX, CPU, CPU_AT(native.value));
+	info(c, g, sizeof(*g));
+	emit_call_to(&c->e, thunks.generic_keep);
+	emit_rm(&c->e, OP_MOV_RM, true, RAX, CPU, CPU_AT(native.value));
 }
 
 static void select_memory(struct native_compiler *c, const struct bp_ir *r)
@@ -413,7 +420,6 @@ static void select_call(struct native_compiler *c, const struct bp_ir *r)
 		}
 	}
 	flush(c);
-	float_gather(c);
 	store_u32(c, CPU_AT(native.site), site_here(c));
 	info(c, &call, sizeof(call));
 	emit_call_to(&c->e, thunks.call);

@@ -153,6 +153,15 @@ void commit_deferred(struct native_compiler *c)
 	c->deferreds = 0;
 }
 
+/* The register that collects floating-point flags is not up to date while native code runs. */
+static bool is_flags(const struct native_compiler *c, const struct bp_ir *r)
+{
+	const struct bp_fp_env *env = c->type.cpu->fp_envs;
+	uint32_t off = (uint32_t)r->imm, len = ir_types[r->type].bytes;
+	return env && env->size && env->flags_offset &&
+		(off - env->flags_offset < sizeof(uint32_t) || env->flags_offset - off < len);
+}
+
 static void record(struct native_compiler *c)
 {
 	const struct bp_ir *r = &c->rec[c->at];
@@ -173,8 +182,15 @@ static void record(struct native_compiler *c)
 		v->imm = (uint32_t)r->imm | (uint64_t)MIN(r->arg[0], 64) << 32 |
 			(uint64_t)MIN(r->arg[1], 64) << 40 | (uint64_t)c->insn->offset << 48;
 		return;
-	case BP_IR_GET: get(c, c->at, r->type, (uint32_t)r->imm); return;
-	case BP_IR_PUT: put(c, r->type, (uint32_t)r->imm, r->arg[0]); return;
+	case BP_IR_GET:
+	case BP_IR_PUT:
+		if (is_flags(c, r))
+			c->failed = true;
+		else if (r->op == BP_IR_GET)
+			get(c, c->at, r->type, (uint32_t)r->imm);
+		else
+			put(c, r->type, (uint32_t)r->imm, r->arg[0]);
+		return;
 	case BP_IR_COMMIT: commit_deferred(c); return;
 	default: break;
 	}

@@ -91,7 +91,8 @@ enum opcode {
 	OP_MOVQ_MX = 0x66000fd6,
 	OP_MOVSS_XM = (int)0xf3000f10,
 	OP_MOVSS_MX = (int)0xf3000f11,
-	OP_MOVAPS = 0x0f28
+	OP_MOVAPS = 0x0f28,
+	OP_XORPS = 0x0f57
 };
 
 enum group1 { G1_ADD = 0, G1_OR = 1, G1_AND = 4, G1_SUB = 5, G1_XOR = 6, G1_CMP = 7 };

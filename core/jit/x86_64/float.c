@@ -1,20 +1,375 @@
 /* SPDX-License-Identifier: MIT */
+/* Scalar floating point on the host's SSE unit, wherever it gives the guest's bits and flags.
+ *
+ * binary32 and binary64, round to nearest even, one default NaN, no flushing, underflow detected
+ * after rounding as SSE does (SDM volume 1, 4.9.1.5). What is left goes to C at run time: another
+ * rounding mode in the guest's register, and every result that is a NaN.
+ *
+ * Exception flags gather in MXCSR while native code runs. They go to the guest's register when it is
+ * left, and before C that may look at them or raise its own (native_host_gather). */
 #include "native.h"
+#include <xmmintrin.h>
+
+enum { MXCSR_FLAGS = 0x3f, PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3 };
+
+/* ---- flags ---- */
+
+void native_host_gather(struct jit_cpu *cpu)
+{
+	/* Bits of MXCSR (SDM volume 1, 10.2.3): invalid, denormal, divide, overflow, underflow,
+	 * precision. */
+	static const uint8_t flag[] = { BP_FP_INVALID, 0, BP_FP_DIVZERO, BP_FP_OVERFLOW,
+		BP_FP_UNDERFLOW, BP_FP_INEXACT };
+	const struct bp_fp_env *env = cpu->type->fp_envs;
+	unsigned csr = _mm_getcsr();
+	uint32_t flags;
+	if (!(csr & MXCSR_FLAGS))
+		return;
+	if (env && env->size && env->flags_offset) {
+		uint8_t *at = (uint8_t *)cpu->head + env->flags_offset;
+		memcpy(&flags, at, sizeof(flags));
+		for (unsigned i = 0; i < sizeof(flag); i++)
+			flags |= csr >> i & 1 ? flag[i] : 0u;
+		memcpy(at, &flags, sizeof(flags));
+	}
+	_mm_setcsr(csr & ~(unsigned)MXCSR_FLAGS);
+}
+
+unsigned native_host_flags(void)
+{
+	return _mm_getcsr();
+}
+
+void native_host_clear(void)
+{
+	native_host_restore(_mm_getcsr() & ~(unsigned)MXCSR_FLAGS);
+}
+
+void native_host_restore(unsigned flags)
+{
+	if (_mm_getcsr() != flags)
+		_mm_setcsr(flags);
+}
+
+/* ---- which records ---- */
+
+static bool is_format(unsigned type)
+{
+	return type == BP_T_F32 || type == BP_T_F64;
+}
+
+enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
+
+/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
+static enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
+{
+	unsigned mode = r->arg[3] ? r->arg[3] - 1u : env->rounding;
+	if (mode == BP_ROUND_DYNAMIC)
+		return ROUND_ASK;
+	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
+}
+
+static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
+{
+	return env->nan_rule == BP_NAN_CANONICAL && env->flags == BP_FP_TINY_AFTER &&
+		env->flags_offset && env->flags_offset == c->type.cpu->fp_envs->flags_offset;
+}
+
+/* ---- emitting ---- */
+
+static unsigned prefix_of(unsigned type)
+{
+	return type == BP_T_F64 ? PP_F2 : PP_F3;
+}
+
+/* d = a op b; d may be b only with AVX. */
+static void op3(
+	struct native_compiler *c, unsigned pp, unsigned code, unsigned d, unsigned a, unsigned b)
+{
+	static const uint32_t legacy[] = { 0, 0x66000000, 0xf3000000, 0xf2000000 };
+	if (have_avx) {
+		emit_vex(&c->e, 1, pp, false, code, d, a, b);
+		return;
+	}
+	if (d != a)
+		emit_rr(&c->e, OP_MOVAPS, false, d, a);
+	emit_rr(&c->e, legacy[pp] | 0x0f00 | code, false, d, b);
+}
+
+/* Of operands: ucomis (quiet) or comis. */
+static void compare(
+	struct native_compiler *c, unsigned type, bool signaling, unsigned a, unsigned b)
+{
+	unsigned code = (type == BP_T_F64 ? 0x66000f2e : 0x0f2e) | (unsigned)signaling;
+	emit_rr(&c->e, code, false, a, b);
+}
+
+struct operation { /* one record being made */
+	unsigned type; /* of the operands */
+	unsigned operand[3], operands;
+	uint8_t *to_c[3]; /* jumps to the way by C */
+	unsigned to_cs;
+	unsigned result; /* host register */
+};
+
+static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
+	enum rounding rounding, struct operation *o)
+{
+	if (rounding != ROUND_ASK)
+		return;
+	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(env->rounding_offset));
+	emit8(&c->e, BP_ROUND_NEAREST_EVEN);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+}
+
+/* The result is in XMM15: it is o->result unless it is a NaN. */
+static void settle_result(struct native_compiler *c, unsigned type, struct operation *o)
+{
+	compare(c, type, false, XMM15, XMM15);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_P);
+	emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
+}
+
+static void add_cold(struct native_compiler *c, const struct operation *o)
+{
+	struct cold *k = o->to_cs ? cold_new(c, COLD_FLOAT, o->to_c[0]) : NULL;
+	if (!k)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		k->also[i] = i + 1 < o->to_cs ? o->to_c[i + 1] : NULL;
+	for (unsigned i = 0; i < 3; i++)
+		k->operand[i] = (uint8_t)(i < o->operands ? o->operand[i] : NO_REG);
+	k->result = (uint8_t)o->result;
+	k->back = c->e.at;
+}
+
+/* The record by C, operands from their registers; all registers are kept. */
+void float_cold(struct native_compiler *c, struct cold *k)
+{
+	const struct bp_ir *r = &c->rec[k->record];
+	struct gen g = { .r = *r, .fn = generic_for(r), .env = verify_env(&c->type, r->aux) };
+	for (unsigned i = 0; i < 2; i++)
+		if (k->also[i])
+			emit_here(&c->e, k->also[i]);
+	for (unsigned i = 0; i < 3; i++)
+		if (k->operand[i] != NO_REG) {
+			g.a[i] = frame_new(c, 8);
+			g.has[i] = true;
+			emit_rm(&c->e, is_xmm(k->operand[i]) ? OP_MOVQ_MX : OP_MOV_MR,
+				!is_xmm(k->operand[i]), k->operand[i], BASE, AT(g.a[i]));
+		}
+	g.d = frame_new(c, 8);
+	call_generic_keep(c, &g);
+	unsigned bytes = ir_types[ir_result_type(r)].bytes;
+	if (is_xmm(k->result))
+		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_XM : OP_MOVQ_XM, false, k->result, BASE,
+			AT(g.d));
+	else if (bytes == 1)
+		emit_rm(&c->e, OP_MOVZX8, false, k->result, BASE, AT(g.d));
+	else
+		emit_rm(&c->e, OP_MOV_RM, bytes == 8, k->result, BASE, AT(g.d));
+	emit_to(emit_jmp(&c->e), k->back);
+}
+
+/* ---- records ---- */
+
+static const uint8_t arithmetic[] = {
+	[BP_IR_FADD - BP_IR_FADD] = 0x58,
+	[BP_IR_FSUB - BP_IR_FADD] = 0x5c,
+	[BP_IR_FMUL - BP_IR_FADD] = 0x59,
+	[BP_IR_FDIV - BP_IR_FADD] = 0x5e,
+	[BP_IR_FSQRT - BP_IR_FADD] = 0x51,
+};
+
+static void add_to_sqrt(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
+{
+	unsigned pp = prefix_of(r->type), code = arithmetic[r->op - BP_IR_FADD];
+	unsigned first = o->operand[0], second = o->operand[o->operands - 1];
+	op3(c, pp, code, XMM15, first, second);
+}
+
+/* vfmadd231, its negations: XMM15 = +-(a * b) +- XMM15 */
+static void fused(struct native_compiler *c, const struct bp_ir *r, const struct operation *o)
+{
+	/* enum bp_ir_fma: of the product, of the addend */
+	static const uint8_t code[] = { 0xb9, 0xbd, 0xbb, 0xbf };
+	emit_rr(&c->e, OP_MOVAPS, false, XMM15, o->operand[2]);
+	emit_vex(&c->e, 2, PP_66, r->type == BP_T_F64, code[r->imm & 3], XMM15, o->operand[0],
+		o->operand[1]);
+}
+
+/* Numbers that differ: the host's instruction. Equal ones may be zeros of two signs: the minimum has
+ * a sign bit if either has it, the maximum if both have. */
+static void min_max(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
+{
+	bool max = r->op == BP_IR_FMAX;
+	compare(c, r->type, false, o->operand[0], o->operand[1]);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_P);
+	uint8_t *differ = emit_jcc(&c->e, CC_NE);
+	op3(c, PP_NONE, max ? 0x54 : 0x56, XMM15, o->operand[0], o->operand[1]);
+	uint8_t *end = emit_jmp(&c->e);
+	emit_here(&c->e, differ);
+	op3(c, prefix_of(r->type), max ? 0x5f : 0x5d, XMM15, o->operand[0], o->operand[1]);
+	emit_here(&c->e, end);
+	emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
+}
+
+static bool arithmetic_record(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	struct operation o = { .type = r->type };
+	bool minmax = r->op == BP_IR_FMIN || r->op == BP_IR_FMAX;
+	enum rounding rounding = rounding_of(env, r);
+	if (!is_format(r->type) || (r->op == BP_IR_FMA && !have_fma) ||
+		(minmax && r->imm != BP_MINMAX_NUMBER) || (!minmax && rounding == ROUND_OTHER))
+		return false;
+	for (unsigned n = 0; n < 3; n++)
+		if (ir_is_arg_value(r, n))
+			o.operand[o.operands++] = use_xmm(c, r->arg[n]);
+	o.result = reg_result(c, true, NO_REG);
+	if (minmax) {
+		min_max(c, r, &o);
+	} else {
+		unless_nearest(c, env, rounding, &o);
+		if (r->op == BP_IR_FMA)
+			fused(c, r, &o);
+		else
+			add_to_sqrt(c, r, &o);
+		settle_result(c, r->type, &o);
+	}
+	add_cold(c, &o);
+	set_reg(c, c->at, r->type, o.result);
+	return true;
+}
+
+static bool comparison(struct native_compiler *c, const struct bp_ir *r)
+{
+	unsigned how = r->imm & 7;
+	bool signaling = r->imm & BP_FCMP_SIGNALING;
+	if (!is_format(r->type))
+		return false;
+	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = reg_new(c, false);
+	/* Unordered sets carry, zero and parity: "above" is false then (SDM volume 2, UCOMISD). */
+	if (how == BP_FCMP_LT || how == BP_FCMP_LE) {
+		compare(c, r->type, signaling, b, a);
+		emit_rr8(&c->e, OP_SET | (how == BP_FCMP_LT ? CC_A : CC_AE), false, 0, d);
+		emit_rr8(&c->e, OP_MOVZX8, false, d, d);
+	} else if (how == BP_FCMP_UNORDERED) {
+		compare(c, r->type, signaling, a, b);
+		emit_rr8(&c->e, OP_SET | CC_P, false, 0, d);
+		emit_rr8(&c->e, OP_MOVZX8, false, d, d);
+	} else {
+		unsigned ordered = reg_new(c, false);
+		compare(c, r->type, signaling, a, b);
+		emit_rr8(&c->e, OP_SET | CC_E, false, 0, d);
+		emit_rr8(&c->e, OP_SET | CC_NP, false, 0, ordered);
+		emit_rr8(&c->e, OP_MOVZX8, false, d, d);
+		emit_rr8(&c->e, OP_MOVZX8, false, ordered, ordered);
+		emit_rr(&c->e, OP_AND_RM, false, d, ordered);
+	}
+	set_reg(c, c->at, BP_T_I1, d);
+	return true;
+}
+
+static bool convert_format(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	unsigned from = (unsigned)r->imm;
+	struct operation o = { .type = from, .operands = 1 };
+	bool narrow = r->type == BP_T_F32;
+	enum rounding rounding = narrow ? rounding_of(env, r) : ROUND_NEAREST;
+	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
+		return false;
+	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.result = reg_result(c, true, NO_REG);
+	unless_nearest(c, env, rounding, &o);
+	op3(c, prefix_of(from), 0x5a, XMM15, o.operand[0], o.operand[0]);
+	settle_result(c, r->type, &o);
+	add_cold(c, &o);
+	set_reg(c, c->at, r->type, o.result);
+	return true;
+}
+
+/* cvtsi2ss, cvtsi2sd: signed; unsigned numbers that are none too large as wider signed ones. */
+static bool from_integer(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	unsigned from = r->arg[1];
+	bool no_sign = r->imm & 1, wide = from == BP_T_I64 || no_sign;
+	struct operation o = { .type = from, .operands = 1 };
+	bool exact = from == BP_T_I32 && r->type == BP_T_F64;
+	enum rounding rounding = exact ? ROUND_NEAREST : rounding_of(env, r);
+	if (!is_format(r->type) || (from != BP_T_I32 && from != BP_T_I64) ||
+		rounding == ROUND_OTHER)
+		return false;
+	unsigned a = use(c, r->arg[0]);
+	if (from == BP_T_I32 && no_sign) {
+		unsigned clean = reg_new(c, false);
+		emit_mov(&c->e, false, clean, a);
+		a = clean;
+	}
+	o.operand[0] = a;
+	o.result = reg_result(c, true, NO_REG);
+	unless_nearest(c, env, rounding, &o);
+	if (from == BP_T_I64 && no_sign) {
+		emit_rr(&c->e, OP_TEST, true, a, a);
+		o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_S);
+	}
+	emit_rr(&c->e, OP_XORPS, false, XMM15,
+		XMM15); /* the instruction keeps what it does not write */
+	emit_rr(&c->e, (r->type == BP_T_F64 ? 0xf2000f2a : 0xf3000f2a), wide, XMM15, a);
+	emit_rr(&c->e, OP_MOVAPS, false, o.result, XMM15);
+	add_cold(c, &o);
+	set_reg(c, c->at, r->type, o.result);
+	return true;
+}
+
+/* cvt(t)ss2si, cvt(t)sd2si: signed, and what is out of range gives the smallest number (SDM volume 1,
+ * table 4-6): then C looks at it again. */
+static bool to_integer(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	unsigned from = r->arg[1];
+	bool wide = r->type == BP_T_I64;
+	struct operation o = { .type = from, .operands = 1 };
+	bool truncate = r->arg[3] == 1 + BP_ROUND_ZERO;
+	enum rounding rounding = truncate ? ROUND_NEAREST : rounding_of(env, r);
+	if ((r->type != BP_T_I32 && !wide) || !is_format(from) || r->imm & BP_FTOI_UNSIGNED ||
+		(r->imm & 0x30) == BP_FTOI_MODULAR || rounding == ROUND_OTHER)
+		return false;
+	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.result = reg_new(c, false);
+	unless_nearest(c, env, rounding, &o);
+	unsigned code = (from == BP_T_F64 ? 0xf2000f2c : 0xf3000f2c) | (unsigned)!truncate;
+	emit_rr(&c->e, code, wide, o.result, o.operand[0]);
+	/* the smallest number is the only one from which taking 1 overflows */
+	emit_group1(&c->e, wide, G1_CMP, o.result, 1);
+	o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_O);
+	add_cold(c, &o);
+	set_reg(c, c->at, r->type, o.result);
+	return true;
+}
 
 bool select_float(struct native_compiler *c, const struct bp_ir *r)
 {
-	(void)c;
-	(void)r;
-	return false;
-}
-
-void float_gather(struct native_compiler *c)
-{
-	(void)c;
-}
-
-void float_cold(struct native_compiler *c, struct cold *k)
-{
-	(void)c;
-	(void)k;
+	if (ir_info(r->op)->aux != AUX_ENV || ir_types[r->type].class == IR_VECTOR)
+		return false;
+	const struct bp_fp_env *env = verify_env(&c->type, r->aux);
+	if (!environment_fits(c, env))
+		return false;
+	switch (r->op) {
+	case BP_IR_FADD:
+	case BP_IR_FSUB:
+	case BP_IR_FMUL:
+	case BP_IR_FDIV:
+	case BP_IR_FSQRT:
+	case BP_IR_FMA:
+	case BP_IR_FMIN:
+	case BP_IR_FMAX: return arithmetic_record(c, r, env);
+	case BP_IR_FCMP: return comparison(c, r);
+	case BP_IR_FCVT: return convert_format(c, r, env);
+	case BP_IR_ITOF: return from_integer(c, r, env);
+	case BP_IR_FTOI: return to_integer(c, r, env);
+	default: return false;
+	}
 }

@@ -68,7 +68,6 @@ struct state { /* what lies where at one point of the code */
 	struct slot slot[SLOTS];
 	int8_t slot_of[HOST_REGS]; /* -1: none */
 	uint16_t until[HOST_REGS]; /* last record that uses a value in it */
-	bool rounding_known; /* the guest's rounding is the host's since the last call */
 };
 
 struct deferred { /* a PUT that waits until nothing can fault any more */
@@ -100,8 +99,8 @@ struct cold { /* a part of the block that is emitted behind it */
 	uint8_t addr, value, result; /* host registers */
 	uint64_t imm; /* value when `value` is NO_REG */
 	uint32_t memop, temp;
-	const struct gen *gen;
-	uint8_t result_type;
+	uint8_t operand[3]; /* COLD_FLOAT: host registers */
+	uint8_t *also[2]; /* more jumps that lead here */
 	uint16_t target; /* COLD_EXIT: id of the PCREL */
 	bool leaving;
 };
@@ -195,10 +194,11 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r); /* false:
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
-void float_gather(struct native_compiler *c); /* the host's flags to the guest's */
 void float_cold(struct native_compiler *c, struct cold *k);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
 void access_cold(struct native_compiler *c, struct cold *k);
+/* A record by C, which keeps all registers but RAX. */
+void call_generic_keep(struct native_compiler *c, const struct gen *g);
 void select_generic(struct native_compiler *c, const struct bp_ir *r);
 bool select_leave(struct native_compiler *c, const struct bp_ir *r);
 /* Leave for `offset` bytes behind the block's start; `left` instructions of it were not executed. */

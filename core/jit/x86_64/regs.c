@@ -637,5 +637,4 @@ void flush(struct native_compiler *c)
 		if (s->used && !s->pinned)
 			slot_forget(c, s);
 	memset(c->s.until, 0, sizeof(c->s.until));
-	c->s.rounding_known = false;
 }
