@@ -154,18 +154,26 @@ static int slow_rmw(
 int interp_call(struct bp_cpu_head *head, const struct call *call)
 {
 	uint8_t *base = (uint8_t *)head;
-	uint64_t args[2 * CALL_ARGS + 2 * CALL_RESULTS] = { 0 };
+	uint64_t args[2 * CALL_ARGS + 2 * CALL_RESULTS];
 	unsigned at = 0;
 	for (unsigned i = 0; i < call->args; i++) {
-		memcpy(&args[at], base + call->arg[i].offset, call->arg[i].bytes);
-		at += call->arg[i].bytes > 8 ? 2 : 1;
+		const struct call_slot *s = &call->arg[i];
+		if (G_LIKELY(s->bytes == 8)) {
+			memcpy(&args[at++], base + s->offset, 8);
+			continue;
+		}
+		args[at] = args[at + 1] = 0;
+		memcpy(&args[at], base + s->offset, s->bytes);
+		at += s->bytes > 8 ? 2 : 1;
 	}
 	int status = call->helper->fn(base, args);
 	if (status == BP_H_RAISED)
 		return status;
 	at = 0;
 	for (unsigned i = 0; i < call->results; i++) {
-		if (call->result[i].bytes)
+		if (G_LIKELY(call->result[i].bytes == 8))
+			memcpy(base + call->result[i].offset, &args[at], 8);
+		else if (call->result[i].bytes)
 			memcpy(base + call->result[i].offset, &args[at], call->result[i].bytes);
 		at += call->result_words[i];
 	}

@@ -119,11 +119,10 @@ int native_generic(struct jit_cpu *cpu, const struct gen *g)
 
 int native_call(struct jit_cpu *cpu, const struct call *call)
 {
-	native_host_gather(cpu);
-	unsigned flags = native_host_flags();
+	native_host_gather(cpu); /* the helper may look at the guest's flags */
 	settle(cpu);
 	int status = status_of(cpu, interp_call(cpu->head, call));
-	native_host_restore(flags);
+	native_host_clear(); /* and has added its own to them */
 	return status;
 }
 

@@ -71,6 +71,8 @@ static const struct bp_cpu_reg regs[] = {
 	{ "mcause", "csr", AT(mcause), BP_T_I64 },
 	{ "mtval", "csr", AT(mtval), BP_T_I64 },
 	{ "mtvec", "csr", AT(mtvec), BP_T_I64 },
+	{ "mscratch", "csr", AT(mscratch), BP_T_I64 },
+	{ "sscratch", "csr", AT(sscratch), BP_T_I64 },
 	{ "sepc", "csr", AT(sepc), BP_T_I64 },
 	{ "scause", "csr", AT(scause), BP_T_I64 },
 	{ "stval", "csr", AT(stval), BP_T_I64 },

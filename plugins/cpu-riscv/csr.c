@@ -590,6 +590,19 @@ static const struct csr *find(struct rv_cpu *cpu, unsigned n, int write)
 	return row->allowed && !row->allowed(cpu, n) ? NULL : row;
 }
 
+int rv_csr_plain(unsigned n, uint32_t *offset, int *writable)
+{
+	for (unsigned i = 0; i < sizeof(csrs) / sizeof(csrs[0]); i++) {
+		const struct csr *row = &csrs[i];
+		if (row->number != n)
+			continue;
+		*offset = row->offset;
+		*writable = !row->write && row->writable == UINT64_MAX;
+		return row->flags == NO_KEY && row->offset != NONE && !row->read && !row->allowed;
+	}
+	return 0;
+}
+
 static uint64_t *storage(struct rv_cpu *cpu, const struct csr *row)
 {
 	return (uint64_t *)(void *)((char *)cpu + row->offset);

@@ -148,6 +148,10 @@ void rv_update_irq(struct rv_cpu *cpu);
 /* satp, mstatus.MXR/SUM..: select the address space for the TLB. */
 void rv_update_space(struct rv_cpu *cpu);
 
+/* csr.c: whether register n is but 64 bits at *offset that change nothing else, and may be written
+ * without more. */
+int rv_csr_plain(unsigned n, uint32_t *offset, int *writable);
+
 /* trap.c, mmu.c: members of struct bp_cpu */
 void rv_exception(void *cpu, uint32_t cause, uint64_t value);
 void rv_memory_fault(void *cpu, const struct bp_fault *fault);

@@ -42,6 +42,8 @@ void tr_illegal(struct tr *t);
 unsigned tr_call(struct tr *t, unsigned helper, unsigned a, unsigned b, unsigned c, unsigned d);
 unsigned tr_const(struct tr *t, uint64_t value); /* I64 */
 void tr_resync(struct tr *t);
+/* The FP unit is about to change state: it is dirty from here on. -1: it is off. */
+int tr_use_fp(struct tr *t);
 
 /* tr_int.c */
 tr_fn tr_alu, tr_alui, tr_aluw, tr_aluwi, tr_shift, tr_shifti, tr_shiftw, tr_shiftwi, tr_slt,

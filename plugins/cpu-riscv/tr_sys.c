@@ -33,11 +33,58 @@ void tr_ebreak(struct tr *t, int p, int q)
 	raise(t, RV_BREAKPOINT, tr_pcrel(t, 0));
 }
 
+enum { NO_READ = 1, NO_WRITE = 2, SET = 4, CLEAR = 8 };
+
+/* What a set, a clear or a write makes of the old value. */
+static unsigned csr_update(
+	struct tr *t, unsigned type, unsigned flags, unsigned old, unsigned value)
+{
+	if (flags & SET)
+		return bp_ir_op2(t->c, BP_IR_OR, type, old, value);
+	if (flags & CLEAR)
+		return bp_ir_op2(
+			t->c, BP_IR_AND, type, old, bp_ir_op1(t->c, BP_IR_NOT, type, value));
+	return value;
+}
+
+/* Registers that are storage alone, such as sscratch: no helper, and the block goes on. */
+static int plain_csr(struct tr *t, unsigned flags, unsigned value)
+{
+	uint32_t offset;
+	int writable;
+	if (t->xlen == 32 || priv(t) < (t->a.csr >> 8 & 3u) ||
+		!rv_csr_plain(t->a.csr, &offset, &writable) || (!(flags & NO_WRITE) && !writable))
+		return 0;
+	unsigned old = bp_ir_get(t->c, BP_T_I64, offset);
+	if (!(flags & NO_WRITE))
+		bp_ir_put(t->c, BP_T_I64, offset, csr_update(t, BP_T_I64, flags, old, value));
+	tr_set_x(t, t->a.rd, old);
+	return 1;
+}
+
+/* fflags, which compilers save and restore around comparisons (unpriv 20.2). */
+static int fflags_csr(struct tr *t, unsigned flags, unsigned value)
+{
+	enum { FFLAGS = 0x001 };
+	uint32_t offset = (uint32_t)offsetof(struct rv_cpu, fflags);
+	if (t->a.csr != FFLAGS || !rv_has(t->cfg, RV_EXT_F) || !RV_KEY(t->key, RV_KEY_FS, 2))
+		return 0;
+	unsigned old = bp_ir_get(t->c, BP_T_I32, offset);
+	if (!(flags & NO_WRITE)) {
+		unsigned narrow = bp_ir_convert(t->c, BP_IR_TRUNC, BP_T_I32, BP_T_I64, value);
+		unsigned fresh = csr_update(t, BP_T_I32, flags, old, narrow);
+		tr_use_fp(t);
+		bp_ir_put(t->c, BP_T_I32, offset, bp_ir_op2i(t->c, BP_IR_AND, BP_T_I32, fresh, 31));
+	}
+	tr_set_x(t, t->a.rd,
+		t->xlen == 32 ? old : bp_ir_convert(t->c, BP_IR_ZEXT, BP_T_I64, BP_T_I32, old));
+	return 1;
+}
+
 /* p: flags of RV_H_CSRRW (4 set, 8 clear), q: the source is the immediate. A write may change what
  * code means or unmask an interrupt, so it ends the block; a mere read does not. */
 void tr_csr(struct tr *t, int p, int q)
 {
-	enum { NO_READ = 1, NO_WRITE = 2, SET = 4, CLEAR = 8 };
 	unsigned flags = (unsigned)p, value;
 	bool zero = q ? t->a.imm == 0 : t->a.rs1 == 0;
 	if (flags & (SET | CLEAR) && zero)
@@ -51,6 +98,8 @@ void tr_csr(struct tr *t, int p, int q)
 		if (t->xlen == 32)
 			value = bp_ir_convert(t->c, BP_IR_ZEXT, BP_T_I64, BP_T_I32, value);
 	}
+	if (plain_csr(t, flags, value) || fflags_csr(t, flags, value))
+		return;
 	unsigned old = tr_call(t, RV_H_CSRRW, tr_const(t, t->a.csr), value, tr_const(t, flags),
 		tr_const(t, t->insn));
 	if (t->xlen == 32)

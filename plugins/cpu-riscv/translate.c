@@ -123,9 +123,15 @@ static int stores_only(enum rv_op op)
 	return op == RV_OP_FSW || op == RV_OP_FSD || op == RV_OP_FSH;
 }
 
+enum { MSTATUS_VS = 9, MSTATUS_FS = 13 };
+
+int tr_use_fp(struct tr *t)
+{
+	return use_unit(t, RV_KEY_FS, MSTATUS_FS);
+}
+
 static int units_on(struct tr *t, unsigned flags)
 {
-	enum { MSTATUS_VS = 9, MSTATUS_FS = 13 };
 	if (flags & RV_ROW_FP) {
 		if (stores_only(t->op) ? !RV_KEY(t->key, RV_KEY_FS, 2)
 				       : use_unit(t, RV_KEY_FS, MSTATUS_FS) != 0)

@@ -185,7 +185,7 @@ static void record(struct native_compiler *c)
 	case BP_IR_GET:
 	case BP_IR_PUT:
 		if (is_flags(c, r))
-			c->failed = true;
+			float_flags(c, r);
 		else if (r->op == BP_IR_GET)
 			get(c, c->at, r->type, (uint32_t)r->imm);
 		else

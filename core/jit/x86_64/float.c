@@ -14,12 +14,12 @@ enum { MXCSR_FLAGS = 0x3f, PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3 };
 
 /* ---- flags ---- */
 
+/* Bits of MXCSR (SDM volume 1, 10.2.3): invalid, denormal, divide, overflow, underflow, precision. */
+const uint8_t float_flag_bits[6] = { BP_FP_INVALID, 0, BP_FP_DIVZERO, BP_FP_OVERFLOW,
+	BP_FP_UNDERFLOW, BP_FP_INEXACT };
+
 void native_host_gather(struct jit_cpu *cpu)
 {
-	/* Bits of MXCSR (SDM volume 1, 10.2.3): invalid, denormal, divide, overflow, underflow,
-	 * precision. */
-	static const uint8_t flag[] = { BP_FP_INVALID, 0, BP_FP_DIVZERO, BP_FP_OVERFLOW,
-		BP_FP_UNDERFLOW, BP_FP_INEXACT };
 	const struct bp_fp_env *env = cpu->type->fp_envs;
 	unsigned csr = _mm_getcsr();
 	uint32_t flags;
@@ -28,8 +28,7 @@ void native_host_gather(struct jit_cpu *cpu)
 	if (env && env->size && env->flags_offset) {
 		uint8_t *at = (uint8_t *)cpu->head + env->flags_offset;
 		memcpy(&flags, at, sizeof(flags));
-		for (unsigned i = 0; i < sizeof(flag); i++)
-			flags |= csr >> i & 1 ? flag[i] : 0u;
+		flags |= thunks.flags[csr & MXCSR_FLAGS];
 		memcpy(at, &flags, sizeof(flags));
 	}
 	_mm_setcsr(csr & ~(unsigned)MXCSR_FLAGS);
@@ -42,13 +41,54 @@ unsigned native_host_flags(void)
 
 void native_host_clear(void)
 {
-	native_host_restore(_mm_getcsr() & ~(unsigned)MXCSR_FLAGS);
+	unsigned csr = _mm_getcsr();
+	if (csr & MXCSR_FLAGS)
+		_mm_setcsr(csr & ~(unsigned)MXCSR_FLAGS);
 }
 
 void native_host_restore(unsigned flags)
 {
 	if (_mm_getcsr() != flags)
 		_mm_setcsr(flags);
+}
+
+/* The host's flags as guest flags, in `reg`; `help` is overwritten. */
+static void host_flags(struct native_compiler *c, unsigned reg, unsigned help)
+{
+	emit_rm(&c->e, OP_LDMXCSR, false, 3, CPU, CPU_AT(native.mxcsr)); /* stmxcsr */
+	emit_rm(&c->e, OP_MOVZX8, false, reg, CPU, CPU_AT(native.mxcsr));
+	emit_group1(&c->e, false, G1_AND, reg, MXCSR_FLAGS);
+	emit_const(&c->e, help, (uintptr_t)thunks.flags);
+	emit_rx(&c->e, OP_MOVZX8, false, false, reg, help, reg, 0, 0);
+}
+
+void float_flags(struct native_compiler *c, const struct bp_ir *r)
+{
+	int32_t at = AT(c->type.cpu->fp_envs->flags_offset);
+	if (r->type != BP_T_I32 || r->imm != (int32_t)c->type.cpu->fp_envs->flags_offset ||
+		c->last_fault > c->at) {
+		c->failed = true;
+		return;
+	}
+	if (r->op == BP_IR_GET) {
+		unsigned d = reg_new(c, false), help = reg_new(c, false);
+		host_flags(c, d, help);
+		emit_rm(&c->e, OP_OR_RM, false, d, BASE, at);
+		set_reg(c, c->at, BP_T_I32, d);
+		return;
+	}
+	/* Those of the host's flags that the new value lacks must go; changing MXCSR is slow. */
+	unsigned value = use(c, r->arg[0]), host = reg_new(c, false), help = reg_new(c, false);
+	emit_rm(&c->e, OP_MOV_MR, false, value, BASE, at);
+	host_flags(c, host, help);
+	emit_mov(&c->e, true, help, value);
+	emit_rr(&c->e, OP_GROUP3, false, G3_NOT, help);
+	emit_rr(&c->e, OP_TEST, false, host, help);
+	uint8_t *fine = emit_jcc(&c->e, CC_E);
+	emit_rm(&c->e, OP_GROUP1, false, G1_AND, CPU, CPU_AT(native.mxcsr));
+	emit32(&c->e, ~(uint32_t)MXCSR_FLAGS);
+	emit_rm(&c->e, OP_LDMXCSR, false, 2, CPU, CPU_AT(native.mxcsr));
+	emit_here(&c->e, fine);
 }
 
 /* ---- which records ---- */

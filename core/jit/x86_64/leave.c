@@ -66,7 +66,7 @@ static void advance(struct native_compiler *c, int64_t delta)
 static void leave(struct native_compiler *c, enum native_exit why)
 {
 	if (why == NATIVE_LOOKUP) {
-		emit_jmp_to(&c->e, thunks.miss);
+		emit_jmp_to(&c->e, thunks.resync);
 	} else {
 		emit_const(&c->e, RAX, why);
 		emit_jmp_to(&c->e, thunks.exit);

@@ -194,6 +194,8 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r); /* false:
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
+/* GET or PUT of the register that collects exception flags. */
+void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
 void access_cold(struct native_compiler *c, struct cold *k);
@@ -224,9 +226,12 @@ struct thunks {
 	const void *memory, *call; /* RAX = info; keep nothing; carry: leave */
 	const void *generic; /* the same, never leaves */
 	const void *generic_keep; /* keeps all registers */
+	const void *resync; /* the block at R12, unless something is pending */
+	const uint8_t *flags; /* 64 bytes: MXCSR's flags as enum bp_fp_flag */
 	const void *raise; /* ESI = cause, jit_native.value */
 };
 extern struct thunks thunks;
+extern const uint8_t float_flag_bits[6];
 extern bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))

@@ -109,6 +109,29 @@ static void make_lookup(struct emit *e)
 	emit_jmp_to(e, thunks.exit_link);
 }
 
+static void make_resync(struct emit *e)
+{
+	thunks.resync = here(e);
+	emit_rm(e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(offsetof(struct bp_cpu_head, pending)));
+	emit8(e, 0);
+	emit_to(emit_jcc(e, CC_NE), (const uint8_t *)thunks.miss - e->to_execute);
+	emit_rm(e, OP_GROUP1_I8, false, G1_CMP, CPU, CPU_AT(kick));
+	emit8(e, 0);
+	emit_to(emit_jcc(e, CC_NE), (const uint8_t *)thunks.miss - e->to_execute);
+	emit_jmp_to(e, thunks.lookup);
+}
+
+static void make_flags(struct emit *e)
+{
+	thunks.flags = here(e);
+	for (unsigned csr = 0; csr < 64; csr++) {
+		unsigned flags = 0;
+		for (unsigned i = 0; i < sizeof(float_flag_bits); i++)
+			flags |= csr >> i & 1 ? float_flag_bits[i] : 0u;
+		emit8(e, flags);
+	}
+}
+
 /* In EAX what fn returned: BP_H_RAISED leaves from here, BP_H_LEAVE sets the carry flag. */
 static void check_status(struct emit *e)
 {
@@ -182,6 +205,8 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	make_enter(&e);
 	make_exit(&e);
 	make_lookup(&e);
+	make_resync(&e);
+	make_flags(&e);
 	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false);
 	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false);
 	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false);
