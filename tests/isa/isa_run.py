@@ -201,6 +201,8 @@ class Differences:
                 continue
             if "contains" in rule and not set(rule["contains"]) & set(ran):
                 continue
+            if not set(rule.get("holds", [])) <= set(ran):
+                continue
             if rule.get("xlen", xlen) == xlen and set(fields) <= set(rule["fields"]):
                 rule["used"] = rule.get("used", 0) + 1
                 return True
