@@ -188,6 +188,45 @@ static int enter_device(struct bus_region *r, uint64_t offset, uint8_t *buf, uns
 	return BP_BUSY;
 }
 
+/* Whether an aligned word needs one call of the region's function and nothing else. */
+static bool takes_word(const struct bus_region *r, uint64_t offset, unsigned bytes)
+{
+	return r->kind == REGION_LEAF && !r->bank && !(r->flags & BP_REGION_BIG_ENDIAN) &&
+		bytes >= r->min_access && bytes <= r->max_access && !(offset & (bytes - 1)) &&
+		offset <= r->last && bytes - 1 <= r->last - offset;
+}
+
+int bus_device_read(struct bus_region *r, uint64_t offset, unsigned bytes, uint64_t *value,
+	const struct bp_access *how)
+{
+	struct domain *d = r->object ? r->object->domain : NULL;
+	bool lock = d && !d->parallel;
+	uint64_t raw = 0;
+	if (!takes_word(r, offset, bytes) || !r->read || region_reads_memory(r) ||
+		(lock && !domain_enter(d)))
+		return BUS_GENERAL;
+	int status = r->read(r->object->instance, offset, bytes, &raw, how);
+	if (lock)
+		domain_leave(d);
+	*value = bytes == 8 ? raw : raw & ((UINT64_C(1) << 8 * bytes) - 1);
+	return status;
+}
+
+int bus_device_write(struct bus_region *r, uint64_t offset, unsigned bytes, uint64_t value,
+	const struct bp_access *how)
+{
+	struct domain *d = r->object ? r->object->domain : NULL;
+	bool lock = d && !d->parallel;
+	if (!takes_word(r, offset, bytes) || !r->write || (lock && !domain_enter(d)))
+		return BUS_GENERAL;
+	if (bytes < 8)
+		value &= (UINT64_C(1) << 8 * bytes) - 1;
+	int status = r->write(r->object->instance, offset, bytes, value, how);
+	if (lock)
+		domain_leave(d);
+	return status;
+}
+
 /* Bytes inside the region. */
 static int leaf(struct bus_region *r, uint64_t offset, uint8_t *buf, uint64_t len, bool write,
 	const struct bp_access *how)

@@ -186,6 +186,14 @@ struct bus_target { /* where an address leads */
 };
 /* BP_OK, or BP_BUS_ERROR: nobody there. Good until the space changes. [any] */
 int bus_resolve(struct bus_space *s, uint64_t addr, struct bus_target *out);
+/* An aligned word of at most 8 bytes for a device that takes it by one call: enum bp_status, or
+ * BUS_GENERAL, nothing done: another kind of region, another size, or this thread is inside the device;
+ * then bus_access() is the way. *value is zero-extended. [cpu] */
+enum { BUS_GENERAL = -1 };
+int bus_device_read(struct bus_region *r, uint64_t offset, unsigned bytes, uint64_t *value,
+	const struct bp_access *how);
+int bus_device_write(struct bus_region *r, uint64_t offset, unsigned bytes, uint64_t value,
+	const struct bp_access *how);
 /* An access to a region that bus_resolve found, inside [offset, offset + length). [any] */
 int bus_device_access(struct bus_region *r, uint64_t offset, void *buf, unsigned bytes, bool write,
 	const struct bp_access *how);

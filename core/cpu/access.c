@@ -69,20 +69,26 @@ static void copy(uint8_t *to, const uint8_t *from, unsigned size, bool aligned)
 		memcpy(to, from, size);
 }
 
-static int bus_bytes(struct vcpu *v, const struct request *q, const struct place *p, uint64_t addr,
-	void *buf, unsigned len, bool write)
+static const struct bp_access by_cpu = { .size = sizeof(by_cpu), .pasid = UINT32_MAX, .is_cpu = 1 };
+
+/* What a device said. */
+static int device_done(
+	struct vcpu *v, const struct request *q, uint64_t addr, int status, bool write)
 {
-	struct bp_access how = { .size = sizeof(how),
-		.requester = v->jit.head->index,
-		.pasid = UINT32_MAX,
-		.is_cpu = 1 };
-	int status = bus_access(p->space, p->phys, buf, len, write, &how);
 	if (status != BP_OK)
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, (unsigned)status);
-	/* The device may have moved memory or raised an interrupt: leave after this instruction. */
+	/* It may have moved memory or raised an interrupt: leave after this instruction. */
 	if (write || v->jit.head->pending || atomic_load(&v->flush_wanted))
 		v->jit.leave_after = true;
 	return BP_H_OK;
+}
+
+static int bus_bytes(struct vcpu *v, const struct request *q, const struct place *p, uint64_t addr,
+	void *buf, unsigned len, bool write)
+{
+	struct bp_access how = by_cpu;
+	how.requester = v->jit.head->index;
+	return device_done(v, q, addr, bus_access(p->space, p->phys, buf, len, write, &how), write);
 }
 
 /* Look up len bytes inside one page. Where one verdict ends sooner, each part is asked for, and a
@@ -196,10 +202,28 @@ static void swap_bytes(void *buf, unsigned len)
 	}
 }
 
+/* An aligned word for one device needs none of the rest: no borders, no splitting. */
+static struct bus_region *one_device(
+	struct vcpu *v, const struct request *q, uint64_t addr, uint32_t memop, uint64_t *offset)
+{
+	if (q->size > 8 || addr & (q->size - 1) || memop & BP_MEM_BIG_ENDIAN)
+		return NULL;
+	return tlb_device(v, q->regime, addr, q->size, q->want, offset);
+}
+
 int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[8])
 {
 	struct vcpu *v = (struct vcpu *)j;
 	struct request q = request_of(memop, BP_ACC_READ);
+	uint64_t offset;
+	struct bus_region *device = one_device(v, &q, addr, memop, &offset);
+	if (device) {
+		struct bp_access how = by_cpu;
+		how.requester = j->head->index;
+		int status = bus_device_read(device, offset, q.size, value, &how);
+		if (status != BUS_GENERAL)
+			return device_done(v, &q, addr, status, false);
+	}
 	if (check_alignment(v, &q, addr, memop) != BP_H_OK)
 		return BP_H_RAISED;
 	memset(value, 0, q.size < 8 ? 8 : q.size);
@@ -213,7 +237,15 @@ int access_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_
 {
 	struct vcpu *v = (struct vcpu *)j;
 	struct request q = request_of(memop, BP_ACC_WRITE);
-	uint64_t bytes[8];
+	uint64_t bytes[8], offset;
+	struct bus_region *device = one_device(v, &q, addr, memop, &offset);
+	if (device) {
+		struct bp_access how = by_cpu;
+		how.requester = j->head->index;
+		int status = bus_device_write(device, offset, q.size, value[0], &how);
+		if (status != BUS_GENERAL)
+			return device_done(v, &q, addr, status, true);
+	}
 	if (check_alignment(v, &q, addr, memop) != BP_H_OK)
 		return BP_H_RAISED;
 	memcpy(bytes, value, q.size);

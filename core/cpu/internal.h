@@ -14,6 +14,16 @@ enum {
 /* In a write tag beside TLB_SLOW: not RAM proper, stores go over the bus. */
 #define TLB_NOT_RAM UINT64_C(0x80)
 
+/* What stands behind a TLB entry, for the slow way: a table of these follows the table of entries. */
+struct tlb_back {
+	uint64_t phys; /* the page's physical address */
+	void *target; /* RAM: struct bus_ram; else the struct bus_space */
+	/* A device at the page's start: its region, the page's offset in it, and how many bytes of
+	 * the page it answers for; else NULL. */
+	struct bus_region *region;
+	uint64_t offset, span;
+};
+
 struct tlb_slot { /* one address space of this CPU */
 	uint64_t id;
 	uint64_t epoch; /* never used before: what the jump cache compares */
@@ -87,6 +97,11 @@ static inline uint64_t page_left(const struct vcpu *v, uint64_t addr)
 	return ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
 }
 
+static inline struct tlb_back *tlb_back(const struct tlb_entry *table, unsigned index)
+{
+	return (struct tlb_back *)(uintptr_t)(table + TLB_SIZE) + index;
+}
+
 /* tlb.c */
 void tlb_init(struct vcpu *v);
 void tlb_finish(struct vcpu *v);
@@ -102,6 +117,9 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 /* The same without recording anything: 0, or -1. */
 int tlb_peek(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, struct place *out);
 void tlb_executed(struct vcpu *v, uint64_t pc);
+/* The device that an access lies in alone, if the table knows: region and offset, or NULL. */
+struct bus_region *tlb_device(struct vcpu *v, unsigned regime, uint64_t addr, unsigned size,
+	unsigned access, uint64_t *offset);
 
 /* access.c: struct jit_host's members */
 int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[8]);

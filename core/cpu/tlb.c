@@ -5,14 +5,20 @@
 #include <glib.h>
 #include <string.h>
 
+static struct tlb_entry *new_table(void)
+{
+	struct tlb_entry *t =
+		g_malloc(TLB_SIZE * (sizeof(struct tlb_entry) + sizeof(struct tlb_back)));
+	memset(t, 0xff, sizeof(*t) * TLB_SIZE);
+	return t;
+}
+
 static struct tlb_entry *empty_table(void)
 {
 	/* What a regime without any fill points at: nothing matches, nobody writes it. */
 	static struct tlb_entry *table;
 	if (g_once_init_enter(&table)) {
-		struct tlb_entry *t = g_new(struct tlb_entry, TLB_SIZE);
-		memset(t, 0xff, sizeof(*t) * TLB_SIZE);
-		g_once_init_leave(&table, t);
+		g_once_init_leave(&table, new_table());
 	}
 	return table;
 }
@@ -187,8 +193,7 @@ static struct tlb_entry *entry_for(
 	struct vcpu *v, struct tlb_slot *s, unsigned regime, uint64_t page)
 {
 	if (!s->table[regime]) {
-		s->table[regime] = g_new(struct tlb_entry, TLB_SIZE);
-		memset(s->table[regime], 0xff, sizeof(struct tlb_entry) * TLB_SIZE);
+		s->table[regime] = new_table();
 		v->jit.tlb[regime] = s->table[regime];
 	}
 	s->dirty[regime] = true;
@@ -207,12 +212,16 @@ static void enter(struct vcpu *v, unsigned regime, uint64_t addr, const struct b
 	if (w->length_log2 > v->jit.page_bits)
 		note_large(s, addr, (unsigned)w->length_log2);
 	struct tlb_entry *e = entry_for(v, s, regime, page);
-	e->phys = w->phys & v->jit.page_mask;
-	bus_resolve(space, e->phys, &t);
-	bool plain = t.host && t.length >= size;
-	uint64_t slow = plain && !code_page_watched(page, size) ? 0 : TLB_SLOW;
+	struct tlb_back *b = tlb_back(s->table[regime], tlb_index(page, v->jit.page_bits));
+	b->phys = w->phys & v->jit.page_mask;
+	bus_resolve(space, b->phys, &t);
+	bool plain = t.host && t.length >= size, watched = code_page_watched(page, size);
+	uint64_t slow = plain && !watched ? 0 : TLB_SLOW;
+	b->region = t.host || watched ? NULL : t.region;
+	b->offset = t.offset;
+	b->span = MIN(t.length, size);
 	e->addend = plain ? (uintptr_t)t.host - (uintptr_t)page : 0;
-	e->target = plain ? (void *)t.ram : (void *)space;
+	b->target = plain ? (void *)t.ram : (void *)space;
 	e->tag[BP_ACC_READ] = w->flags & BP_WALK_READ ? page | slow : TLB_NONE;
 	e->tag[BP_ACC_EXEC] = w->flags & BP_WALK_EXEC ? page | slow : TLB_NONE;
 	e->tag[BP_ACC_WRITE] = TLB_NONE;
@@ -250,17 +259,19 @@ static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access,
 int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_access,
 	unsigned as_access, struct place *out)
 {
-	const struct tlb_entry *e = &v->jit.tlb[regime][addr >> v->jit.page_bits & (TLB_SIZE - 1)];
+	unsigned index = tlb_index(addr, v->jit.page_bits);
+	const struct tlb_entry *e = &v->jit.tlb[regime][index];
 	uint64_t tag = e->tag[want_access];
 	if (tag != TLB_NONE && (tag & v->jit.page_mask) == (addr & v->jit.page_mask)) {
-		*out = (struct place){ .phys = e->phys | (addr & ~v->jit.page_mask),
+		const struct tlb_back *b = tlb_back(v->jit.tlb[regime], index);
+		*out = (struct place){ .phys = b->phys | (addr & ~v->jit.page_mask),
 			.length = page_left(v, addr) };
 		if (!e->addend) {
-			out->space = e->target;
+			out->space = b->target;
 			return BP_H_OK;
 		}
 		out->host = (uint8_t *)(uintptr_t)(addr + e->addend);
-		out->ram = e->target;
+		out->ram = b->target;
 		out->offset = (uint64_t)(out->host - out->ram->host);
 		out->space = v->memory;
 		out->writable =
@@ -276,6 +287,20 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 	}
 	enter(v, regime, addr, &w, out->space);
 	return BP_H_OK;
+}
+
+struct bus_region *tlb_device(struct vcpu *v, unsigned regime, uint64_t addr, unsigned size,
+	unsigned access, uint64_t *offset)
+{
+	unsigned index = tlb_index(addr, v->jit.page_bits);
+	uint64_t tag = v->jit.tlb[regime][index].tag[access], in_page = addr & ~v->jit.page_mask;
+	const struct tlb_back *b = tlb_back(v->jit.tlb[regime], index);
+	/* After a change of the memory map the entry is about to go: the map itself is asked. */
+	if (tag == TLB_NONE || ((tag ^ addr) & v->jit.page_mask) || !b->region ||
+		in_page + size > b->span || atomic_load(&v->flush_wanted))
+		return NULL;
+	*offset = b->offset + in_page;
+	return b->region;
 }
 
 int tlb_peek(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, struct place *out)

@@ -128,18 +128,6 @@ static int slow_load(struct run *r, const struct op *op, uint64_t addr, uint64_t
 	return status;
 }
 
-static int slow_store(struct run *r, const struct op *op, uint64_t addr, uint64_t value)
-{
-	uint64_t v[8] = { value };
-	uint8_t *p = unaligned(r, addr, op->d, BP_ACC_WRITE);
-	if (p) {
-		memcpy(p, v, 1u << (op->d & BP_MEM_SIZE));
-		return BP_H_OK;
-	}
-	settle(r, op);
-	return r->cpu->host->store(r->cpu, addr, op->d, v);
-}
-
 static int slow_rmw(
 	struct run *r, const struct op *op, uint64_t addr, uint64_t value, uint64_t *old)
 {
@@ -394,7 +382,14 @@ static void link_exit(struct run *r)
 			__atomic_store_n(HOST(T, addr), AT(T, op->b), __ATOMIC_RELAXED);                       \
 			NEXT;                                                                                  \
 		}                                                                                          \
-		status = slow_store(&run, op, addr, AT(T, op->b));                                         \
+		uint8_t *const place = unaligned(&run, addr, op->d, BP_ACC_WRITE);                         \
+		if (place) {                                                                               \
+			memcpy(place, base + op->b, sizeof(T));                                                \
+			NEXT;                                                                                  \
+		}                                                                                          \
+		settle(&run, op);                                                                          \
+		const uint64_t stored[8] = { AT(T, op->b) };                                               \
+		status = cpu->host->store(cpu, addr, op->d, stored);                                       \
 		goto accessed;                                                                             \
 	}
 #define RMW(L, T, S)                                                                               \

@@ -20,9 +20,8 @@ struct tlb_entry {
 	uint64_t
 		tag[3]; /* by enum bp_ir_access: page address, perhaps with TLB_SLOW, or TLB_NONE */
 	uintptr_t addend; /* RAM: host address minus guest address; else 0 */
-	uint64_t phys; /* page's physical address */
-	void *target; /* what is there: the cpu room's */
 };
+_Static_assert(sizeof(struct tlb_entry) == 32, "an index becomes an offset by a shift");
 
 static inline unsigned tlb_index(uint64_t addr, unsigned page_bits)
 {

@@ -70,8 +70,7 @@ static int fflags_csr(struct tr *t, unsigned flags, unsigned value)
 	if (t->a.csr != FFLAGS || !rv_has(t->cfg, RV_EXT_F) || !RV_KEY(t->key, RV_KEY_FS, 2))
 		return 0;
 	/* the flags of bp_fp_flag, of which RISC-V has five */
-	unsigned old = bp_ir_op2i(
-		t->c, BP_IR_AND, BP_T_I32, bp_ir_get(t->c, BP_T_I32, offset), 31);
+	unsigned old = bp_ir_op2i(t->c, BP_IR_AND, BP_T_I32, bp_ir_get(t->c, BP_T_I32, offset), 31);
 	if (!(flags & NO_WRITE)) {
 		unsigned narrow = bp_ir_convert(t->c, BP_IR_TRUNC, BP_T_I32, BP_T_I64, value);
 		unsigned fresh = csr_update(t, BP_T_I32, flags, old, narrow);

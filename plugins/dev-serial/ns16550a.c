@@ -203,6 +203,12 @@ static void transmit(struct uart *u)
 static void write_thr(struct uart *u, uint8_t byte)
 {
 	u->thre_pending = 0;
+	/* Nothing is waiting, and the other end takes it: it never was in the FIFO. */
+	if (!u->tx.count && !(u->mcr & MCR_LOOP) && u->host->chr_write(u->chr, &byte, 1)) {
+		u->thre_pending = 1;
+		update_irq(u);
+		return;
+	}
 	if (u->tx.count < depth(u))
 		fifo_put(&u->tx, byte, 0);
 	else if (depth(u) == 1)
