@@ -50,7 +50,7 @@ class Archive:
 
     def close(self):
         subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "all"], capture_output=True)
-        shutil.rmtree(self.home)
+        shutil.rmtree(self.home, ignore_errors=True)  # the agent takes its sockets along
 
     def gpg(self, *argv, **more):
         return quiet("gpg", "--batch", "--yes", "--homedir", self.home, "--passphrase", "",

@@ -118,7 +118,7 @@ static void exit_to(struct native_compiler *c, unsigned id)
 		pcrel_to(c, id, PC);
 		if (c->addr_mask != UINT64_MAX)
 			emit_mov(&c->e, false, PC, PC);
-		emit_jmp_to(&c->e, thunks.lookup);
+		emit_lookup(&c->e);
 	}
 }
 
@@ -238,7 +238,7 @@ static void jump(struct native_compiler *c, const struct bp_ir *r)
 	if (c->leaving)
 		leave(c, NATIVE_LEAVE);
 	else
-		emit_jmp_to(&c->e, thunks.lookup);
+		emit_lookup(&c->e);
 	c->ended = true;
 }
 
@@ -317,6 +317,6 @@ void leave_falling(struct native_compiler *c)
 		direct_exit(c, next);
 	} else {
 		advance(c, next);
-		emit_jmp_to(&c->e, thunks.lookup);
+		emit_lookup(&c->e);
 	}
 }

@@ -231,6 +231,9 @@ struct thunks {
 	const void *raise; /* ESI = cause, jit_native.value */
 };
 extern struct thunks thunks;
+/* The block at R12 by the jump cache, as jump_slot and jump_hit (native.c) have it; or to thunks.miss.
+ * In line, each place has a jump of its own for the host to predict. */
+void emit_lookup(struct emit *e);
 extern const uint8_t float_flag_bits[6];
 extern bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
 

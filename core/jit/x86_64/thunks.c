@@ -78,12 +78,10 @@ static void make_exit(struct emit *e)
 	ret(e);
 }
 
-/* The jump cache's entry for the pc in R12, as jump_slot and jump_hit (native.c) have it. */
-static void make_lookup(struct emit *e)
+void emit_lookup(struct emit *e)
 {
 	uint8_t *miss[3];
 	_Static_assert(sizeof(struct jit_jump) == 32, "the index is shifted by 5");
-	thunks.lookup = here(e);
 	emit_mov(e, true, RAX, PC);
 	emit_mov(e, true, RCX, PC);
 	emit_shift(e, true, SH_SHR, RAX, 1);
@@ -92,9 +90,9 @@ static void make_lookup(struct emit *e)
 	emit_group1(e, false, G1_AND, RAX, (1 << JIT_JUMP_CACHE_BITS) - 1);
 	emit_shift(e, false, SH_SHL, RAX, 5);
 	emit_rm(e, OP_ADD_RM, true, RAX, CPU, CPU_AT(native.jumps));
+	emit_rm(e, OP_MOV_RM, true, RCX, BASE, AT(offsetof(struct bp_cpu_head, key)));
 	emit_rm(e, OP_CMP_RM, true, PC, RAX, offsetof(struct jit_jump, pc));
 	miss[0] = emit_jcc(e, CC_NE);
-	emit_rm(e, OP_MOV_RM, true, RCX, BASE, AT(offsetof(struct bp_cpu_head, key)));
 	emit_rm(e, OP_CMP_RM, true, RCX, RAX, offsetof(struct jit_jump, key));
 	miss[1] = emit_jcc(e, CC_NE);
 	emit_rm(e, OP_MOV_RM, true, RCX, CPU, CPU_AT(space_epoch));
@@ -103,10 +101,16 @@ static void make_lookup(struct emit *e)
 	emit_rm(e, OP_MOV_RM, true, RAX, RAX, offsetof(struct jit_jump, block));
 	emit_rm(e, OP_GROUP5, false, 4, RAX, offsetof(struct block, entry));
 	for (unsigned i = 0; i < 3; i++)
-		emit_here(e, miss[i]);
+		emit_to(miss[i], (const uint8_t *)thunks.miss - e->to_execute);
+}
+
+static void make_lookup(struct emit *e)
+{
 	thunks.miss = here(e);
 	emit_const(e, RAX, 0);
 	emit_jmp_to(e, thunks.exit_link);
+	thunks.lookup = here(e);
+	emit_lookup(e);
 }
 
 static void make_resync(struct emit *e)
