@@ -78,7 +78,7 @@ class Tree:
         if made.returncode:
             raise Failed("the copy does not build:\n" + made.stdout[-2000:])
 
-    def differs(self, fault):
+    def differs(self, fault, seed=1):
         """Whether a case of the fault's stream differs; all else that goes wrong is a failure."""
         xlen = fault.get("xlen", 64)
         done = run(sys.executable, isa_test.RUN, "--xlen", str(xlen), "--runners", self.runners,
@@ -86,7 +86,7 @@ class Tree:
                    "--subject", "bare:" + os.path.join(self.build, "core/backplane"),
                    "--plugin-path", os.path.join(self.build, "plugins"),
                    "--only", ",".join(fault["aim"]), "--count", str(fault.get("count", 100)),
-                   "--batches", "4", "--stop", "0", "--show", "1", "--timeout", "60")
+                   "--batches", "20", "--stop", "0", "--show", "1", "--timeout", "60", "--seed", str(seed))
         cases = re.search(r", (\d+) cases differ", done.stdout)
         if cases and int(cases[1]):
             return done.stdout
@@ -109,15 +109,17 @@ class Tree:
             f.write(changed)
         return path, text
 
-    def find(self, fault):
-        """Raises Failed unless the fault's stream finds it; returns what the stream printed."""
+    def find(self, fault, seeds=1):
+        """Raises Failed unless the fault's stream finds it with each seed; returns what the last
+        one printed."""
         path, text = self.plant(fault)
         try:
             self.compile()
-            found = self.differs(fault)
-            if not found:
-                raise Failed("no case differed")
-            return found
+            found = [self.differs(fault, seed) for seed in range(1, seeds + 1)]
+            if not all(found):
+                raise Failed(f"no case differed ({len(found) - found.count(None)} of {seeds} "
+                             "seeds find it)")
+            return found[-1]
         finally:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
@@ -148,6 +150,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", required=True, help="the build folder; the copies go below it")
+    p.add_argument("--seeds", type=int, default=1,
+                   help="how many streams must find each fault: shows how near a count is")
     p.add_argument("--show", action="store_true", help="print the differing cases")
     p.add_argument("names", nargs="*", help="only these faults")
     options = p.parse_args()
@@ -173,7 +177,8 @@ def main():
             sys.exit(f"planted.py: {e}")
         # All that runs without a fault comes before any fault is planted.
         clean = list(pool.map(lambda f: attempt(trees, agree, f)[0], faults))
-        found = pool.map(lambda f: attempt(trees, Tree.find, f), faults)
+        found = pool.map(lambda f: attempt(
+            trees, lambda t, g: t.find(g, options.seeds), f), faults)
         for number, (fault, before, (why, text)) in enumerate(zip(faults, clean, found), 1):
             why = before or why
             failed += bool(why)
