@@ -86,7 +86,8 @@ class Tree:
                    "--subject", "bare:" + os.path.join(self.build, "core/backplane"),
                    "--plugin-path", os.path.join(self.build, "plugins"),
                    "--only", ",".join(fault["aim"]), "--count", str(fault.get("count", 100)),
-                   "--batches", "20", "--stop", "0", "--show", "1", "--timeout", "60", "--seed", str(seed))
+                   "--batches", "20", "--stop", "0", "--show", "1", "--timeout", "60", "--seed", str(seed),
+                   *[word for text in fault.get("set", []) for word in ("--set", text)])
         cases = re.search(r", (\d+) cases differ", done.stdout)
         if cases and int(cases[1]):
             return done.stdout
