@@ -199,6 +199,8 @@ class Differences:
             if "oracle" in rule and any(wa[C.INDEX[f]] != rule["oracle"] for f in fields
                                         if f in C.INDEX):
                 continue
+            if wb[C.INDEX["tval"]] < rule.get("beyond", 0):
+                continue
             if "contains" in rule and not set(rule["contains"]) & set(ran):
                 continue
             if not set(rule.get("holds", [])) <= set(ran):

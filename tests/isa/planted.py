@@ -1,32 +1,43 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Shows that the random streams find faults: each of planted.toml is put into a copy of the sources,
-built, and must make a stream that aims at it differ from the oracle.
+alone, built, and must make a stream that aims at it differ from the oracle. The same stream must
+agree without the fault.
 
     planted.py --build DIR [NAME...]
 """
 import argparse
 import json
 import os
+import queue
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 
 import isa_test
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.normpath(os.path.join(HERE, "../.."))
+LEAST = 30  # what must be found at least: a shorter table is an error
+
+
+class Failed(Exception):
+    """args[0]: why."""
 
 
 def run(*command, **kwargs):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **kwargs)
+                          check=False, stdin=subprocess.DEVNULL, **kwargs)
 
 
 def copy_sources(tree):
     """The sources as they are; files that did not change keep their times, so nothing is rebuilt."""
-    skip = shutil.ignore_patterns("build*", ".git", ".cache", "__pycache__")
+    def skip(folder, names):
+        return [n for n in names if n in (".git", ".cache", "__pycache__")
+                or os.path.exists(os.path.join(folder, n, "meson-private"))]
 
     def copy(source, target):
         if not os.path.exists(target) or open(source, "rb").read() != open(target, "rb").read():
@@ -37,99 +48,145 @@ def copy_sources(tree):
     shutil.copytree(SOURCE, tree, ignore=skip, copy_function=copy, dirs_exist_ok=True)
 
 
-def targets(build):
-    """What a run needs: the command and the plugins, not the tests."""
-    names = []
-    for t in json.loads(run("meson", "introspect", "--targets", build).stdout):
-        wanted = (t["type"] == "executable" and t["name"] == "backplane"
-                  or t["type"] == "shared module" or "manifest" in t["name"])
-        names += [os.path.relpath(f, build) for f in t["filename"]] if wanted else []
-    return names
+class Tree:
+    """A copy of the sources with a build folder of its own."""
 
+    def __init__(self, folder, runners, oracles):
+        self.source, self.build = os.path.join(folder, "tree"), os.path.join(folder, "build")
+        self.runners, self.oracles = runners, oracles
+        copy_sources(self.source)
+        if not os.path.exists(os.path.join(self.build, "build.ninja")):
+            made = run("meson", "setup", self.build, self.source, "-Doptimization=0",
+                       "-Ddebug=false", "-Dwerror=false")
+            if made.returncode:
+                raise Failed("the copy cannot be configured:\n" + made.stdout[-3000:])
+        self.targets = self.wanted()
+        self.compile()
 
-def compile_tree(build):
-    return run("ninja", "-C", build, *targets(build))
+    def wanted(self):
+        """What a run needs: the command and the plugins, not the tests."""
+        text = subprocess.run(["meson", "introspect", "--targets", self.build], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout
+        names = [os.path.relpath(f, os.path.realpath(self.build))
+                 for t in json.loads(text) if t["type"] in ("executable", "shared module")
+                 for f in t["filename"]]
+        return [n for n in names if n == "core/backplane" or n.startswith("plugins/")
+                and n.endswith(".so")]
 
+    def compile(self):
+        made = run("ninja", "-j1", "-C", self.build, *self.targets)
+        if made.returncode:
+            raise Failed("the copy does not build:\n" + made.stdout[-2000:])
 
-def stream(build, runners, fault):
-    xlen = fault.get("xlen", 64)
-    command = [sys.executable, isa_test.RUN, "--xlen", str(xlen), "--runners", runners,
-               "--oracle", "user:" + isa_test.oracle(xlen),
-               "--subject", "bare:" + os.path.join(build, "core/backplane"),
-               "--plugin-path", os.path.join(build, "plugins"), "--only", ",".join(fault["aim"]),
-               "--count", str(fault.get("count", 100)), "--batches", "4", "--stop", "0",
-               "--show", "1", "--timeout", "120"]
-    return run(*command)
+    def differs(self, fault, seed=1):
+        """Whether a case of the fault's stream differs; all else that goes wrong is a failure."""
+        xlen = fault.get("xlen", 64)
+        done = run(sys.executable, isa_test.RUN, "--xlen", str(xlen), "--runners", self.runners,
+                   "--oracle", "user:" + self.oracles[xlen],
+                   "--subject", "bare:" + os.path.join(self.build, "core/backplane"),
+                   "--plugin-path", os.path.join(self.build, "plugins"),
+                   "--only", ",".join(fault["aim"]), "--count", str(fault.get("count", 100)),
+                   "--batches", "20", "--stop", "0", "--show", "1", "--timeout", "60", "--seed", str(seed),
+                   *[word for text in fault.get("set", []) for word in ("--set", text)])
+        cases = re.search(r", (\d+) cases differ", done.stdout)
+        if cases and int(cases[1]):
+            return done.stdout
+        if done.returncode:
+            raise Failed("the stream did not run:\n" + done.stdout[-2000:])
+        return None
 
-
-def plant(tree, fault):
-    """Changes the file, which must have the old text; returns what it was."""
-    path = os.path.join(tree, fault["file"])
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
-    changed = text
-    for old, new in fault["edits"]:
-        if changed.count(old) < 1 or changed.count(old) > 1 and not fault.get("all"):
-            raise ValueError(f"{fault['file']} has {changed.count(old)} times {old!r}, not once")
-        changed = changed.replace(old, new)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(changed)
-    return path, text
-
-
-def find(fault, tree, build, runners):
-    """Whether the stream finds the fault, and why not."""
-    try:
-        path, text = plant(tree, fault)
-    except (OSError, ValueError) as e:
-        return False, f"cannot be planted: {e}"
-    try:
-        built = compile_tree(build)
-        if built.returncode:
-            return False, "does not build:\n" + built.stdout[-2000:]
-        found = stream(build, runners, fault)
-        return found.returncode != 0, "no difference was found"
-    finally:
+    def plant(self, fault):
+        """Changes the file, which must have the old text; returns what it was."""
+        path = os.path.join(self.source, fault["file"])
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        changed = text
+        for old, new in fault["edits"]:
+            times = changed.count(old)
+            if times < 1 or times > 1 and not fault.get("all"):
+                raise Failed(f"{fault['file']} has {times} times {old!r}, not once")
+            changed = changed.replace(old, new)
         with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
+            f.write(changed)
+        return path, text
+
+    def find(self, fault, seeds=1):
+        """Raises Failed unless the fault's stream finds it with each seed; returns what the last
+        one printed."""
+        path, text = self.plant(fault)
+        try:
+            self.compile()
+            found = [self.differs(fault, seed) for seed in range(1, seeds + 1)]
+            if not all(found):
+                raise Failed(f"no case differed ({len(found) - found.count(None)} of {seeds} "
+                             "seeds find it)")
+            return found[-1]
+        finally:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+
+
+def attempt(trees, work, fault):
+    """Why work(tree, fault) failed, or None, and what it returned."""
+    tree = trees.get()
+    try:
+        return None, work(tree, fault)
+    except (Failed, OSError) as e:
+        return str(e), None
+    finally:
+        trees.put(tree)
+
+
+def comment(text):
+    return "".join(f"# {line}\n" for line in text.splitlines())
+
+
+def agree(tree, fault):
+    found = tree.differs(fault)
+    if found:
+        raise Failed("there is a difference without the fault:\n" + found)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--build", required=True, help="the build folder; the copy goes below it")
+    p.add_argument("--build", required=True, help="the build folder; the copies go below it")
+    p.add_argument("--seeds", type=int, default=1,
+                   help="how many streams must find each fault: shows how near a count is")
+    p.add_argument("--show", action="store_true", help="print the differing cases")
     p.add_argument("names", nargs="*", help="only these faults")
     options = p.parse_args()
-    tree = os.path.join(options.build, "planted", "tree")
-    build = os.path.join(options.build, "planted", "build")
-    runners = os.path.join(options.build, "tests/isa/runners")
     with open(os.path.join(HERE, "planted.toml"), "rb") as f:
         faults = tomllib.load(f)["fault"]
+    if not options.names and len(faults) < LEAST:
+        sys.exit(f"planted.py: planted.toml has {len(faults)} faults, {LEAST} are wanted")
     faults = [f for f in faults if not options.names or f["name"] in options.names]
-    copy_sources(tree)
-    if not os.path.exists(os.path.join(build, "build.ninja")):
-        made = run("meson", "setup", build, tree, "-Doptimization=1", "-Ddebug=false",
-                   "-Dwerror=false")
-        if made.returncode:
-            sys.exit("planted.py: the copy cannot be configured:\n" + made.stdout[-3000:])
-    made = compile_tree(build)
-    if made.returncode:
-        sys.exit("planted.py: the copy does not build:\n" + made.stdout[-3000:])
-    passed = failed = 0
-    for xlen in sorted({f.get("xlen", 64) for f in faults}):
-        # Without a fault, all that the faults aim at must agree: else nothing is shown below.
-        aims = sorted({a for f in faults if f.get("xlen", 64) == xlen for a in f["aim"]})
-        clean = stream(build, runners, {"xlen": xlen, "aim": aims, "count": 50})
-        if clean.returncode:
-            sys.exit("planted.py: there is a difference without a planted fault:\n" + clean.stdout)
-    for number, fault in enumerate(faults, 1):
-        good, why = find(fault, tree, build, runners)
-        passed, failed = passed + good, failed + (not good)
-        print(f"{'ok' if good else 'not ok'} {number} - {fault['name']}", flush=True)
-        if not good:
-            print("".join(f"# {line}\n" for line in why.splitlines()), end="")
+    if not faults:
+        sys.exit("planted.py: there is no fault of such a name in planted.toml")
+    folder = os.path.abspath(options.build)
+    oracles = {x: isa_test.oracle(x) for x in {f.get("xlen", 64) for f in faults}}
+    workers = min(os.cpu_count() or 1, 4)
+    failed = 0
+    with ThreadPoolExecutor(workers) as pool:
+        trees = queue.SimpleQueue()
+        try:
+            for tree in pool.map(lambda n: Tree(os.path.join(folder, "planted", str(n)),
+                                                os.path.join(folder, "tests/isa/runners"),
+                                                oracles), range(workers)):
+                trees.put(tree)
+        except Failed as e:
+            sys.exit(f"planted.py: {e}")
+        # All that runs without a fault comes before any fault is planted.
+        clean = list(pool.map(lambda f: attempt(trees, agree, f)[0], faults))
+        found = pool.map(lambda f: attempt(
+            trees, lambda t, g: t.find(g, options.seeds), f), faults)
+        for number, (fault, before, (why, text)) in enumerate(zip(faults, clean, found), 1):
+            why = before or why
+            failed += bool(why)
+            print(f"{'not ok' if why else 'ok'} {number} - {fault['name']}", flush=True)
+            print(comment(why or (text if options.show else "")), end="", flush=True)
     print(f"1..{len(faults)}")
-    return 1 if failed or not passed else 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

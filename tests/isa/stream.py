@@ -6,6 +6,7 @@ data pages, jumps go forward inside the code, vector operands are what the vtype
 part is left to chance, so that faults in the middle of a case occur too.
 """
 import random
+import re
 
 import vector
 from cases import CODE_BYTES, CODE_VA, DATA_VA, EBREAK, INDEX, Case
@@ -24,10 +25,13 @@ COUNTERS = (0xc00, 0xc01, 0xc02)
 PAD = 0x00128293  # addi x5, x5, 1: what a jump skips
 LAST_ONLY = ("ebreak", "c.ebreak")
 
+# Zeros, infinities, NaNs, the largest and smallest numbers, those that other formats just do not
+# hold, ties, and what rounds up to the smallest normal number of the next smaller format.
 S32 = [0x00000000, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000,
        0x7f800001, 0xffa00000, 0x7fffffff, 0x00000001, 0x807fffff, 0x00800000, 0x7f7fffff,
        0xff7fffff, 0x4f000000, 0xcf000000, 0x4effffff, 0x5f000000, 0xdf000000, 0x3f000000,
-       0x3effffff, 0x3fc00000, 0x4b000001, 0x34000000, 0x0da24260, 0x4f800000, 0x5f800000]
+       0x3effffff, 0x3fc00000, 0x4b000001, 0x34000000, 0x0da24260, 0x4f800000, 0x5f800000,
+       0x40200000, 0x3f801000, 0x3f803000, 0x387ff000, 0x387fe000]
 S64 = [0, 1 << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000,
        0xfff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001, 0xfff4000000000000,
        0x7fffffffffffffff, 1, 0x800fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
@@ -35,14 +39,30 @@ S64 = [0, 1 << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000,
        0xc3e0000000000000, 0x41dfffffffc00000, 0x3fe0000000000000, 0x3fdfffffffffffff,
        0x4330000000000001, 0x3ca0000000000000, 0x47efffffe0000000, 0x47effffff0000000,
        0x3690000000000000, 0x36a0000000000000, 0x380fffffc0000000, 0x3e6fffffffffffff,
-       0x40effc0000000000, 0x40effe0000000000, 0x3f10000000000000]
+       0x40effc0000000000, 0x40effe0000000000, 0x3f10000000000000, 0x3ff8000000000000,
+       0x4004000000000000, 0x3ff0000010000000, 0x3ff0000030000000, 0x3ff0020000000000,
+       0x3ff0060000000000, 0x380ffffff0000000, 0x380fffffe0000000, 0x3f0ffe0000000000,
+       0x3f0ffc0000000000]
 S16 = [0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 0x7c01, 0xfd55, 0x7fff, 1, 0x83ff,
-       0x0400, 0x7bff, 0xfbff, 0x3800, 0x37ff, 0x3e00, 0x6400, 0x5c00, 0x1400, 0x7800]
+       0x0400, 0x7bff, 0xfbff, 0x3800, 0x37ff, 0x3e00, 0x6400, 0x5c00, 0x1400, 0x7800, 0x4100]
+# What operations treat in a way of its own: zeros, infinities, NaNs, the largest numbers, ones, the
+# smallest numbers, and 0.5, 1.5 and 2.5, which are ties. Seldom do two such meet by chance.
+SPECIAL = {
+    16: [0, 0x8000, 0x7c00, 0xfc00, 0x7e00, 0x7d01, 0x7bff, 0xfbff, 0x3c00, 0xbc00, 1, 0x8001,
+         0x3800, 0x3e00, 0x4100],
+    32: [0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7fa00001, 0x7f7fffff, 0xff7fffff,
+         0x3f800000, 0xbf800000, 1, 0x80000001, 0x3f000000, 0x3fc00000, 0x40200000],
+    64: [0, 1 << 63, 0x7ff << 52, 0xfff << 52, 0x7ff8 << 48, 0x7ff4 << 48 | 1,
+         0x7fefffffffffffff, 0xffefffffffffffff, 0x3ff << 52, 0xbff << 52, 1, 1 << 63 | 1,
+         0x3fe << 52, 0x3ff8 << 48, 0x4004 << 48],
+}
 INTS = [0, 1, 2, 3, 4, 7, 8, 31, 32, 33, 63, 64, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffff,
         0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 1 << 63,
         (1 << 64) - 1, (1 << 64) - 2, (1 << 64) - 128, (1 << 64) - 129, (1 << 64) - (1 << 31),
         0xaaaaaaaaaaaaaaaa, 0x5555555555555555, 0x0123456789abcdef]
-BOX32, BOX16 = 0xffffffff << 32, 0xffffffffffff << 16
+BOX = {16: 0xffffffffffff << 16, 32: 0xffffffff << 32, 64: 0}
+FORMAT = re.compile(r"\.([hsd])(?=\.|$)")
+FORMAT_BITS = {"h": 16, "s": 32, "d": 64}
 
 
 def near(rng, value, width):
@@ -90,9 +110,9 @@ class Pools:
         if kind < 4:
             return random_float(rng, 64)
         if kind < 7:
-            return BOX32 | random_float(rng, 32)
+            return BOX[32] | random_float(rng, 32)
         if kind < 9:
-            return BOX16 | random_float(rng, 16)
+            return BOX[16] | random_float(rng, 16)
         return rng.choice((random_float(rng, 32), 0xfffffffe << 32 | random_float(rng, 32),
                            rng.getrandbits(64)))
 
@@ -197,6 +217,17 @@ class Builder:
         rows, weights = self.candidates
         return self.rng.choices(rows, weights)[0]
 
+    def floats_of_one_format(self):
+        """In half of the cases all f registers hold numbers of one format that the case may use,
+        and in most of those only special ones."""
+        formats = FORMAT.findall(self.pick().name)
+        if not formats or self.rng.random() < 0.5:
+            return
+        bits = FORMAT_BITS[self.rng.choice(formats)]
+        special = self.rng.random() < 0.6
+        self.f = [BOX[bits] | (self.rng.choice(SPECIAL[bits]) if special
+                               else random_float(self.rng, bits)) for _ in range(32)]
+
     def build(self):
         gen, rng = self.gen, self.rng
         rows = []
@@ -214,6 +245,7 @@ class Builder:
             mixed = rng.random() < 0.1 and scal and vec
             chosen = rows if mixed else chosen
             self.candidates = ([r for r, _ in chosen], [n for _, n in chosen])
+            self.floats_of_one_format()
         else:
             return None
         count = rng.randrange(1, self.longest + 1)
