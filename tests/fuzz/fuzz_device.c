@@ -15,7 +15,8 @@
 enum {
 	STEP = 16,
 	STEPS_MAX = 1024,
-	BYTES_MAX = 4096, /* of one access */
+	BYTES_MAX = 256, /* of one access */
+	RESETS_MAX = 8,
 	RINGS = 0x10000, /* bytes of memory that steps write: its first ones */
 	NEAR = 4096
 };
@@ -96,9 +97,8 @@ static const struct bp_type own_types[] = {
 		.object = &wires_type },
 	{ 0 },
 };
-static const struct bp_plugin own = {
-	BP_PLUGIN_HEAD, .name = "fuzz", .version = "1", .license = "MIT", .types = own_types
-};
+static const struct bp_plugin own = { BP_PLUGIN_HEAD, .name = "fuzz", .version = "1",
+	.license = "MIT", .types = own_types };
 
 /* ---- the machine file ---- */
 
@@ -189,8 +189,9 @@ static void add_types(void)
 	char *flat = toml_write(description);
 	GString *text = g_string_new(flat);
 	const struct type_entry *e;
-	g_string_append(text, "\n[fuzz-stream]\ntype = \"fuzz-chr\"\n"
-			      "[fuzz-wires]\ntype = \"fuzz-wires\"\n");
+	g_string_append(text,
+		"\n[fuzz-stream]\ntype = \"fuzz-chr\"\n"
+		"[fuzz-wires]\ntype = \"fuzz-wires\"\n");
 	for (unsigned n = 0; (e = type_at(n)) != NULL; n++) {
 		const struct type *t = e->kind == BP_KIND_DEVICE
 			? type_load(type_find(e->id), NULL, &errors)
@@ -240,6 +241,7 @@ struct rig {
 	struct wires *wires;
 	struct bank ram;
 	int64_t time;
+	unsigned resets;
 };
 
 static struct object *object_at(const struct rig *r, unsigned n)
@@ -414,7 +416,8 @@ static void do_wire(struct rig *r, const struct step *s)
 static void do_reset(struct rig *r, const struct step *s)
 {
 	(void)s;
-	machine_reset(r->m);
+	if (r->resets++ < RESETS_MAX)
+		machine_reset(r->m);
 }
 
 static void (*const steps[])(struct rig *r, const struct step *s) = { do_read, do_write, do_poke,
