@@ -47,9 +47,10 @@ def ring(base, queue, chain, size=8):
     return out + store(base + 0x44, 1)
 
 
-def driver(base, queues):
+def driver(base, queues, low=0):
     out = load(base) + store(base + 0x70, 0) + store(base + 0x70, 3)
     out += store(base + 0x14, 0) + load(base + 0x10) + store(base + 0x24, 1) + store(base + 0x20, 1)
+    out += store(base + 0x24, 0) + store(base + 0x20, low)
     out += store(base + 0x70, 11)
     for n, chain in enumerate(queues):
         out += ring(base, n, chain)
@@ -61,6 +62,9 @@ def seeds():
     uart, plic, clint, rtc, flash = 0x1000_0000, 0xc00_0000, 0x200_0000, 0x10_1000, 0x2000_0000
     yield "rng", driver(rng, [[(64, 2), (32, 2)]]) + store(rng + 0x50, 0) + load(rng + 0x60) + store(
         rng + 0x64, 3)
+    # indirect descriptors and event indices, as far as they are offered
+    yield "rng-features", (driver(rng, [[(16, 4)]], 0x3000_0000) + poke(DATA, RAM + DATA + 64, 32 | 2 << 32) +
+                           store(rng + 0x50, 0) + poke(AVAIL, 0, 2, 0, 0, half=True) + store(rng + 0x50, 0))
     yield "console", (driver(console, [[(64, 2)], [(16, 0), (200, 0)]]) + store(console + 0x50, 0) +
                       store(console + 0x50, 1) + step(RECEIVE, 1, 0, 100, 0, 0x6162636465666768) +
                       step(RECEIVE, 0, 0, 100, 0, 0x6162636465666768) + store(console + 0x108, 65))
@@ -73,6 +77,16 @@ def seeds():
         step(RECEIVE, 0, 0, 40, 0, 0x313233) + step(RECEIVE, 1, 0, 40, 0, 0x313233) +
         step(STREAM, 0, 0, 1) + step(TIME, 0, 0, 20, 0, 1 << 50) +
         b"".join(load(uart + n, BYTE) for n in range(8)))
+    wide, narrow, fixed = 0x3003_0000, 0x3100_0000, 0x3110_0000
+    yield "uart-wide", b"".join(store(wide + 4 * n, v) + load(wide + 4 * n, n % 4) for n, v in (
+        (3, 0x83), (0, 1), (3, 3), (2, 0x7), (4, 0x1b), (1, 15), (0, 65), (5, 0), (6, 0), (7, 9)))
+    yield "flash-narrow", (
+        store(narrow + 0x55, 0x98, BYTE) + load(narrow + 0x10, BYTE) + store(narrow, 0xff, BYTE) +
+        store(narrow, 0x60, BYTE) + store(narrow, 0xd0, BYTE) + store(narrow, 0x20, BYTE) +
+        store(narrow, 0xd0, BYTE) + store(narrow, 0xe8, BYTE) + store(narrow, 1, BYTE) +
+        store(narrow, 5, BYTE) + store(narrow + 1, 6, BYTE) + store(narrow, 0xd0, BYTE) +
+        store(narrow, 0x40, BYTE) + store(narrow + 0xffff, 9, BYTE) + store(narrow, 0x90, BYTE) +
+        load(narrow) + store(fixed, 0x4040, HALF) + store(fixed, 5, HALF) + load(fixed, HALF))
     yield "plic", (store(plic + 4 * 10, 7) + store(plic + 0x2000, 0x400) + store(plic + 0x20_0000, 0) +
                    b"".join(step(WIRE, 0, 0, 1, n) for n in range(40)) + load(plic + 0x20_0004) +
                    store(plic + 0x20_0004, 10) + load(plic + 0x1000))
