@@ -189,14 +189,22 @@ static uint64_t change(const struct bank *b, const struct row *w, void *p, uint6
 	return was;
 }
 
+static uint32_t existing(const struct bank *b, const struct row *w)
+{
+	uint32_t exist = w->count;
+	if (w->reg.count_offset)
+		memcpy(&exist, b->instance + w->reg.count_offset, sizeof(exist));
+	return MIN(exist, w->count);
+}
+
 void bank_reset(struct bank *b)
 {
-	for (unsigned i = 0; i < b->rows; i++)
-		for (unsigned n = 0; n < b->row[i].count; n++) {
-			void *p = storage(b, &b->row[i], n);
-			if (p)
-				put(p, b->row[i].reg.bytes, b->row[i].reg.reset);
-		}
+	for (unsigned i = 0; i < b->rows; i++) {
+		const struct row *w = &b->row[i];
+		uint32_t count = w->reg.field == BP_REG_NO_FIELD ? 0 : existing(b, w);
+		for (unsigned n = 0; n < count; n++)
+			put(storage(b, w, n), w->reg.bytes, w->reg.reset);
+	}
 }
 
 /* ---- accesses ---- */
@@ -212,14 +220,8 @@ static bool hits(const struct bank *b, const struct row *w, uint64_t offset, str
 	uint64_t from = offset - w->reg.offset;
 	uint64_t n = w->shift >= 0 ? from >> w->shift : from / w->stride;
 	uint64_t skip = from - n * w->stride;
-	if (n >= w->count || skip >= w->reg.bytes)
+	if (skip >= w->reg.bytes || n >= existing(b, w))
 		return false;
-	if (w->reg.count_offset) {
-		uint32_t exist;
-		memcpy(&exist, b->instance + w->reg.count_offset, sizeof(exist));
-		if (n >= exist)
-			return false;
-	}
 	*h = (struct hit){ w, (unsigned)n, (unsigned)skip };
 	return true;
 }

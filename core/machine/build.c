@@ -185,6 +185,11 @@ static void forget_instance(struct instance *in)
 	sched_forget(in->object);
 }
 
+void machine_reset(struct machine *m)
+{
+	reset_all(m);
+}
+
 void machine_destroy(struct machine *m)
 {
 	if (!m)

@@ -56,6 +56,8 @@ struct machine *machine_plan(const struct toml_value *desc, struct error_list *e
 int machine_build(struct machine *m, struct error_list *errors);
 /* Run until power off or quit; the exit code. */
 int machine_run(struct machine *m);
+/* As the guest or the user asks for it. No CPU runs. [main] */
+void machine_reset(struct machine *m);
 void machine_destroy(struct machine *m);
 
 /* One line of the monitor; the answer is the machine's until the next call. */

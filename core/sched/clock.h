@@ -6,6 +6,10 @@
 
 void clock_stop(void);
 void clock_start(void);
+/* Let time pass while the clock stands: for who runs no CPUs. It is not set back. */
+void clock_advance(int64_t ns);
+/* Back to 0, with no machine left. */
+void clock_forget(void);
 /* Fire what is due; returns ns until the next timer is, or -1 for none. Main loop only. */
 int64_t timers_run(void);
 void timers_forget(struct object *o);

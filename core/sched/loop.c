@@ -307,4 +307,5 @@ void sched_finish(void)
 	if (wake_fd >= 0)
 		close(wake_fd);
 	wake_fd = -1;
+	clock_forget();
 }

@@ -74,6 +74,20 @@ void clock_start(void)
 	pthread_mutex_unlock(&clock_lock);
 }
 
+void clock_advance(int64_t ns)
+{
+	pthread_mutex_lock(&clock_lock);
+	if (ns > 0 && atomic_load(&stopped))
+		atomic_fetch_add(&stopped_at, ns);
+	pthread_mutex_unlock(&clock_lock);
+}
+
+void clock_forget(void)
+{
+	clock_stop();
+	atomic_store(&stopped_at, 0);
+}
+
 static void heap_set(struct heap *h, size_t i, bp_timer *t)
 {
 	h->timer[i] = t;

@@ -175,6 +175,8 @@ static int lay_out_initrd(struct board *b, bp_error *err)
 		return 0;
 	if (read_file(b, "initrd", b->initrd_file, &b->initrd, err) != 0)
 		return -1;
+	if (!b->initrd.len)
+		return b->host->fail(err, "initrd: %s: it is empty", b->initrd_file);
 	b->initrd_at = b->initrd.len < b->tree_at ? align_down(b, b->tree_at - b->initrd.len) : 0;
 	if (!free_of_images(b, b->initrd_at, b->initrd.len))
 		return b->host->fail(err,

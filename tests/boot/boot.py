@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 import time
 from datetime import datetime, timedelta, timezone
 from importlib.machinery import SourceFileLoader
@@ -108,6 +109,33 @@ def linux(firmware, cpus, vector=False, stay=True):
     return run, (firmware, "linux", "initrd")
 
 
+def virtio_console(firmware):
+    """The shell at hvc0: what is typed is echoed and obeyed, also more than its rings hold at once."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder:
+            machine = Machine(guests / firmware / "fw_dynamic.bin", guests / "linux/Image",
+                              guests / "initrd/initrd.cpio.gz", "console=ttyS0 console=hvc0",
+                              serial=f"{folder}/serial")
+            with start(machine) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                check(shell(console, "tty"), r"^/dev/hvc0$", "the shell's terminal")
+                check(shell(console, "cat /sys/class/tty/console/active"), r"\bhvc0$",
+                      "the consoles")
+                check(shell(console, "echo $((6 * 7))"), r"^42$", "arithmetic")
+                many = shell(console, "seq 1 5000")
+                if many.split() != [str(n) for n in range(1, 5001)]:
+                    raise Mismatch(f"5,000 lines came out as {len(many.split())}: {many[:200]}")
+                console.type("wc -c\n" + 20 * ("0123456789" * 40 + "\n") + "\x04")
+                console.expect(rf"^{20 * 401}$", REPLY_S)
+                console.expect(PROMPT, REPLY_S)
+                console.type("poweroff\n")
+                status = console.status(EXIT_S)
+            check(Path(machine.serial).read_text(errors="replace"), r"Linux version 6\.",
+                  "the serial port")
+            return status
+    return run, (firmware, "linux", "initrd")
+
+
 def u_boot(package, mode):
     def run(start, guests):
         image = guests / package / f"u-boot-{mode}.bin"
@@ -151,6 +179,7 @@ CASES = {
     "linux-sbi16-cpus1": linux("opensbi-trixie", 1),
     "linux-sbi16-cpus4": linux("opensbi-trixie", 4),
     "linux-vector": linux("opensbi-trixie", 1, vector=True, stay=False),
+    "virtio-console": virtio_console("opensbi-bookworm"),
     "u-boot-2023-m": u_boot("u-boot-bookworm", "m"),
     "u-boot-2023-s": u_boot("u-boot-bookworm", "s"),
     "u-boot-2025-m": u_boot("u-boot-trixie", "m"),

@@ -15,18 +15,21 @@ class Machine:
     memory: str = "512M"
     bits: int = 64
     vector: bool = False
+    serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
 
 
 def backplane(m, build):
     source = build.parent if (build.parent / "machines").is_dir() else build
-    board = "riscv-virt.toml" if m.bits == 64 else "riscv32-virt.toml"
-    argv = [build / "core/backplane", "run", source / "machines" / board,
+    board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
+    board = "tests/boot/virtio-console.toml" if m.serial else board
+    argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]
     argv += ["--kernel", m.kernel] if m.kernel else []
     argv += ["--initrd", m.initrd] if m.initrd else []
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
+    argv += ["--serial", f"file:{m.serial}"] if m.serial else []
     return argv
 
 
@@ -42,6 +45,9 @@ def qemu(m, _build):
     argv += ["-kernel", m.kernel] if m.kernel else []
     argv += ["-initrd", m.initrd] if m.initrd else []
     argv += ["-append", m.append] if m.append else []
+    argv += ["-serial", f"file:{m.serial}", "-monitor", "none", "-chardev",
+             "stdio,id=terminal,signal=off", "-device", "virtio-serial-device", "-device",
+             "virtconsole,chardev=terminal"] if m.serial else []
     return argv
 
 

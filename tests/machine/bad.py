@@ -110,6 +110,9 @@ BAD = [
     ("option-number", "[options]\nkernel = 3", [r'options\.kernel: "OBJECT:PROPERTY" is expected, not an integer']),
     ("option-template", '[options]\nserial = [{ link = "chr" }]', [r"options\.serial: a template needs type, and link"]),
     ("options-text", 'options = "x"', [r"options: a table is expected"]),
+    ("machine-key", '[machine]\nsummry = "x"', [r'm\.toml:4:1: machine: there is no key "summry"; summary is all']),
+    ("machine-summary", '[machine]\nsummary = 3', [r"m\.toml:4:11: machine: summary: a string is expected, not an integer"]),
+    ("machine-number", 'machine = 3', [r"m\.toml:3:11: machine: a table is expected, not an integer"]),
     # not even TOML
     ("junk", "\x00\x01\x02\xff\xfe", [r"m\.toml:3:"]),
     ("deep", "x = " + "[" * 5000, [r"m\.toml:3:"]),

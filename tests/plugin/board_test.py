@@ -226,20 +226,52 @@ class Refusals(Folder):
         self.refuse("file of at most 4 GiB", "--firmware", "/dev/zero")
         self.refuse("it is empty", "--firmware", self.file("empty", b""))
 
-    def test_firmware(self):
-        good = elf(SPIN)
+    def test_programs(self):
+        """As firmware, as a kernel behind firmware, and as a kernel alone."""
+        firmware = self.file("firmware", elf(SPIN))
+        at = RAM + (2 << 20)
+        good = elf(SPIN, at=at)
         for data, wanted in ((good[:40], "cut off"), (good[:100], "truncated"),
-                             (elf(SPIN, bits=32), "class 1; 64 bits"),
-                             (elf(SPIN, machine=62), "machine 62"),
+                             (good[:-1], "truncated"), (b"", "it is empty"),
+                             (elf(SPIN, bits=32, at=at), "class 1; 64 bits"),
+                             (elf(SPIN, machine=62, at=at), "machine 62"),
                              (elf(SPIN, at=0x1000), "do not fit the memory"),
-                             (elf(SPIN, size=1 << 40), "do not fit the memory"),
-                             (elf(SPIN, entry=0x90000000), "entry 0x90000000"),
-                             (elf(SPIN, second=(RAM, SPIN)), "overlap"),
+                             (elf(SPIN, at=RAM + (128 << 20) - 2), "do not fit the memory"),
+                             (elf(SPIN, size=1 << 40, at=at), "do not fit the memory"),
+                             (elf(SPIN, entry=0x90000000, at=at), "entry 0x90000000"),
+                             (elf(SPIN, at=at, second=(at, SPIN)), "overlap"),
                              (b"\x1f\x8b\x08" + bytes(20), "packed (gzip)")):
-            path = self.file("firmware.elf", data)
-            self.refuse(wanted, "--firmware", path)
-            self.refuse("firmware.elf", "--firmware", path)
+            path = self.file("program.elf", data)
+            for words_ in (("--firmware", path), ("--firmware", firmware, "--kernel", path),
+                           ("--kernel", path), ("--firmware", "none", "--kernel", path)):
+                self.refuse(wanted, *words_)
+                self.refuse("program.elf", *words_)
         self.refuse("class 2; 32 bits", "--firmware", self.file("f", good), bits=32)
+        self.refuse("class 2; 32 bits", "--kernel", self.file("f", good), bits=32)
+
+    def test_segments_in_the_way(self):
+        """A program where the device tree or the initial file system has to be."""
+        top = self.file("top", elf(SPIN, at=RAM + (126 << 20)))
+        low = self.file("low", elf(SPIN))
+        self.refuse("no room for a device tree", "--firmware", top)
+        self.refuse("no room for a device tree", "--firmware", low, "--kernel", top)
+        below = self.file("below", elf(SPIN, at=RAM + (124 << 20)))
+        self.refuse("has no room for it", "--firmware", below, "--initrd",
+                    self.file("initrd", bytes(100)))
+
+    def test_initrd(self):
+        firmware = self.file("firmware", elf(SPIN))
+        for path, wanted in ((self.file("empty", b""), "it is empty"),
+                             ("/no/such/file", "No such file"), (self.folder, "at most 4 GiB"),
+                             ("/dev/zero", "at most 4 GiB")):
+            self.refuse(wanted, "--firmware", firmware, "--initrd", path)
+
+    def test_tree_cut_anywhere(self):
+        firmware = self.file("firmware", elf(SPIN))
+        whole = self.dump()
+        for n in (0, 3, 4, 39, 40, 56, 100, len(whole) // 2, len(whole) - 1):
+            self.refuse("is no flattened device tree", "--firmware", firmware, "--dtb",
+                        self.file("cut.dtb", whole[:n]))
 
     def test_kernel_initrd_and_tree(self):
         firmware = self.file("firmware", elf(SPIN))

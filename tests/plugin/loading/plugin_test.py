@@ -115,6 +115,15 @@ def truncated(tap, backplane, built):
                 MANIFEST.format(module="faulty.so", id="faulty", kind="device"))
             r = run(backplane, folder, "describe", "faulty")
             refused(tap, f"module cut to {n} bytes", r, "cannot be loaded: ")
+    for name, data in (("of another machine", whole[:18] + b"\xf7\x00" + whole[20:]),
+                       ("of 32 bits", whole[:4] + b"\x01" + whole[5:]),
+                       ("that is text", b"#!/bin/sh\n" * 1000), ("of zeros", bytes(len(whole)))):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "faulty.so").write_bytes(data)
+            pathlib.Path(folder, "f.plugin.toml").write_text(
+                MANIFEST.format(module="faulty.so", id="faulty", kind="device"))
+            refused(tap, f"module {name}", run(backplane, folder, "describe", "faulty"),
+                    "cannot be loaded: ")
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "faulty.so").mkdir()
         pathlib.Path(folder, "f.plugin.toml").write_text(

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes first inputs of fuzz_device.c: what drivers do, at the addresses of device.toml.
+
+    device_seeds.py FOLDER
+"""
+import pathlib
+import struct
+import sys
+
+READ, WRITE, POKE, TIME, RECEIVE, STREAM, WIRE, STORE, LOAD, RESET = range(10)
+WORD, BYTE, HALF, DOUBLE = range(4)
+RAM = 0x8000_0000
+DESC, AVAIL, USED, DATA = 0x1000, 0x2000, 0x3000, 0x4000
+
+
+def step(what, which=0, size=0, param=0, offset=0, value=0):
+    return struct.pack("<BBBBIQ", what, which, size, param, offset, value & (1 << 64) - 1)
+
+
+def store(address, value, size=WORD):
+    return step(STORE, 0, size, 0, address, value)
+
+
+def load(address, size=WORD):
+    return step(LOAD, 0, size, 0, address)
+
+
+def poke(offset, *values, half=False):
+    """Eight bytes each, or two."""
+    size = 2 if half else 8
+    return b"".join(step(POKE, 0, 0, int(half), offset + size * i, v) for i, v in enumerate(values))
+
+
+def ring(base, queue, chain, size=8):
+    """Sets a queue up in memory of its own and offers one chain: [(length, flags)...]."""
+    shift = queue * 0x400
+    desc, avail, used = DESC + shift, AVAIL + shift, USED + shift
+    out = store(base + 0x30, queue) + store(base + 0x38, size)
+    for register, place in ((0x80, desc), (0x90, avail), (0xa0, used)):
+        out += store(base + register, RAM + place) + store(base + register + 4, 0)
+    for n, (length, flags) in enumerate(chain):
+        more = n + 1 < len(chain)
+        out += poke(desc + 16 * n, RAM + DATA + 0x100 * n,
+                    length | (flags | more) << 32 | (n + 1) << 48)
+    out += poke(avail, 0, 1, 0, half=True)
+    return out + store(base + 0x44, 1)
+
+
+def driver(base, queues, low=0):
+    out = load(base) + store(base + 0x70, 0) + store(base + 0x70, 3)
+    out += store(base + 0x14, 0) + load(base + 0x10) + store(base + 0x24, 1) + store(base + 0x20, 1)
+    out += store(base + 0x24, 0) + store(base + 0x20, low)
+    out += store(base + 0x70, 11)
+    for n, chain in enumerate(queues):
+        out += ring(base, n, chain)
+    return out + store(base + 0x70, 15)
+
+
+def seeds():
+    rng, console = 0x1000_1000, 0x1000_2000
+    uart, plic, clint, rtc, flash = 0x1000_0000, 0xc00_0000, 0x200_0000, 0x10_1000, 0x2000_0000
+    yield "rng", driver(rng, [[(64, 2), (32, 2)]]) + store(rng + 0x50, 0) + load(rng + 0x60) + store(
+        rng + 0x64, 3)
+    # indirect descriptors and event indices, as far as they are offered
+    yield "rng-features", (driver(rng, [[(16, 4)]], 0x3000_0000) + poke(DATA, RAM + DATA + 64, 32 | 2 << 32) +
+                           store(rng + 0x50, 0) + poke(AVAIL, 0, 2, 0, 0, half=True) + store(rng + 0x50, 0))
+    yield "console", (driver(console, [[(64, 2)], [(16, 0), (200, 0)]]) + store(console + 0x50, 0) +
+                      store(console + 0x50, 1) + step(RECEIVE, 1, 0, 100, 0, 0x6162636465666768) +
+                      step(RECEIVE, 0, 0, 100, 0, 0x6162636465666768) + store(console + 0x108, 65))
+    yield "console-full", (step(STREAM, 1, 0, 9, 10) + step(STREAM, 0, 0, 9, 10) +
+                           driver(console, [[(64, 2)], [(200, 0)]]) + store(console + 0x50, 1) +
+                           step(STREAM, 0, 0, 4, 33) + step(STREAM, 1, 0, 4, 33) +
+                           store(console + 0x70, 0) + step(STREAM, 1, 0, 4, 33) + step(RESET))
+    yield "uart", (b"".join(store(uart + n, v, BYTE) for n, v in (
+        (3, 0x83), (0, 1), (1, 0), (3, 3), (2, 0xc7), (4, 0x1b), (1, 15), (0, 65))) +
+        step(RECEIVE, 0, 0, 40, 0, 0x313233) + step(RECEIVE, 1, 0, 40, 0, 0x313233) +
+        step(STREAM, 0, 0, 1) + step(TIME, 0, 0, 20, 0, 1 << 50) +
+        b"".join(load(uart + n, BYTE) for n in range(8)))
+    wide, narrow, fixed = 0x3003_0000, 0x3100_0000, 0x3110_0000
+    yield "uart-wide", b"".join(store(wide + 4 * n, v) + load(wide + 4 * n, n % 4) for n, v in (
+        (3, 0x83), (0, 1), (3, 3), (2, 0x7), (4, 0x1b), (1, 15), (0, 65), (5, 0), (6, 0), (7, 9)))
+    yield "flash-narrow", (
+        store(narrow + 0x55, 0x98, BYTE) + load(narrow + 0x10, BYTE) + store(narrow, 0xff, BYTE) +
+        store(narrow, 0x60, BYTE) + store(narrow, 0xd0, BYTE) + store(narrow, 0x20, BYTE) +
+        store(narrow, 0xd0, BYTE) + store(narrow, 0xe8, BYTE) + store(narrow, 1, BYTE) +
+        store(narrow, 5, BYTE) + store(narrow + 1, 6, BYTE) + store(narrow, 0xd0, BYTE) +
+        store(narrow, 0x40, BYTE) + store(narrow + 0xffff, 9, BYTE) + store(narrow, 0x90, BYTE) +
+        load(narrow) + store(fixed, 0x4040, HALF) + store(fixed, 5, HALF) + load(fixed, HALF))
+    yield "plic", (store(plic + 4 * 10, 7) + store(plic + 0x2000, 0x400) + store(plic + 0x20_0000, 0) +
+                   b"".join(step(WIRE, 0, 0, 1, n) for n in range(40)) + load(plic + 0x20_0004) +
+                   store(plic + 0x20_0004, 10) + load(plic + 0x1000))
+    yield "timer", (store(clint + 0x4000, 1000, DOUBLE) + store(clint, 1) +
+                    step(TIME, 0, 0, 10, 0, 1 << 40) + load(clint + 0xbff8, DOUBLE) +
+                    store(clint + 0xbff8, 1 << 63, DOUBLE) + store(0x3000_8000, 1 << 62, DOUBLE) +
+                    store(0x3002_0000, 1) + store(0x3001_0004, 1))
+    yield "rtc", (load(rtc) + load(rtc + 4) + store(rtc + 0xc, 1) + store(rtc + 8, 1000) +
+                  store(rtc + 0x10, 1) + step(TIME, 0, 0, 3, 0, 1 << 44) + store(rtc + 0x14, 1))
+    yield "flash", (store(flash, 0x98_0098) + load(flash + 0x40) + store(flash, 0xff_00ff) +
+                    store(flash, 0x20_0020) + store(flash, 0xd0_00d0) + load(flash) +
+                    store(flash, 0xe8_00e8) + store(flash, 0x3_0003) +
+                    b"".join(store(flash + 4 * n, 0x1234) for n in range(4)) +
+                    store(flash, 0xd0_00d0) + store(flash, 0x40_0040) + store(flash + 8, 5) +
+                    store(flash, 0x60_0060) + store(flash, 0x1_0001) + store(flash, 0x70_0070) +
+                    load(flash) + store(flash, 0xff_00ff) + load(flash, DOUBLE))
+    yield "finisher", store(0x10_0000, 0x5555) + store(0x10_0000, 0x3333_1234) + store(
+        0x10_0000, 0x7777) + step(RESET)
+    yield "sizes", b"".join(step(what, which, size, 17, 3, 0x0123456789abcdef)
+                            for which in range(32) for size in (6, 14, 22, 70, 7) for what in
+                            (READ, WRITE))
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for name, data in seeds():
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
