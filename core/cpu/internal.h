@@ -5,6 +5,8 @@
 #include "vcpu.h"
 
 enum {
+	TLB_LEAST = 256, /* entries of a table */
+	TLB_MOST = 16384,
 	TLB_SLOTS = 16, /* address spaces whose translations are kept */
 	BLOOM_WORDS = 64, /* pages that were executed from, per slot: 4096 bits */
 	STALE_STORES = 16, /* stores beside translated code before the page is freed of it */
@@ -31,6 +33,8 @@ struct tlb_slot { /* one address space of this CPU */
 	uint64_t large_base, large_end; /* virtual range that mappings beyond a page cover */
 	uint64_t bloom[BLOOM_WORDS];
 	struct tlb_entry *table[TLB_REGIMES]; /* NULL: nothing filled yet */
+	uint32_t size[TLB_REGIMES]; /* its entries */
+	uint32_t fills[TLB_REGIMES]; /* since the last flush or change of size */
 	bool dirty[TLB_REGIMES]; /* filled since the last flush */
 	bool valid;
 };
@@ -97,9 +101,12 @@ static inline uint64_t page_left(const struct vcpu *v, uint64_t addr)
 	return ~v->jit.page_mask + 1 - (addr & ~v->jit.page_mask);
 }
 
-static inline struct tlb_back *tlb_back(const struct tlb_entry *table, unsigned index)
+/* Of entry e in a table of that mask. */
+static inline struct tlb_back *tlb_back(
+	const struct tlb_entry *table, uint32_t mask, const struct tlb_entry *e)
 {
-	return (struct tlb_back *)(uintptr_t)(table + TLB_SIZE) + index;
+	const struct tlb_entry *end = table + (mask >> TLB_ENTRY_BITS) + 1;
+	return (struct tlb_back *)(uintptr_t)end + (e - table);
 }
 
 /* tlb.c */

@@ -5,11 +5,10 @@
 #include <glib.h>
 #include <string.h>
 
-static struct tlb_entry *new_table(void)
+static struct tlb_entry *new_table(uint32_t size)
 {
-	struct tlb_entry *t =
-		g_malloc(TLB_SIZE * (sizeof(struct tlb_entry) + sizeof(struct tlb_back)));
-	memset(t, 0xff, sizeof(*t) * TLB_SIZE);
+	struct tlb_entry *t = g_malloc(size * (sizeof(struct tlb_entry) + sizeof(struct tlb_back)));
+	memset(t, 0xff, sizeof(*t) * size);
 	return t;
 }
 
@@ -18,7 +17,7 @@ static struct tlb_entry *empty_table(void)
 	/* What a regime without any fill points at: nothing matches, nobody writes it. */
 	static struct tlb_entry *table;
 	if (g_once_init_enter(&table)) {
-		g_once_init_leave(&table, new_table());
+		g_once_init_leave(&table, new_table(1));
 	}
 	return table;
 }
@@ -28,13 +27,36 @@ static struct tlb_slot *slot_for(struct vcpu *v, unsigned regime)
 	return v->common_regimes >> regime & 1 ? &v->common : v->space;
 }
 
+static void use_table(struct vcpu *v, const struct tlb_slot *s, unsigned regime)
+{
+	v->jit.tlb[regime] = s->table[regime] ? s->table[regime] : empty_table();
+	v->jit.tlb_mask[regime] = s->table[regime] ? (s->size[regime] - 1) << TLB_ENTRY_BITS : 0;
+}
+
+/* Whether regime's table of slot s is what executed code looks at. */
+static bool in_use(const struct vcpu *v, const struct tlb_slot *s, unsigned regime)
+{
+	return s->table[regime] && v->jit.tlb[regime] == s->table[regime];
+}
+
+/* Another table, empty, of `size` entries. */
+static void resize(struct vcpu *v, struct tlb_slot *s, unsigned regime, uint32_t size)
+{
+	bool used = in_use(v, s, regime);
+	g_free(s->table[regime]);
+	s->table[regime] = new_table(size);
+	s->size[regime] = size;
+	s->fills[regime] = 0;
+	if (used)
+		use_table(v, s, regime);
+}
+
 static void use_space(struct vcpu *v, struct tlb_slot *s)
 {
 	v->space = s;
 	s->used = ++v->epochs;
 	for (unsigned r = 0; r < v->regimes; r++) {
-		struct tlb_entry *t = slot_for(v, r)->table[r];
-		v->jit.tlb[r] = t ? t : empty_table();
+		use_table(v, slot_for(v, r), r);
 	}
 	v->jit.space_epoch = s->epoch;
 }
@@ -52,7 +74,12 @@ static void slot_flush(struct vcpu *v, struct tlb_slot *s)
 	for (unsigned r = 0; r < v->regimes; r++) {
 		if (!s->dirty[r])
 			continue;
-		memset(s->table[r], 0xff, sizeof(*s->table[r]) * TLB_SIZE);
+		/* Large tables are for those who fill them: a flush costs what there is. */
+		if (s->size[r] > TLB_LEAST && s->fills[r] < s->size[r] / 8)
+			resize(v, s, r, s->size[r] / 4);
+		else
+			memset(s->table[r], 0xff, sizeof(*s->table[r]) * s->size[r]);
+		s->fills[r] = 0;
 		s->dirty[r] = false;
 	}
 	s->large_base = s->large_end = 0;
@@ -129,8 +156,9 @@ static void slot_flush_page(struct vcpu *v, struct tlb_slot *s, uint64_t addr)
 	unsigned bit = bloom_bit(v, addr);
 	for (unsigned r = 0; r < v->regimes; r++)
 		if (s->dirty[r])
-			memset(&s->table[r][addr >> v->jit.page_bits & (TLB_SIZE - 1)], 0xff,
-				sizeof(struct tlb_entry));
+			memset(tlb_entry_of(s->table[r], (s->size[r] - 1) << TLB_ENTRY_BITS, addr,
+				       v->jit.page_bits),
+				0xff, sizeof(struct tlb_entry));
 	if (s->bloom[bit / 64] >> bit % 64 & 1)
 		new_epoch(v, s);
 }
@@ -164,7 +192,7 @@ void tlb_protect(struct vcpu *v, const struct bus_ram *ram, uint64_t page_offset
 		for (unsigned r = 0; r < v->regimes; r++) {
 			if (!s->dirty[r])
 				continue;
-			for (struct tlb_entry *e = s->table[r]; e < s->table[r] + TLB_SIZE; e++) {
+			for (struct tlb_entry *e = s->table[r]; e < s->table[r] + s->size[r]; e++) {
 				uint64_t *tag = &e->tag[BP_ACC_WRITE];
 				if (*tag != TLB_NONE &&
 					(*tag & v->jit.page_mask) + e->addend == host)
@@ -193,11 +221,14 @@ static struct tlb_entry *entry_for(
 	struct vcpu *v, struct tlb_slot *s, unsigned regime, uint64_t page)
 {
 	if (!s->table[regime]) {
-		s->table[regime] = new_table();
-		v->jit.tlb[regime] = s->table[regime];
+		s->table[regime] = new_table(TLB_LEAST);
+		s->size[regime] = TLB_LEAST;
+		use_table(v, s, regime);
+	} else if (++s->fills[regime] > 2 * s->size[regime] && s->size[regime] < TLB_MOST) {
+		resize(v, s, regime, 4 * s->size[regime]);
 	}
 	s->dirty[regime] = true;
-	return &s->table[regime][page >> v->jit.page_bits & (TLB_SIZE - 1)];
+	return tlb_entry_of(s->table[regime], v->jit.tlb_mask[regime], page, v->jit.page_bits);
 }
 
 /* Enter a translation into the table, if it covers a whole page. */
@@ -212,7 +243,7 @@ static void enter(struct vcpu *v, unsigned regime, uint64_t addr, const struct b
 	if (w->length_log2 > v->jit.page_bits)
 		note_large(s, addr, (unsigned)w->length_log2);
 	struct tlb_entry *e = entry_for(v, s, regime, page);
-	struct tlb_back *b = tlb_back(s->table[regime], tlb_index(page, v->jit.page_bits));
+	struct tlb_back *b = tlb_back(s->table[regime], v->jit.tlb_mask[regime], e);
 	b->phys = w->phys & v->jit.page_mask;
 	bus_resolve(space, b->phys, &t);
 	bool plain = t.host && t.length >= size, watched = code_page_watched(page, size);
@@ -259,11 +290,12 @@ static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access,
 int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_access,
 	unsigned as_access, struct place *out)
 {
-	unsigned index = tlb_index(addr, v->jit.page_bits);
-	const struct tlb_entry *e = &v->jit.tlb[regime][index];
+	struct tlb_entry *table = v->jit.tlb[regime];
+	const struct tlb_entry *e =
+		tlb_entry_of(table, v->jit.tlb_mask[regime], addr, v->jit.page_bits);
 	uint64_t tag = e->tag[want_access];
 	if (tag != TLB_NONE && (tag & v->jit.page_mask) == (addr & v->jit.page_mask)) {
-		const struct tlb_back *b = tlb_back(v->jit.tlb[regime], index);
+		const struct tlb_back *b = tlb_back(table, v->jit.tlb_mask[regime], e);
 		*out = (struct place){ .phys = b->phys | (addr & ~v->jit.page_mask),
 			.length = page_left(v, addr) };
 		if (!e->addend) {
@@ -292,9 +324,11 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 struct bus_region *tlb_device(struct vcpu *v, unsigned regime, uint64_t addr, unsigned size,
 	unsigned access, uint64_t *offset)
 {
-	unsigned index = tlb_index(addr, v->jit.page_bits);
-	uint64_t tag = v->jit.tlb[regime][index].tag[access], in_page = addr & ~v->jit.page_mask;
-	const struct tlb_back *b = tlb_back(v->jit.tlb[regime], index);
+	struct tlb_entry *table = v->jit.tlb[regime];
+	const struct tlb_entry *e =
+		tlb_entry_of(table, v->jit.tlb_mask[regime], addr, v->jit.page_bits);
+	uint64_t tag = e->tag[access], in_page = addr & ~v->jit.page_mask;
+	const struct tlb_back *b = tlb_back(table, v->jit.tlb_mask[regime], e);
 	/* After a change of the memory map the entry is about to go: the map itself is asked. */
 	if (tag == TLB_NONE || ((tag ^ addr) & v->jit.page_mask) || !b->region ||
 		in_page + size > b->span || atomic_load(&v->flush_wanted))

@@ -103,8 +103,9 @@ static void fault(struct run *r, const struct op *op)
 static uint8_t *unaligned(const struct run *r, uint64_t addr, uint32_t memop, unsigned access)
 {
 	const struct jit_cpu *cpu = r->cpu;
-	const struct tlb_entry *e = &cpu->tlb[(memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT]
-					     [tlb_index(addr, cpu->page_bits)];
+	unsigned regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+	const struct tlb_entry *e =
+		tlb_entry_of(cpu->tlb[regime], cpu->tlb_mask[regime], addr, cpu->page_bits);
 	unsigned size = 1u << (memop & BP_MEM_SIZE);
 	if ((addr & cpu->page_mask) != e->tag[access] ||
 		memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC) ||
@@ -360,7 +361,7 @@ static void link_exit(struct run *r)
 
 /* The inline TLB lookup of `size` bytes for access `acc`. */
 #define LOOKUP(addr, size, acc)                                                                    \
-	(entry = &cpu->tlb[op->c][tlb_index(addr, page_bits)],                                         \
+	(entry = tlb_entry_of(cpu->tlb[op->c], cpu->tlb_mask[op->c], addr, page_bits),                 \
 		(addr & (page_mask | (size - 1))) == entry->tag[acc])
 #define HOST(T, addr)	((T *)(uintptr_t)(addr + entry->addend))
 #define LOAD(L, T, X, TO)                                                                          \

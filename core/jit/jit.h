@@ -89,7 +89,8 @@ struct jit_cpu {
 	const void *config;
 	const struct jit_host *host;
 	const struct bp_helper *helpers;
-	struct tlb_entry *tlb[TLB_REGIMES]; /* TLB_SIZE entries each; never NULL once running */
+	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
+	uint32_t tlb_mask[TLB_REGIMES];
 	uint64_t page_mask; /* ~(page size - 1) */
 	uint32_t page_bits;
 	_Atomic(uint32_t) kick; /* leave at the next safepoint */

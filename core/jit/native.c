@@ -45,8 +45,9 @@ static int status_of(struct jit_cpu *cpu, int status)
 /* Where an unaligned access of RAM leads that does not leave its page, or NULL. */
 static uint8_t *unaligned(const struct jit_cpu *cpu, uint64_t addr, uint32_t memop, unsigned access)
 {
-	const struct tlb_entry *e = &cpu->tlb[(memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT]
-					     [tlb_index(addr, cpu->page_bits)];
+	unsigned regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+	const struct tlb_entry *e =
+		tlb_entry_of(cpu->tlb[regime], cpu->tlb_mask[regime], addr, cpu->page_bits);
 	unsigned size = 1u << (memop & BP_MEM_SIZE);
 	if ((addr & cpu->page_mask) != e->tag[access] ||
 		memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC) ||

@@ -228,7 +228,7 @@ static int toy_fault(struct toy *t, uint64_t addr, uint32_t cause)
 
 static void toy_fill(struct toy *t, uint64_t addr)
 {
-	struct tlb_entry *e = &t->tlb[tlb_index(addr, 12)];
+	struct tlb_entry *e = tlb_entry_of(t->tlb, t->jit.tlb_mask[0], addr, 12);
 	uint64_t page = addr & t->jit.page_mask;
 	bool code = t->code[(page - TOY_BASE) / TOY_PAGE];
 	e->tag[BP_ACC_READ] = e->tag[BP_ACC_EXEC] = page;
@@ -440,7 +440,7 @@ struct toy *toy_create(void)
 	t->jit.page_bits = 12;
 	t->jit.page_mask = ~(uint64_t)(TOY_PAGE - 1);
 	for (unsigned i = 0; i < TLB_REGIMES; i++)
-		t->jit.tlb[i] = t->tlb;
+		t->jit.tlb[i] = t->tlb, t->jit.tlb_mask[i] = sizeof(t->tlb) - sizeof(t->tlb[0]);
 	t->s->head.core = t;
 	if (toy_native())
 		native_init(&t->jit, (uint32_t)frame);

@@ -42,6 +42,7 @@ enum {
 	TOY_RAM = 0x10000,
 	TOY_DEVICE =
 		0x40000, /* a page that is no RAM: reads give the address, stores are counted */
+	TOY_TLB = 64,
 	TOY_FRAME_SIZE = OBJECT_CPU_FRAME
 };
 
@@ -59,7 +60,7 @@ struct toy {
 	struct jit_cpu jit;
 	struct toy_state *s;
 	uint8_t *ram;
-	struct tlb_entry tlb[TLB_SIZE];
+	struct tlb_entry tlb[TOY_TLB];
 	bool code[TOY_RAM / TOY_PAGE]; /* pages with translated code: stores come the slow way */
 	uint64_t fault_addr, device_stores, loads;
 	uint32_t fault_cause;

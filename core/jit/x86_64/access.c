@@ -36,15 +36,10 @@ static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop,
 	const struct jit_cpu *cpu = c->in->cpu;
 	uint32_t size = 1u << (memop & BP_MEM_SIZE);
 	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime_of(memop));
-	enum { ENTRY = sizeof(struct tlb_entry), POWER = !(ENTRY & (ENTRY - 1)) };
-	unsigned scale = POWER ? (unsigned)__builtin_ctz(ENTRY) : 0;
+	int32_t mask = CPU_AT(tlb_mask) + (int32_t)(sizeof(uint32_t) * regime_of(memop));
 	emit_mov(&c->e, true, entry, addr);
-	emit_shift(&c->e, true, SH_SHR, entry, cpu->page_bits - scale);
-	emit_group1(&c->e, false, G1_AND, entry, (TLB_SIZE - 1) << scale);
-	if (!POWER) {
-		emit_rr(&c->e, OP_IMUL_RMI, false, entry, entry);
-		emit32(&c->e, ENTRY);
-	}
+	emit_shift(&c->e, true, SH_SHR, entry, cpu->page_bits - TLB_ENTRY_BITS);
+	emit_rm(&c->e, OP_AND_RM, false, entry, CPU, mask);
 	emit_rm(&c->e, OP_ADD_RM, true, entry, CPU, tlb);
 	emit_const(&c->e, addend, cpu->page_mask | (size - 1));
 	emit_rr(&c->e, OP_AND_RM, true, addend, addr);
