@@ -330,7 +330,7 @@ static int step(struct native *n, struct link **link)
 	case NATIVE_HALT: return BP_EXIT_HALT;
 	case NATIVE_INTERP:
 		if (n->budget)
-			why = interpret(n, 1);
+			why = interpret(n, MIN(n->budget, (uint64_t)cpu->native.site));
 		return why == BP_EXIT_BUDGET ? 0 : why;
 	default: return 0;
 	}

@@ -14,10 +14,10 @@ enum native_exit { /* why native code came back */
 	NATIVE_RAISED, /* an exception is recorded; head.pc and icount are its instruction's */
 	NATIVE_LEAVE, /* leave: the instruction before native.pc asked for it */
 	NATIVE_HALT, /* wait, then go on at native.pc */
-	NATIVE_INTERP /* the instruction at native.pc is for the interpreter */
+	NATIVE_INTERP /* the native.site instructions from native.pc on are for the interpreter */
 };
 
-enum { NATIVE_SLICE = 4096 }; /* instructions between two looks at kick and pending */
+enum { NATIVE_SLICE = 16384 }; /* instructions between two looks at kick and pending */
 
 /* ---- what a host's folder has ---- */
 

@@ -352,6 +352,7 @@ static unsigned emit_block(struct native_compiler *c)
 		pin(c);
 		c->pinning = true;
 	}
+	float_entry(c);
 	entry = c->s;
 	c->loop_head = c->e.at;
 	if (c->insns) {
@@ -364,7 +365,7 @@ static unsigned emit_block(struct native_compiler *c)
 			return i;
 	}
 	if (!c->ended && c->insns < c->ir->insns)
-		leave_here(c, c->ir->insn[c->insns].offset, NATIVE_INTERP, 0);
+		leave_to_interp(c, c->ir->insn[c->insns].offset, 0, 1);
 	else if (!c->ended)
 		leave_falling(c);
 	for (unsigned k = 0; k < c->colds; k++) {

@@ -115,6 +115,40 @@ static bool environment_fits(const struct native_compiler *c, const struct bp_fp
 		env->flags_offset && env->flags_offset == c->type.cpu->fp_envs->flags_offset;
 }
 
+/* Nothing in a block can change the rounding mode but what it calls, so one look at its entry will do:
+ * with another mode the interpreter runs it. */
+void float_entry(struct native_compiler *c)
+{
+	const struct bp_fp_env *asked = NULL;
+	c->rounds = false;
+	for (unsigned i = 0; i < c->insns; i++) {
+		const struct ir_insn *insn = &c->ir->insn[i];
+		for (unsigned n = 1; n < insn->records; n++) {
+			const struct bp_ir *r = &c->ir->record[insn->record + n];
+			if (r->op == BP_IR_CALL || r->op == BP_IR_PUTX)
+				return;
+			if (ir_info(r->op)->aux != AUX_ENV)
+				continue;
+			const struct bp_fp_env *env = verify_env(&c->type, r->aux);
+			if (asked && asked != env)
+				return;
+			if (rounding_of(env, r) == ROUND_ASK)
+				asked = env;
+		}
+	}
+	if (!asked)
+		return;
+	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(asked->rounding_offset));
+	emit8(&c->e, BP_ROUND_NEAREST_EVEN);
+	uint8_t *nearest = emit_jcc(&c->e, CC_E);
+	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, CPU_AT(native.site));
+	emit32(&c->e, c->insns);
+	emit_const(&c->e, RAX, NATIVE_INTERP);
+	emit_jmp_to(&c->e, thunks.exit);
+	emit_here(&c->e, nearest);
+	c->rounds = true;
+}
+
 /* ---- emitting ---- */
 
 static unsigned prefix_of(unsigned type)
@@ -155,7 +189,7 @@ struct operation { /* one record being made */
 static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
 	enum rounding rounding, struct operation *o)
 {
-	if (rounding != ROUND_ASK)
+	if (rounding != ROUND_ASK || c->rounds)
 		return;
 	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(env->rounding_offset));
 	emit8(&c->e, BP_ROUND_NEAREST_EVEN);

@@ -81,6 +81,13 @@ void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why
 	leave(c, why);
 }
 
+void leave_to_interp(struct native_compiler *c, uint32_t offset, unsigned left, unsigned count)
+{
+	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, CPU_AT(native.site));
+	emit32(&c->e, count);
+	leave_here(c, offset, NATIVE_INTERP, left);
+}
+
 /* To a place in the same page: a jump that can be pointed at the block there. */
 static void direct_exit(struct native_compiler *c, int64_t delta)
 {

@@ -135,6 +135,7 @@ struct native_compiler {
 	unsigned colds;
 	GArray *cold_vals; /* struct val */
 	bool pinning, loop; /* pinned slots exist; the block jumps to its start */
+	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;
 	bool ended; /* the code's end is not reached */
 	bool leaving; /* a cold rest: leave for good, wherever the instruction leads */
@@ -194,6 +195,8 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r); /* false:
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
+/* At the block's entry: leave if its floating point is not for the host. */
+void float_entry(struct native_compiler *c);
 /* GET or PUT of the register that collects exception flags. */
 void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
@@ -205,6 +208,8 @@ void select_generic(struct native_compiler *c, const struct bp_ir *r);
 bool select_leave(struct native_compiler *c, const struct bp_ir *r);
 /* Leave for `offset` bytes behind the block's start; `left` instructions of it were not executed. */
 void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why, unsigned left);
+/* Write back and let the interpreter do `count` instructions from `offset` on. */
+void leave_to_interp(struct native_compiler *c, uint32_t offset, unsigned left, unsigned count);
 void leave_falling(struct native_compiler *c); /* at the end of the last instruction */
 void leave_cold(struct native_compiler *c, const struct cold *k);
 /* Id of the count itself, when record r shifts by (count & (width - 1)), as the host does; else 0. */

@@ -250,12 +250,22 @@ unsigned reg_new(struct native_compiler *c, bool xmm)
 /* The pinned register that record c->at's result is for, if it may be written now. */
 static unsigned pinned_target(const struct native_compiler *c, bool xmm)
 {
-	const struct val *v = &c->v[c->at];
-	if (!c->pinning || v->uses != 1 || c->last_fault >= c->at || v->last <= c->at)
+	const struct bp_ir *p = &c->rec[c->at];
+	unsigned id = c->at;
+	if (!c->pinning || c->last_fault >= c->at)
 		return NO_REG;
-	const struct bp_ir *p = &c->rec[v->last];
-	if (p->op != BP_IR_PUT || p->arg[0] != c->at)
-		return NO_REG;
+	/* To the PUT, perhaps over CASTs, which change nothing: each the only use. */
+	do {
+		const struct bp_ir *user = p + 1;
+		if (c->v[id].uses != 1)
+			return NO_REG;
+		while (user < c->rec + c->count && user->arg[0] != id)
+			user++;
+		if (user == c->rec + c->count || (user->op != BP_IR_PUT && user->op != BP_IR_CAST))
+			return NO_REG;
+		p = user;
+		id = (unsigned)(p - c->rec);
+	} while (p->op == BP_IR_CAST);
 	for (const struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
 		if (!s->used || !s->pinned || s->off != (uint32_t)p->imm ||
 			s->bytes != ir_types[p->type].bytes)
