@@ -87,6 +87,15 @@ def seeds():
         store(narrow, 5, BYTE) + store(narrow + 1, 6, BYTE) + store(narrow, 0xd0, BYTE) +
         store(narrow, 0x40, BYTE) + store(narrow + 0xffff, 9, BYTE) + store(narrow, 0x90, BYTE) +
         load(narrow) + store(fixed, 0x4040, HALF) + store(fixed, 5, HALF) + load(fixed, HALF))
+    # queues that are full, and that have wrapped around
+    yield "uart-fifo", (
+        store(uart + 2, 1, BYTE) + step(STREAM, 0, 0, 0, 5) + step(STREAM, 1, 0, 0, 5) +
+        step(STORE, 0, BYTE | 128, 31, uart, 65) + step(STREAM, 0, 0, 4, 9) + step(STREAM, 1, 0, 4, 9) +
+        step(STORE, 0, BYTE | 128, 31, uart, 66) + 2 * (
+            step(RECEIVE, 0, 0, 12, 0, 0x41) + step(RECEIVE, 1, 0, 12, 0, 0x41) +
+            step(LOAD, 0, BYTE | 128, 10, uart) + step(RECEIVE, 0, 0, 40, 0, 0x42) +
+            step(RECEIVE, 1, 0, 40, 0, 0x42)) + store(uart + 4, 0x10, BYTE) +
+        step(STORE, 0, BYTE | 128, 20, uart, 67))
     yield "plic", (store(plic + 4 * 10, 7) + store(plic + 0x2000, 0x400) + store(plic + 0x20_0000, 0) +
                    b"".join(step(WIRE, 0, 0, 1, n) for n in range(40)) + load(plic + 0x20_0004) +
                    store(plic + 0x20_0004, 10) + load(plic + 0x1000))

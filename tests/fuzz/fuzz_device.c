@@ -325,7 +325,7 @@ static uint64_t get(const uint8_t *p, unsigned bytes)
 	return v;
 }
 
-/* In a bank; or at any address, from where an access may cross into the next bank. */
+/* Once, or many times, as drivers fill and drain queues. In a bank; or at any address, from where an access may cross into the next bank. */
 static void access_bank(struct rig *r, const struct step *s, bool anywhere, bool write)
 {
 	static const unsigned sizes[8] = { 4, 1, 2, 8, 4, 16, 0, BYTES_MAX };
@@ -342,12 +342,14 @@ static void access_bank(struct rig *r, const struct step *s, bool anywhere, bool
 	bytes = bytes ? bytes : s->param % 64 + 1;
 	for (unsigned i = 0; write && i < bytes; i++)
 		buf[i] = (uint8_t)(s->value >> i % 8 * 8);
-	if (anywhere)
-		bus_access(r->ram.space, s->offset, buf, bytes, write, &how);
-	else if (s->size & 64 && b->space)
-		bus_access(b->space, b->base + offset, buf, bytes, write, &how);
-	else
-		bus_device_access(b->region, offset, buf, bytes, write, &how);
+	for (unsigned times = s->size & 128 ? s->param % 32 + 1 : 1; times; times--) {
+		if (anywhere)
+			bus_access(r->ram.space, s->offset, buf, bytes, write, &how);
+		else if (s->size & 64 && b->space)
+			bus_access(b->space, b->base + offset, buf, bytes, write, &how);
+		else
+			bus_device_access(b->region, offset, buf, bytes, write, &how);
+	}
 }
 
 static void do_read(struct rig *r, const struct step *s)
