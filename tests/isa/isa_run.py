@@ -136,6 +136,8 @@ class System(User):
 class Bare(User):
     """The CPU under test: runner-bare on this project's machine."""
 
+    settings = ()
+
     def run(self, folder, data, result_bytes, exts):
         case_file, result_file = (os.path.join(folder, n) for n in ("b.cases", "b.results"))
         size = 64 << 20
@@ -151,7 +153,7 @@ class Bare(User):
         names = [e for e in ALL_EXTS if e not in ("i", "zihintpause")]
         for e in names:
             command += ["--set", f"cpu.{e}={'true' if e in exts else 'false'}"]
-        for text in self.options.set:
+        for text in (*self.options.set, *self.settings):
             command += ["--set", text]
         done = run_command(command, self.options.timeout)
         if done.returncode:
@@ -162,13 +164,19 @@ class Bare(User):
             return f.read(result_bytes)
 
 
-ENGINES = {"user": User, "system": System, "bare": Bare}
+class Interp(Bare):
+    """The same by the interpreter: what native code is compared with. Nothing may differ."""
+
+    settings = ("cpu.engine=interp",)
+
+
+ENGINES = {"user": User, "system": System, "bare": Bare, "interp": Interp}
 
 
 def engine(text, options):
     kind, _, path = text.partition(":")
     if kind not in ENGINES or not path:
-        sys.exit(f"isa_run.py: an engine is user:PATH, system:PATH or bare:PATH, not {text!r}")
+        sys.exit(f"isa_run.py: an engine is user:PATH, system:PATH, bare:PATH or interp:PATH, not {text!r}")
     return ENGINES[kind](path, options)
 
 
@@ -272,6 +280,8 @@ class Comparison:
         self.oracle = engine(options.oracle, options)
         self.subject = engine(options.subject, options)
         self.differences = Differences(options.differences)
+        if type(self.oracle) is Interp:
+            self.differences.rules = []
         for e in (self.oracle, self.subject):
             if type(e) is User:
                 e.substitutes = self.differences.substitutes

@@ -21,6 +21,10 @@ TESTS = {
     "rv64-vlen256": (64, True, "--vlen 256 --count {some} --seed 2"),
     "rv64-vlen512": (64, True, "--vlen 512 --count {some} --seed 3"),
     "rv32": (32, True, "--vlen 128 --count {some} --count-own {many} --counts --seed 4"),
+    "engines": (64, False, "--vlen 128 --count {some} --seed 9 --oracle interp:{command}"),
+    "engines-rv32": (32, False, "--vlen 128 --count {some} --seed 10 --oracle interp:{command}"),
+    "engines-cut": (64, False, "--vlen 128 --count {some} --seed 11 --set cpu.block-limit=3 "
+                    "--oracle interp:{command}"),
     "interp": (64, True, "--vlen 128 --count {some} --seed 7 --set cpu.engine=interp"),
     "interp-rv32": (32, True, "--vlen 128 --count {some} --seed 8 --set cpu.engine=interp"),
     "block-limit": (64, True, "--vlen 128 --count {some} --seed 5 --set cpu.block-limit=1"),
@@ -55,7 +59,8 @@ def main():
                "--runners", os.path.join(options.build, "tests/isa/runners"),
                "--subject", "bare:" + os.path.join(options.build, "core/backplane"),
                "--plugin-path", os.path.join(options.build, "plugins"),
-               *text.format(many=1000 * times, some=100 * times).split()]
+               *text.format(many=1000 * times, some=100 * times,
+                            command=os.path.join(options.build, "core/backplane")).split()]
     if needs_oracle:
         command += ["--oracle", "user:" + oracle(xlen)]
     return subprocess.run(command, check=False).returncode
