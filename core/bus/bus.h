@@ -48,6 +48,7 @@ struct bus_ram { /* one block of memory; its address is its identity */
 	uint64_t mapped; /* whole pages */
 	int fd; /* of the memfd or host file; shared mappings of it are coherent. -1: filled memory,
 		 * which this process has for itself */
+	uint8_t fill; /* what every byte was at first */
 	bool read_only; /* ROM: only loaders write */
 	bool write_error; /* ROM: writes are bus errors, not ignored */
 	_Atomic(uint8_t) *pages; /* for each page: dirty bits of clients, BUS_PAGE_CODE */

@@ -120,6 +120,7 @@ int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, uint8_t f
 	ram->size = size;
 	ram->mapped = mapped;
 	ram->fd = fd;
+	ram->fill = file ? 0 : fill;
 	ram->pages = pages;
 	pthread_mutex_lock(&lock);
 	if (!blocks)

@@ -132,7 +132,8 @@ static void kick(void *arg)
 static bool has_work(void *arg)
 {
 	struct vcpu *v = arg;
-	return atomic_load(&v->stop) || v->type->has_work(v->cpu);
+	/* A wish to stop is none: a halt is not left for it. */
+	return v->type->has_work(v->cpu);
 }
 
 static const struct sched_cpu_ops cpu_ops = { run, kick, has_work };
@@ -217,6 +218,28 @@ void vcpu_reset(struct object *o)
 	v->watch_host = NULL;
 	v->resuming = false;
 	tlb_flush_all(v);
+}
+
+void vcpu_rest_get(const struct object *o, struct vcpu_rest *out)
+{
+	const struct vcpu *v = o->vcpu;
+	*out = (struct vcpu_rest){ .halted = sched_cpu_halted(v->thread) };
+	struct bus_ram *ram = v->watch_host ? bus_ram_find(v->watch_host) : NULL;
+	if (!ram)
+		return;
+	out->watch_ram = ram;
+	out->watch_offset = (uint64_t)(v->watch_host - ram->host);
+	out->watch_size = v->watch_size;
+	memcpy(out->watch_value, v->watch_value, sizeof(out->watch_value));
+}
+
+void vcpu_rest_set(struct object *o, const struct vcpu_rest *in)
+{
+	struct vcpu *v = o->vcpu;
+	sched_cpu_set_halted(v->thread, in->halted);
+	v->watch_host = in->watch_ram ? in->watch_ram->host + in->watch_offset : NULL;
+	v->watch_size = in->watch_size;
+	memcpy(v->watch_value, in->watch_value, sizeof(v->watch_value));
 }
 
 void vcpu_destroy(struct object *o)

@@ -31,6 +31,16 @@ int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *
 void vcpu_reset(struct object *o);
 void vcpu_destroy(struct object *o);
 
+/* What a snapshot needs beside head, while the CPU is parked: LL's watch, and the halt. */
+struct vcpu_rest {
+	bool halted;
+	struct bus_ram *watch_ram; /* NULL: nothing is watched */
+	uint64_t watch_offset, watch_value[2];
+	unsigned watch_size;
+};
+void vcpu_rest_get(const struct object *o, struct vcpu_rest *out);
+void vcpu_rest_set(struct object *o, const struct vcpu_rest *in);
+
 /* Services for frontends, by host->interface("bp.cpu-core/1") and ("bp.float/1"). */
 extern const struct bp_cpu_core vcpu_services;
 

@@ -160,7 +160,7 @@ int machine_build(struct machine *m, struct error_list *errors)
 	if (errors->total != before)
 		return -1;
 	types_seal();
-	sched_set_machine(&(struct sched_machine_ops){ reset_all, m });
+	sched_set_machine(&(struct sched_machine_ops){ reset_all, save_requested, m });
 	start_tracers(m, errors);
 	if (errors->total != before)
 		return -1;
@@ -216,6 +216,8 @@ void machine_destroy(struct machine *m)
 	g_hash_table_destroy(m->broken);
 	g_ptr_array_free(m->instances, TRUE);
 	g_free(m->answer);
+	g_free(m->save_to);
+	g_free(m->save_next);
 	host_set_machine(NULL);
 	g_free(m);
 }
@@ -230,17 +232,29 @@ static void info(GString *out)
 		out, "backplane %s, %s", host_table.version, sched_paused() ? "paused" : "running");
 }
 
+static void save(struct machine *m, const char *file, GString *out)
+{
+	if (!*file && !m->save_to) {
+		g_string_append(out, "save FILE: it needs the name of a file");
+		return;
+	}
+	machine_save_soon(m, *file ? file : NULL);
+	g_string_append_printf(out, "saving to %s", *file ? file : m->save_to);
+}
+
 static const struct {
 	const char *name, *help;
 	int request;
 	void (*answer)(GString *out);
+	void (*run)(struct machine *m, const char *argument, GString *out);
 } commands[] = {
-	{ "help", "this list", 0, help },
-	{ "info", "what runs", 0, info },
-	{ "reset", "reset the machine", BP_REQ_RESET, NULL },
-	{ "pause", "stop the CPUs and guest time", BP_REQ_PAUSE, NULL },
-	{ "resume", "go on after pause", BP_REQ_RESUME, NULL },
-	{ "quit", "end this program; the guest is not asked", BP_REQ_QUIT, NULL },
+	{ "help", "this list", 0, help, NULL },
+	{ "info", "what runs", 0, info, NULL },
+	{ "reset", "reset the machine", BP_REQ_RESET, NULL, NULL },
+	{ "pause", "stop the CPUs and guest time", BP_REQ_PAUSE, NULL, NULL },
+	{ "resume", "go on after pause", BP_REQ_RESUME, NULL, NULL },
+	{ "save", "save the machine to the file that follows", 0, NULL, save },
+	{ "quit", "end this program; the guest is not asked", BP_REQ_QUIT, NULL, NULL },
 };
 
 static void help(GString *out)
@@ -253,12 +267,19 @@ static void help(GString *out)
 const char *machine_command(struct machine *m, const char *line)
 {
 	GString *out = g_string_new(NULL);
-	char *word = g_strstrip(g_strdup(line));
+	char *word = g_strstrip(g_strdup(line)), *rest = word + strcspn(word, " \t");
+	if (*rest)
+		*rest++ = 0;
+	rest = g_strchug(rest);
 	unsigned i = 0;
 	while (i < G_N_ELEMENTS(commands) && strcmp(commands[i].name, word))
 		i++;
 	if (i == G_N_ELEMENTS(commands) && *word)
 		g_string_printf(out, "there is no command \"%s\"; help lists them", word);
+	else if (*word && commands[i].run)
+		commands[i].run(m, rest, out);
+	else if (*word && *rest)
+		g_string_printf(out, "%s takes nothing more; \"%s\" is too much", word, rest);
 	else if (*word && commands[i].answer)
 		commands[i].answer(out);
 	else if (*word)

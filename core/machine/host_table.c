@@ -66,6 +66,60 @@ static void leave(void *self)
 		domain_leave(object_of(self)->domain);
 }
 
+/* ---- nobody acts while states are loaded ---- */
+
+static bool loading;
+static unsigned acts;
+static const char *first_act;
+
+void host_loading_begin(void)
+{
+	loading = true;
+	acts = 0;
+	first_act = "";
+}
+
+unsigned host_loading_end(const char **what)
+{
+	loading = false;
+	*what = first_act;
+	return acts;
+}
+
+static bool forbidden(const char *what)
+{
+	if (loading && !acts++)
+		first_act = what;
+	return loading;
+}
+
+static void host_line_set(bp_line *line, int level)
+{
+	if (!loading)
+		line_set(line, level);
+	else if (line && line_get(line) != (level != 0))
+		forbidden("changed a wire");
+}
+
+static void host_request(const void *self, int request, int code)
+{
+	if (!forbidden("asked for a reset or the like"))
+		sched_request(self, request, code);
+}
+
+static int host_dma_write(bp_dma *dma, uint64_t addr, const void *buf, uint64_t len)
+{
+	return forbidden("wrote to memory") ? BP_BUS_ERROR : dma_write(dma, addr, buf, len);
+}
+
+static int host_space_access(bp_space *space, uint64_t addr, void *buf, uint64_t len, int write,
+	const struct bp_access *how)
+{
+	return write && forbidden("wrote to an address space")
+		? BP_BUS_ERROR
+		: space_access(space, addr, buf, len, write, how);
+}
+
 /* ---- "bp.machine/1" ---- */
 
 static void *machine_object(const void *self, unsigned n)
@@ -221,8 +275,8 @@ const struct bp_host host_table = {
 	.enter = enter,
 	.leave = leave,
 	.post = sched_post,
-	.request = sched_request,
-	.line_set = line_set,
+	.request = host_request,
+	.line_set = host_line_set,
 	.line_get = line_get,
 	.now = sched_host_now,
 	.timer_new = sched_timer_new,
@@ -232,10 +286,10 @@ const struct bp_host host_table = {
 	.watch_set = sched_watch_set,
 	.watch_free = sched_watch_free,
 	.dma_read = dma_read,
-	.dma_write = dma_write,
+	.dma_write = host_dma_write,
 	.dma_map = dma_map,
 	.dma_unmap = dma_unmap,
-	.space_access = space_access,
+	.space_access = host_space_access,
 	.transaction_begin = transaction_begin,
 	.transaction_commit = transaction_commit,
 	.region_enable = region_enable,

@@ -44,6 +44,7 @@ struct machine {
 	uint64_t work; /* of expanding references: bounded */
 	bool tired; /* it was too much */
 	char *answer; /* of the last command */
+	char *save_to, *save_next; /* where to: by default; the next time, or NULL */
 	bool running;
 };
 
@@ -87,5 +88,12 @@ void options_check(struct machine *m, struct error_list *errors);
 /* host_table.c */
 extern const struct bp_host host_table;
 void host_set_machine(struct machine *m);
+/* While objects load their state they must not act on others; how many did, and whose call was the
+ * first, is told at the end. */
+void host_loading_begin(void);
+unsigned host_loading_end(const char **what);
+
+/* snapshot.c */
+void save_requested(void *machine);
 
 #endif

@@ -7,6 +7,7 @@
  *   plan.c      tree -> instances and references, checked against the types' tables
  *   build.c     instances -> objects: properties, links, wires, windows, life
  *   host_table.c  the services handed to plugins
+ *   snapshot.c  saving and restoring the whole
  *
  * Every fault is reported at its file:line:column, all of a stage at once. */
 #ifndef MACHINE_MACHINE_H
@@ -59,6 +60,15 @@ int machine_run(struct machine *m);
 /* As the guest or the user asks for it. No CPU runs. [main] */
 void machine_reset(struct machine *m);
 void machine_destroy(struct machine *m);
+
+/* Save what stands still. 0, or -1 after errors. */
+int machine_save(struct machine *m, const char *path, struct error_list *errors);
+/* Save soon, to path (NULL: to the one that machine_save_to gave); says on stderr how it went. */
+void machine_save_soon(struct machine *m, const char *path);
+void machine_save_to(struct machine *m, const char *path);
+/* Take over a saved machine's state, between build and run. 0, 1 if it is of another machine, 2 if it
+ * cannot be used at all, after errors. */
+int machine_restore(struct machine *m, const char *path, struct error_list *errors);
 
 /* One line of the monitor; the answer is the machine's until the next call. */
 const char *machine_command(struct machine *m, const char *line);

@@ -10,6 +10,7 @@ struct sched_cpu {
 	char *name;
 	pthread_t thread;
 	bool started, running; /* running: inside run() */
+	bool halted; /* run() said so, and nothing came since */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,18 +38,18 @@ struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, cons
 static void *cpu_thread(void *arg)
 {
 	struct sched_cpu *c = arg;
-	bool halted = false;
 	self_cpu = c;
 	pthread_mutex_lock(&lock);
 	while (!ending) {
-		if (park_wanted || (halted && !c->ops.has_work(c->arg))) {
+		if (park_wanted || (c->halted && !c->ops.has_work(c->arg))) {
 			pthread_cond_wait(&changed, &lock);
 			continue;
 		}
 		c->running = true;
 		pthread_mutex_unlock(&lock);
-		halted = c->ops.run(c->arg) == SCHED_HALTED;
+		bool halted = c->ops.run(c->arg) == SCHED_HALTED;
 		pthread_mutex_lock(&lock);
+		c->halted = halted;
 		c->running = false;
 		if (park_wanted)
 			pthread_cond_broadcast(&changed);
@@ -75,6 +76,16 @@ void sched_cpu_wake(struct sched_cpu *c)
 	pthread_mutex_lock(&lock);
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
+}
+
+bool sched_cpu_halted(const struct sched_cpu *c)
+{
+	return c->halted;
+}
+
+void sched_cpu_set_halted(struct sched_cpu *c, bool halted)
+{
+	c->halted = halted;
 }
 
 static bool others_stand(void)

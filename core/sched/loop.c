@@ -29,6 +29,7 @@ static GPtrArray *watches;
 static GQueue posts = G_QUEUE_INIT;
 static int wake_fd = -1;
 static _Atomic(bool) woken;
+static _Atomic(unsigned) signalled; /* requests of signal handlers, as in `requested` */
 
 static struct sched_machine_ops machine_ops;
 static unsigned pause_depth; /* main loop only */
@@ -117,7 +118,7 @@ void sched_set_machine(const struct sched_machine_ops *ops)
 void sched_request(const void *self, int request, int code)
 {
 	(void)self;
-	if (request < BP_REQ_POWEROFF || request > BP_REQ_QUIT)
+	if (request < BP_REQ_POWEROFF || request > BP_REQ_SAVE)
 		return;
 	pthread_mutex_lock(&lock);
 	bool ends = request == BP_REQ_POWEROFF || request == BP_REQ_QUIT;
@@ -125,6 +126,12 @@ void sched_request(const void *self, int request, int code)
 		exit_code = code;
 	requested |= 1u << request;
 	pthread_mutex_unlock(&lock);
+	loop_wake();
+}
+
+void sched_request_signal(int request)
+{
+	atomic_fetch_or(&signalled, 1u << request);
 	loop_wake();
 }
 
@@ -149,19 +156,52 @@ void sched_resume(void)
 	}
 }
 
+static unsigned take_requests(void)
+{
+	pthread_mutex_lock(&lock);
+	unsigned todo = requested | atomic_exchange(&signalled, 0);
+	requested = todo & (1u << BP_REQ_POWEROFF | 1u << BP_REQ_QUIT);
+	pthread_mutex_unlock(&lock);
+	return todo;
+}
+
+static void run_posts(void);
+
+/* Returns requests that came while the machine came to rest: the guest's are part of its state, so
+ * that a reset comes before the save. */
+static unsigned save(void)
+{
+	enum { ROUNDS = 1000 };
+	unsigned more;
+	sched_pause();
+	for (int n = 0; n < ROUNDS && posts.length; n++)
+		run_posts();
+	more = take_requests();
+	if (more & 1u << BP_REQ_RESET)
+		more |= 1u << BP_REQ_SAVE;
+	else if (more & 1u << BP_REQ_POWEROFF)
+		g_printerr("backplane: the machine powers itself off, so it was not saved\n");
+	else if (machine_ops.save)
+		machine_ops.save(machine_ops.machine);
+	sched_resume();
+	return more;
+}
+
 /* Returns true when the run ends. */
 static bool carry_out_requests(void)
 {
-	pthread_mutex_lock(&lock);
-	unsigned todo = requested;
-	requested &= 1u << BP_REQ_POWEROFF | 1u << BP_REQ_QUIT;
-	pthread_mutex_unlock(&lock);
+	unsigned todo = take_requests();
+	if (todo & 1u << BP_REQ_SAVE && !(todo & 1u << BP_REQ_RESET))
+		todo = (todo & ~(1u << BP_REQ_SAVE)) | save();
 	if (todo & (1u << BP_REQ_POWEROFF | 1u << BP_REQ_QUIT))
 		return true;
 	if (todo & 1u << BP_REQ_RESET && machine_ops.reset) {
 		sched_pause();
 		machine_ops.reset(machine_ops.machine);
 		sched_resume();
+		/* What waited for the reset. */
+		if (todo & 1u << BP_REQ_SAVE)
+			sched_request(NULL, BP_REQ_SAVE, 0);
 	}
 	if (todo & 1u << BP_REQ_PAUSE && !user_paused) {
 		user_paused = true;

@@ -16,6 +16,9 @@ void sched_timer_at(bp_timer *timer, int64_t ns);
 void sched_timer_cancel(bp_timer *timer);
 /* When it is due; INT64_MAX: not armed. */
 int64_t sched_timer_due(const bp_timer *timer);
+int sched_timer_clock(const bp_timer *timer);
+/* The n-th timer of an object, or NULL after the last. */
+bp_timer *sched_timer_of(const struct object *o, unsigned n);
 
 /* ---- descriptors and posted work ---- */
 bp_watch *sched_watch_new(
@@ -38,6 +41,9 @@ struct sched_cpu_ops {
 /* The thread starts with sched_run. */
 struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, const char *name);
 void sched_cpu_wake(struct sched_cpu *c); /* look at has_work again. [any] */
+/* Whether it waits in a halt; while it is parked. */
+bool sched_cpu_halted(const struct sched_cpu *c);
+void sched_cpu_set_halted(struct sched_cpu *c, bool halted);
 /* From a vCPU's thread: all other vCPUs are parked between begin and end. Nests. */
 void sched_exclusive_begin(void);
 void sched_exclusive_end(void);
@@ -48,14 +54,26 @@ void sched_on_all_cpus(void (*fn)(void *arg, void *ctx), void *ctx);
 /* ---- the machine's life ---- */
 struct sched_machine_ops {
 	void (*reset)(void *machine); /* all CPUs are parked */
+	void (*save)(void *machine); /* likewise, and nothing is under way; BP_REQ_SAVE */
 	void *machine;
 };
 void sched_set_machine(const struct sched_machine_ops *ops);
 void sched_request(const void *self, int request, int code);
+/* The same from a signal handler, for requests without a code. */
+void sched_request_signal(int request);
 bool sched_paused(void);
 /* Stop the vCPUs and virtual time, and wait until they stand; resume. Nests. [main] */
 void sched_pause(void);
 void sched_resume(void);
+
+/* What a snapshot holds of the scheduler itself, while it stands or before it runs. */
+struct sched_state {
+	int64_t virtual_ns;
+};
+extern const struct bp_field sched_state_fields[];
+void sched_state_get(struct sched_state *out);
+void sched_state_set(const struct sched_state *in);
+
 /* Start the vCPU threads and run the main loop until power off or quit. Returns the exit code. */
 int sched_run(void);
 /* After sched_run: end the vCPU threads; objects can be destroyed then. */

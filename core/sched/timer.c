@@ -186,6 +186,34 @@ int64_t sched_timer_due(const bp_timer *t)
 	return at;
 }
 
+int sched_timer_clock(const bp_timer *t)
+{
+	return t->clock;
+}
+
+bp_timer *sched_timer_of(const struct object *o, unsigned n)
+{
+	bp_timer *t = o->timers;
+	while (t && n--)
+		t = t->next;
+	return t;
+}
+
+const struct bp_field sched_state_fields[] = {
+	{ BP_FIELD(struct sched_state, virtual_ns, BP_S64) },
+	{ 0 },
+};
+
+void sched_state_get(struct sched_state *out)
+{
+	*out = (struct sched_state){ .virtual_ns = sched_now(BP_CLOCK_VIRTUAL) };
+}
+
+void sched_state_set(const struct sched_state *in)
+{
+	atomic_store(&stopped_at, in->virtual_ns < 0 ? 0 : in->virtual_ns);
+}
+
 static bp_timer *take_due(int clock)
 {
 	struct heap *h = &heaps[clock];

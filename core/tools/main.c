@@ -53,6 +53,8 @@ static const struct {
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
 	{ "engine", "jit|interp", "what executes the CPUs" },
 	{ "display", "none", "user interfaces: none so far" },
+	{ "restore", "FILE", "go on from a snapshot" },
+	{ "save-to", "FILE", "where the signal SIGUSR1 and `save` save to" },
 	{ "plugin-path", "FOLDER", "look for plugins there first; may be repeated" },
 };
 
@@ -109,6 +111,10 @@ static int parse_option(struct options *o, int argc, char **argv, int *at)
 		const char *value = equals ? equals + 1 : argv[++*at];
 		if (!strcmp(name, "plugin-path")) {
 			types_add_path(value);
+			return 0;
+		}
+		if (!strcmp(name, "restore") || !strcmp(name, "save-to")) {
+			*(name[0] == 'r' ? &o->restore : &o->save_to) = value;
 			return 0;
 		}
 		struct option_use *use = g_new(struct option_use, 1);

@@ -2,6 +2,7 @@
 /* run, check and dump: what is done with a machine file. */
 #include "cpu/vcpu.h"
 #include "tools.h"
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +71,23 @@ static int board_help(struct options *o)
 	return EXIT_GOOD;
 }
 
+static void save_signal(int number)
+{
+	(void)number;
+	sched_request_signal(BP_REQ_SAVE);
+}
+
+static void catch_signals(struct machine *m, const char *save_to)
+{
+	struct sigaction save = { .sa_handler = save_signal, .sa_flags = SA_RESTART };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	/* A limit on file sizes is an error of the write, not the end of the machine. */
+	sigaction(SIGXFSZ, &ignore, NULL);
+	machine_save_to(m, save_to);
+	if (save_to)
+		sigaction(SIGUSR1, &save, NULL);
+}
+
 int tool_run(struct options *o)
 {
 	struct error_list errors = { 0 };
@@ -79,7 +97,11 @@ int tool_run(struct options *o)
 	struct machine *m = desc && !errors.total ? machine_plan(desc, &errors) : NULL;
 	int code = EXIT_USAGE;
 	if (m && machine_build(m, &errors) == 0)
+		code = o->restore ? machine_restore(m, o->restore, &errors) : EXIT_GOOD;
+	if (m && code == EXIT_GOOD) {
+		catch_signals(m, o->save_to);
 		code = machine_run(m);
+	}
 	error_list_print(&errors, stderr);
 	error_list_finish(&errors);
 	machine_destroy(m);

@@ -87,7 +87,8 @@ enum bp_request { /* what an object may ask of the machine; done soon, not at on
 	BP_REQ_RESET, /* all objects; code is ignored */
 	BP_REQ_PAUSE,
 	BP_REQ_RESUME,
-	BP_REQ_QUIT /* the user leaves: exit status code */
+	BP_REQ_QUIT, /* the user leaves: exit status code */
+	BP_REQ_SAVE /* to the file the user gave for that; code is ignored */
 };
 
 struct bp_access; /* bus.h */

@@ -46,6 +46,10 @@ struct bp_virtio_transport {
 	int (*queue_ready)(void *transport, unsigned queue);
 	/* Let go of a chain that will not be pushed: in run(0), before the rings are forgotten. [owner] */
 	void (*release)(void *transport, struct bp_virtio_request *req);
+	/* Take a chain again that was taken before a snapshot, by its head: in loaded(). 0, or -1: there
+	 * is no such chain. [main] */
+	int (*retake)(
+		void *transport, unsigned queue, uint32_t head, struct bp_virtio_request *req);
 };
 
 struct bp_virtio_device {

@@ -145,6 +145,13 @@ static void release(void *transport, struct bp_virtio_request *req)
 	queue_forget(&m, req);
 }
 
+static int retake(void *transport, unsigned n, uint32_t head, struct bp_virtio_request *req)
+{
+	struct mmio *s = transport;
+	struct queue_memory m = memory(s);
+	return n < QUEUES ? queue_retake(&s->queue[n], &m, head, req) : -1;
+}
+
 static const struct bp_virtio_transport transport_ops = {
 	.size = sizeof(transport_ops),
 	.pop = pop,
@@ -154,6 +161,7 @@ static const struct bp_virtio_transport transport_ops = {
 	.features = features,
 	.queue_ready = queue_ready,
 	.release = release,
+	.retake = retake,
 };
 
 /* ---- registers ---- */
@@ -357,6 +365,22 @@ static int attach(void *self, const struct bp_link *child, const char *slot, bp_
 	return dev->attach(child->self, &transport_ops, s);
 }
 
+/* Sizes mask indexes, so a foreign snapshot is not believed. */
+static int loaded(void *self, uint32_t from_version, bp_error *err)
+{
+	struct mmio *s = self;
+	(void)from_version;
+	for (unsigned n = 0; n < QUEUES; n++) {
+		uint32_t size = s->queue[n].size;
+		if (size > QUEUE_SIZE_MAX || (s->queue[n].ready && (!size || size & (size - 1))))
+			return s->host->fail(err,
+				"the saved queue %u has %u entries; a power of two up to %d is "
+				"possible",
+				n, size, QUEUE_SIZE_MAX);
+	}
+	return 0;
+}
+
 static const struct bp_bus bus = {
 	.size = sizeof(bus),
 	.slots = 1,
@@ -435,6 +459,7 @@ static const struct bp_object object = {
 	.out = out,
 	.create = create,
 	.reset = reset,
+	.loaded = loaded,
 	.interface = interface,
 };
 

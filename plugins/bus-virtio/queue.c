@@ -155,6 +155,17 @@ int queue_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_re
 	return 1;
 }
 
+int queue_retake(const struct queue *q, const struct queue_memory *m, uint32_t head,
+	struct bp_virtio_request *req)
+{
+	req->count = req->readable = 0;
+	req->head = head;
+	if (usable(q) && head < q->size && walk(q, m, head, req) == 0)
+		return 0;
+	queue_forget(m, req);
+	return -1;
+}
+
 int queue_push(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req,
 	uint32_t written)
 {

@@ -29,6 +29,9 @@ struct queue_memory { /* how to reach the guest */
 
 /* 1 and a mapped chain, 0 nothing there, -1 the driver broke the rules (nothing is mapped). */
 int queue_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req);
+/* Map a chain again that was popped before a snapshot. 0, or -1: there is none that begins so. */
+int queue_retake(const struct queue *q, const struct queue_memory *m, uint32_t head,
+	struct bp_virtio_request *req);
 /* Give a chain back. 0, or -1: the used ring is not in memory. */
 int queue_push(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req,
 	uint32_t written);

@@ -82,10 +82,8 @@ static const struct bp_cpu_reg regs[] = {
 	{ 0 },
 };
 
-/* What a snapshot holds; mip's wires are host state and come back with the lines. */
+/* What a snapshot holds beside the head, which is the core's. */
 static const struct bp_field state[] = {
-	{ .name = "pc", .offset = AT(head.pc), .type = BP_U64 },
-	{ .name = "icount", .offset = AT(head.icount), .type = BP_U64 },
 	{ .name = "x", .offset = AT(x), .type = BP_U64, .count = 32 },
 	{ .name = "f", .offset = AT(f), .type = BP_U64, .count = 32 },
 	{ .name = "v", .offset = AT(v), .type = BP_BYTES, .count = 32 * RV_VLEN_MAX / 8 },
@@ -339,7 +337,12 @@ static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct rv_cpu *cpu = self;
 	(void)from_version;
-	(void)err;
+	if (!rv_state_possible(cpu))
+		return cpu->host->fail(err,
+			"the saved state is none that a hart can be in (privilege %u, frm %u, vl "
+			"%u, vtype 0x%x, vstart %u)",
+			cpu->priv, cpu->frm, (unsigned)cpu->vl, (unsigned)cpu->vtype,
+			(unsigned)cpu->vstart);
 	cpu->rounding = cpu->frm <= 4 ? cpu->frm : 0;
 	rv_update_space(cpu);
 	rv_update_key(cpu);

@@ -33,6 +33,16 @@ static uint64_t irq_bit(unsigned irq)
 	return UINT64_C(1) << irq;
 }
 
+int rv_state_possible(const struct rv_cpu *cpu)
+{
+	static const uint64_t known = MSTATUS_SIE | MSTATUS_MIE | MSTATUS_SPIE | MSTATUS_MPIE |
+		MSTATUS_SPP | MSTATUS_MPP | MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_TVM |
+		MSTATUS_TW | MSTATUS_TSR | MSTATUS_FS | MSTATUS_VS;
+	return cpu->priv <= RV_M && cpu->priv != 2 && !(cpu->mstatus & ~known) &&
+		(cpu->mstatus >> MSTATUS_MPP_SHIFT & 3) != 2 && cpu->frm <= 7 && cpu->vxrm <= 3 &&
+		cpu->vxsat <= 1 && rv_vector_possible(cpu);
+}
+
 /* ---- what follows from the state ---- */
 
 static unsigned data_regime(const struct rv_cpu *cpu)

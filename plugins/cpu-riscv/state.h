@@ -139,6 +139,11 @@ static inline int rv_has(const struct rv_config *c, enum rv_ext ext)
 
 /* ---- between the files ---- */
 
+/* Whether a snapshot's state leads nowhere beyond arrays and tables. */
+int rv_state_possible(const struct rv_cpu *cpu);
+/* vec_set.c: the part of it that vectors add. */
+int rv_vector_possible(const struct rv_cpu *cpu);
+
 /* Recompute head.key after anything in it changed. */
 void rv_update_key(struct rv_cpu *cpu);
 /* mip as software sees it: its writable bits or-ed with wires and the Sstc comparison. */

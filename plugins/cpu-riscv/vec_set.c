@@ -26,6 +26,16 @@ static int vtype_reserved(uint64_t vtype)
 		(lmul < 0 && sew > ELEN_LOG2 + lmul);
 }
 
+int rv_vector_possible(const struct rv_cpu *cpu)
+{
+	if (cpu->vstart >= cpu->config.vlen || cpu->vill > 1)
+		return 0;
+	if (cpu->vill)
+		return !cpu->vtype && !cpu->vl;
+	return !vtype_reserved(cpu->vtype) &&
+		cpu->vl <= vlmax_of(cpu, (int)(cpu->vtype >> 3 & 7), lmul_of(cpu->vtype));
+}
+
 int rv_h_vsetvl(void *self, uint64_t *args)
 {
 	enum { NUMBER, KEEP, MAXIMUM };

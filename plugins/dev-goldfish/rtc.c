@@ -152,16 +152,6 @@ static void reset(void *self, int step)
 	}
 }
 
-static int loaded(void *self, uint32_t from_version, bp_error *err)
-{
-	struct rtc *r = self;
-	(void)from_version;
-	(void)err;
-	if (r->alarm_armed)
-		set_alarm(r);
-	return 0;
-}
-
 #define FIELD(m)    (uint32_t) offsetof(struct rtc, m)
 #define REG(n, off) .name = (n), .offset = (off), .bytes = 4
 static const struct bp_reg regs[] = {
@@ -198,6 +188,7 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct rtc, irq_enabled, BP_U32) },
 	{ BP_FIELD(struct rtc, irq_pending, BP_U32) },
 	{ BP_FIELD(struct rtc, alarm_armed, BP_U32) },
+	{ BP_FIELD(struct rtc, alarm, BP_TIMER) },
 	{ 0 },
 };
 
@@ -224,7 +215,6 @@ static const struct bp_object object = {
 	.out = out,
 	.create = create,
 	.reset = reset,
-	.loaded = loaded,
 	.interface = interface,
 };
 

@@ -119,20 +119,27 @@ static void write_priority(void *self, unsigned n, uint64_t was, uint64_t now, u
 	unlock_and_signal(p);
 }
 
+/* The bits of a word that stand for sources. */
+static uint32_t valid_sources(const struct plic *p, unsigned word)
+{
+	unsigned first = word * 32;
+	uint32_t valid = first ? UINT32_MAX : UINT32_MAX - 1;
+	if (first > p->sources)
+		return 0;
+	if (p->sources - first < 31)
+		valid &= (UINT32_C(2) << (p->sources - first)) - 1;
+	return valid;
+}
+
 /* Bits of sources that are not there stay 0. */
 static void write_enable(void *self, unsigned n, uint64_t was, uint64_t now, uint64_t raw)
 {
 	struct plic *p = self;
-	unsigned first = n % WORDS * 32;
-	uint32_t valid = first ? UINT32_MAX : UINT32_MAX - 1;
 	(void)was;
 	(void)raw;
-	if (first > p->sources)
-		valid = 0;
-	else if (p->sources - first < 31)
-		valid &= (UINT32_C(2) << (p->sources - first)) - 1;
 	pthread_mutex_lock(&p->lock);
-	__atomic_store_n(&p->enable[n], (uint32_t)now & valid, __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&p->enable[n], (uint32_t)now & valid_sources(p, n % WORDS), __ATOMIC_RELAXED);
 	unlock_and_signal(p);
 }
 
@@ -218,12 +225,27 @@ static void destroy(void *self)
 		pthread_mutex_destroy(&p->lock);
 }
 
+/* Bits name sources that index arrays, so a foreign snapshot is not believed. */
+static int only_sources(const struct plic *p, const uint32_t *words)
+{
+	for (unsigned n = 0; n < WORDS; n++)
+		if (words[n] & ~valid_sources(p, n))
+			return 0;
+	return 1;
+}
+
 static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct plic *p = self;
 	uint32_t priority;
 	(void)from_version;
-	(void)err;
+	int good = only_sources(p, p->pending) && only_sources(p, p->claimed) &&
+		only_sources(p, p->level);
+	for (unsigned c = 0; c < p->contexts; c++)
+		good = good && only_sources(p, &p->enable[c * WORDS]);
+	if (!good)
+		return p->host->fail(
+			err, "the saved state names sources beyond the %u there are", p->sources);
 	for (unsigned c = 0; c < p->contexts; c++) {
 		best(p, c, &priority);
 		p->want[c] = priority > p->threshold[c];

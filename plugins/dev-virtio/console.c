@@ -90,6 +90,13 @@ static void event(void *self, int what)
 		transmit(c);
 }
 
+static void send_again(void *self, uint64_t arg)
+{
+	struct console *c = self;
+	(void)arg;
+	transmit(c);
+}
+
 static uint64_t offered(void *self)
 {
 	(void)self;
@@ -171,6 +178,26 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	return 0;
 }
 
+/* Held chains are mapped again from the rings, which are in memory already. */
+static int loaded(void *self, uint32_t from_version, bp_error *err)
+{
+	struct console *c = self;
+	(void)from_version;
+	int can = c->ops && BP_HAS(c->ops, retake);
+	if ((c->in_held &&
+		    (!can || c->ops->retake(c->transport, RECEIVEQ, c->in.head, &c->in) != 0)) ||
+		(c->out_held &&
+			(!can ||
+				c->ops->retake(c->transport, TRANSMITQ, c->out.head, &c->out) !=
+					0))) {
+		c->in_held = c->out_held = 0;
+		return c->host->fail(err, "the saved console holds a chain that is in no queue");
+	}
+	if (c->out_held)
+		c->host->post(c, send_again, 0);
+	return 0;
+}
+
 static const void *interface(void *self, const char *id)
 {
 	(void)self;
@@ -184,12 +211,24 @@ static const struct bp_field props[] = {
 	{ 0 },
 };
 
+#define FIELD(m) (uint32_t) offsetof(struct console, m)
+static const struct bp_field state[] = {
+	{ BP_FIELD(struct console, in_held, BP_U32) },
+	{ BP_FIELD(struct console, out_held, BP_U32) },
+	{ BP_FIELD(struct console, out_done, BP_U64) },
+	{ "in_head", .offset = FIELD(in.head), .type = BP_U32 },
+	{ "out_head", .offset = FIELD(out.head), .type = BP_U32 },
+	{ 0 },
+};
+
 const struct bp_object virtio_console = {
 	.size = sizeof(virtio_console),
 	.instance_size = sizeof(struct console),
 	.state_version = 1,
 	.state_oldest = 1,
 	.props = props,
+	.state = state,
 	.create = create,
+	.loaded = loaded,
 	.interface = interface,
 };
