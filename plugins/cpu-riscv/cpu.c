@@ -95,6 +95,7 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct rv_cpu, vl, BP_U64) },
 	{ BP_FIELD(struct rv_cpu, vtype, BP_U64) },
 	{ BP_FIELD(struct rv_cpu, vill, BP_U32) },
+	{ BP_FIELD(struct rv_cpu, next_pc, BP_U64) },
 	{ BP_FIELD(struct rv_cpu, priv, BP_U32) },
 	{ BP_FIELD(struct rv_cpu, mstatus, BP_U64) },
 	{ BP_FIELD(struct rv_cpu, medeleg, BP_U64) },
