@@ -48,7 +48,11 @@ static void put_object(GString *text, const struct object *o)
 
 char *identity(const struct state_machine *m)
 {
-	GString *text = g_string_new(NULL);
+	GString *text = g_string_new("[the list of objects]\n");
+	for (unsigned i = 0; i < m->count; i++)
+		if (is_saved(m->objects[i]))
+			g_string_append_printf(text, "%s of type %s\n", m->objects[i]->name,
+				m->objects[i]->type->id);
 	for (unsigned i = 0; i < m->count; i++)
 		if (is_saved(m->objects[i]))
 			put_object(text, m->objects[i]);

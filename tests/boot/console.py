@@ -33,6 +33,7 @@ class Console:
         self._process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave,
                                          start_new_session=True)
         os.close(slave)
+        self.pid = self._process.pid
 
     def __enter__(self):
         return self
