@@ -58,10 +58,16 @@ class Test:
         return done.returncode, done.stderr
 
 
+def lines_up_to(console, pattern, seconds):
+    """Waits for the pattern; how many lines of the console that took."""
+    match = console.expect(pattern, seconds)
+    return match.string.count("\n", 0, match.end())
+
+
 def save(console, file):
-    """By the signal; the machine goes on."""
+    """By the signal; the machine goes on. How many lines it printed until it was saved."""
     os.kill(console.pid, signal.SIGUSR1)
-    console.expect(rf"backplane: saved to {re.escape(str(file))}$", REPLY_S)
+    return lines_up_to(console, rf"backplane: saved to {re.escape(str(file))}$", REPLY_S)
 
 
 def finish(console):
@@ -83,11 +89,10 @@ def points(test):
     with test.console("--save-to", file) as console:
         seen = 0
         for n, line in enumerate(lines):
-            for _ in range(line - seen):
-                console.expect(r"\n", FIRMWARE_S)
-            seen = max(seen, line)
-            time.sleep(rng.random() * 0.05)
-            save(console, file)
+            while seen < line:
+                seen += lines_up_to(console, r"\n", FIRMWARE_S)
+            time.sleep(rng.random() * 0.02)
+            seen += save(console, file)
             file.rename(test.folder / f"moment.{n}")
         finish(console)
     for n, line in enumerate(lines):
