@@ -124,6 +124,9 @@ static void check_fields(struct check *c, const char *table, const struct bp_fie
 			(f->count_offset && (uint64_t)f->count_offset + 4 > limit))
 			bad(c, table, f->name, "it lies outside the instance");
 		check_words(c, table, f);
+		if (fields != c->type->object->props &&
+			(f->type == BP_STR || f->type == BP_LINK || f->type == BP_LINKS))
+			bad(c, table, f->name, "pointers to what the host owns are no state");
 		if (f->type == BP_STRUCT && (!f->sub || depth > 4))
 			bad(c, table, f->name, "its own table is missing");
 		else if (f->type == BP_STRUCT)

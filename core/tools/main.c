@@ -138,6 +138,8 @@ static int run_command(unsigned which, int argc, char **argv)
 		else
 			o.first = argv[i];
 	}
+	if (!r && (o.restore || o.save_to) && commands[which].run != tool_run)
+		r = usage("--%s is for `backplane run` alone", o.restore ? "restore" : "save-to");
 	if (!r && o.help && !o.first) {
 		print_help(stdout);
 	} else if (!r) {
