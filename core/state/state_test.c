@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine of two objects into a file and back; and files that nobody should believe. */
-#include "../bus/test_support.h"
 #include "bus/line.h"
+#include "bus/test_support.h"
 #include "internal.h"
 #include "plugin/domain.h"
 #include "sched/sched.h"

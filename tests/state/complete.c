@@ -25,22 +25,6 @@ static struct object *object_at(unsigned n)
 	return ((struct instance *)g_ptr_array_index(machine->instances, n))->object;
 }
 
-static void reset_all(void)
-{
-	for (int step = BP_RESET_ENTER; step <= BP_RESET_LEAVE; step++)
-		for (unsigned i = 0; i < machine->instances->len; i++) {
-			struct object *o = object_at(i);
-			if (step == BP_RESET_ENTER) {
-				bus_object_reset(o);
-				vcpu_reset(o);
-			}
-			if (!o->type->object->reset || !domain_enter(o->domain))
-				continue;
-			o->type->object->reset(o->instance, step);
-			domain_leave(o->domain);
-		}
-}
-
 /* "Look around": once too often does no harm. */
 static bool may_differ(const struct object *o, uint32_t at)
 {
@@ -102,7 +86,7 @@ static void there_and_back(void *arg)
 			object_at(i)->instance, object_at(i)->type->object->instance_size);
 	if (machine_save(machine, first, &errors) != 0)
 		faults++;
-	reset_all();
+	machine_reset(machine);
 	if (machine_restore(machine, first, &errors) != 0 ||
 		machine_save(machine, second, &errors) != 0)
 		faults++;

@@ -129,13 +129,16 @@ def finish_typed(console):
 
 def complete(test):
     m, build = test.machine, test.args.build
-    machines = HERE.parent.parent / "machines"
+    board = HERE.parent.parent / "machines/riscv-virt.toml"
+    virtio = HERE.parent / "boot/virtio-console.toml"
     guest = [f"firmware={m.firmware}", f"kernel={m.kernel}", f"initrd={m.initrd}",
-             f"append={m.append} bp.test=poweroff", f"memory={m.memory}"]
-    for options in ([f"cpus={CPUS}"], ["cpus=1", "cpu.v=true", "cpu.vlen=256"]):
+             f"memory={m.memory}"]
+    for machine, console, options in ((board, "ttyS0", [f"cpus={CPUS}"]),
+                                      (board, "ttyS0", ["cpus=1", "cpu.v=true", "cpu.vlen=256"]),
+                                      (virtio, "hvc0", ["cpus=2"])):
         for moments in ("8", "0"):
-            argv = [build / "tests/state/state-complete", machines / "riscv-virt.toml",
-                    build / "plugins", test.folder, moments, *guest, *options]
+            argv = [build / "tests/state/state-complete", machine, build / "plugins", test.folder,
+                    moments, *guest, f"append=console={console} bp.test=poweroff", *options]
             done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=test.log,
                                   stderr=subprocess.PIPE, text=True, timeout=KERNEL_S,
                                   check=False)
