@@ -429,6 +429,7 @@ struct machine *machine_plan(const struct toml_value *desc, struct error_list *e
 		else
 			add_instances(m, e, errors);
 	}
+	machine_mode(m, errors);
 	load_extra(desc, errors);
 	check_machine(desc, errors);
 	for_all(m, instance_attach, errors);

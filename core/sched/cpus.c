@@ -4,14 +4,6 @@
 #include "clock.h"
 #include <glib.h>
 
-struct sched_cpu {
-	struct sched_cpu_ops ops;
-	void *arg;
-	char *name;
-	pthread_t thread;
-	bool started, running; /* running: inside run() */
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static GPtrArray *cpus;
@@ -32,6 +24,11 @@ struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, cons
 	g_ptr_array_add(cpus, c);
 	pthread_mutex_unlock(&lock);
 	return c;
+}
+
+struct sched_cpu *cpus_at(unsigned n)
+{
+	return cpus && n < cpus->len ? g_ptr_array_index(cpus, n) : NULL;
 }
 
 static void *cpu_thread(void *arg)
@@ -71,6 +68,7 @@ void cpus_start(void)
 void sched_cpu_wake(struct sched_cpu *c)
 {
 	(void)c;
+	sched_leave();
 	/* has_work is looked at under the lock, so a wake between look and wait is not lost. */
 	pthread_mutex_lock(&lock);
 	pthread_cond_broadcast(&changed);
@@ -118,6 +116,9 @@ static void unpark_others(void)
 
 void cpus_park(void)
 {
+	/* One thread: whoever calls, no other vCPU is inside an instruction. */
+	if (sched_is_deterministic())
+		return;
 	pthread_mutex_lock(&lock);
 	park_others();
 	pthread_mutex_unlock(&lock);
@@ -125,6 +126,8 @@ void cpus_park(void)
 
 void cpus_unpark(void)
 {
+	if (sched_is_deterministic())
+		return;
 	pthread_mutex_lock(&lock);
 	unpark_others();
 	pthread_mutex_unlock(&lock);
