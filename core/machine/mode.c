@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* [machine]: what it says of how the machine is run. Keys that are not known here are for people. */
+/* [machine]: what it says of how the machine is run. */
 #include "internal.h"
 
 static const struct number { /* a key that is a number */
@@ -14,6 +14,8 @@ static const struct number { /* a key that is a number */
 	{ "seed", "the seed of random numbers", offsetof(struct sched_turns, seed), 0, 0,
 		UINT64_MAX },
 };
+
+static const char *const others[] = { "summary", "deterministic", "date", "report", NULL };
 
 static int mode_error(struct error_list *errors, const struct toml_value *v, const char *key,
 	const char *expected)
@@ -57,15 +59,41 @@ static void read_date(struct machine *m, const struct toml_value *table, struct 
 	g_time_zone_unref(utc);
 }
 
+/* A misspelt word would be a run that is not what was asked for. */
+static void check_keys(const struct toml_value *table, struct error_list *errors)
+{
+	for (unsigned i = 0; i < table->table.count; i++) {
+		const struct toml_entry *e = table->table.entries[i];
+		bool known = g_strv_contains(others, e->key);
+		struct nearest near;
+		nearest_init(&near, e->key);
+		for (unsigned k = 0; others[k]; k++)
+			nearest_try(&near, others[k]);
+		for (unsigned k = 0; k < G_N_ELEMENTS(numbers); k++) {
+			known = known || !strcmp(numbers[k].key, e->key);
+			nearest_try(&near, numbers[k].key);
+		}
+		if (!known)
+			toml_error(errors, e->key_pos, "machine: there is no key \"%s\"%s%s%s",
+				e->key, near.best ? "; did you mean \"" : "",
+				near.best ? near.best : "", near.best ? "\"?" : "");
+	}
+}
+
 void machine_mode(struct machine *m, struct error_list *errors)
 {
 	const struct toml_value *table = toml_get(m->desc, "machine"), *v;
 	if (table && table->type != TOML_TABLE) {
-		mode_error(errors, table, "it", "a table");
+		toml_error(errors, table->pos, "machine: a table is expected, not %s",
+			toml_type_name(table->type));
 		return;
 	}
 	struct toml_value *none = table ? NULL : toml_new(TOML_TABLE, (struct toml_pos){ 0 });
 	table = table ? table : none;
+	check_keys(table, errors);
+	v = toml_get(table, "summary");
+	if (v && v->type != TOML_STRING)
+		mode_error(errors, v, "summary", "a string");
 	v = toml_get(table, "deterministic");
 	if (v && v->type != TOML_BOOLEAN)
 		mode_error(errors, v, "deterministic", "true or false");
