@@ -26,7 +26,8 @@ static void deliver(struct jit_cpu *j)
 		.cpu = j->head->index,
 		.pc = j->head->pc,
 		.cause = v->is_fault ? v->fault.cause : v->cause,
-		.value = v->is_fault ? v->fault.addr : v->value };
+		.value = v->is_fault ? v->fault.addr : v->value,
+		.icount = j->head->icount };
 	v->resuming = false;
 	if (v->is_fault)
 		v->type->memory_fault(v->cpu, &v->fault);
@@ -85,41 +86,73 @@ static void take_interrupt(struct vcpu *v)
 			.pc = pc,
 			.target = head->pc,
 			.cause = UINT32_MAX,
-			.interrupt = 1 };
+			.interrupt = 1,
+			.icount = head->icount };
 		hub_exception(&e);
 	}
+}
+
+/* Once into the engine. *again: its thread may go straight on. */
+static enum sched_run_result enter(struct vcpu *v, uint64_t budget, bool *again)
+{
+	*again = false;
+	if (atomic_exchange(&v->flush_wanted, false))
+		tlb_flush_all(v);
+	take_interrupt(v);
+	/* A breakpoint that was stopped at is stepped over alone. */
+	int why = v->engine->run(v->engine_cpu, v->resuming ? 1 : budget);
+	v->resuming = false;
+	if (v->stopped_by_watch) {
+		v->stopped_by_watch = false;
+		why = BP_EXIT_WATCHPOINT;
+	}
+	switch (why) {
+	case BP_EXIT_HALT:
+		if (!v->type->has_work(v->cpu))
+			return SCHED_HALTED;
+		break;
+	case BP_EXIT_BREAKPOINT:
+	case BP_EXIT_WATCHPOINT: code_stopped(v, (enum bp_exit)why); return SCHED_AGAIN;
+	case BP_EXIT_ERROR:
+		sched_request(v->cpu, BP_REQ_QUIT, EXIT_ENGINE_FAILED);
+		return SCHED_HALTED;
+	default: break;
+	}
+	*again = true;
+	return SCHED_AGAIN;
 }
 
 static enum sched_run_result run(void *arg)
 {
 	struct vcpu *v = arg;
-	for (;;) {
+	enum sched_run_result result;
+	bool again;
+	do {
 		atomic_store(&v->jit.kick, 0);
 		if (atomic_exchange(&v->stop, false))
 			return SCHED_AGAIN;
-		if (atomic_exchange(&v->flush_wanted, false))
-			tlb_flush_all(v);
-		take_interrupt(v);
-		/* A breakpoint that was stopped at is stepped over alone. */
-		int why = v->engine->run(v->engine_cpu, v->resuming ? 1 : RUN_BUDGET);
-		v->resuming = false;
-		if (v->stopped_by_watch) {
-			v->stopped_by_watch = false;
-			why = BP_EXIT_WATCHPOINT;
-		}
-		switch (why) {
-		case BP_EXIT_HALT:
-			if (!v->type->has_work(v->cpu))
-				return SCHED_HALTED;
-			break;
-		case BP_EXIT_BREAKPOINT:
-		case BP_EXIT_WATCHPOINT: code_stopped(v, (enum bp_exit)why); return SCHED_AGAIN;
-		case BP_EXIT_ERROR:
-			sched_request(v->cpu, BP_REQ_QUIT, EXIT_ENGINE_FAILED);
-			return SCHED_HALTED;
-		default: break;
-		}
-	}
+		result = enter(v, RUN_BUDGET, &again);
+	} while (again);
+	return result;
+}
+
+static enum sched_run_result step(void *arg, uint64_t budget)
+{
+	struct vcpu *v = arg;
+	bool again;
+	atomic_store(&v->jit.kick, 0);
+	atomic_store(&v->stop, false);
+	return enter(v, budget, &again);
+}
+
+static uint64_t count(void *arg)
+{
+	return ((struct vcpu *)arg)->jit.head->icount;
+}
+
+static void leave(void *arg)
+{
+	((struct vcpu *)arg)->jit.leave_after = true;
 }
 
 static void kick(void *arg)
@@ -136,7 +169,7 @@ static bool has_work(void *arg)
 	return v->type->has_work(v->cpu);
 }
 
-static const struct sched_cpu_ops cpu_ops = { run, kick, has_work };
+static const struct sched_cpu_ops cpu_ops = { run, kick, has_work, step, count, leave };
 
 static void map_changed(void *arg)
 {

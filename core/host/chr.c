@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "chr.h"
+#include "sched/sched.h"
 #include <glib.h>
+
+enum { LATE_MAX = 64 << 20 };
 
 struct bp_chr {
 	struct object *back, *front;
 	const struct bp_chr_back *back_ops;
 	const struct bp_chr_front *front_ops;
+	/* Deterministic mode: the front must not see how fast the host is, so all is taken at once. What
+	 * the back did not take yet is here, and the machine stands until it is gone. */
+	GByteArray *late;
+	bool refused; /* even that was too much, and the front waits */
 };
 
 bp_chr *chr_of(struct object *back)
@@ -24,7 +31,10 @@ bp_chr *chr_of(struct object *back)
 
 void chr_forget(struct object *back)
 {
-	g_free(back->chr);
+	struct bp_chr *c = back->chr;
+	if (c && c->late)
+		g_byte_array_free(c->late, TRUE);
+	g_free(c);
 	back->chr = NULL;
 }
 
@@ -46,7 +56,30 @@ void chr_attach(void *self, bp_chr *chr, const struct bp_chr_front *front)
 size_t chr_write(bp_chr *chr, const void *buf, size_t len)
 {
 	/* With nobody connected bytes are gone, as on a wire. */
-	return chr ? chr->back_ops->write(chr->back->instance, buf, len) : len;
+	if (!chr)
+		return len;
+	bool behind = chr->late && chr->late->len;
+	size_t n = behind ? 0 : chr->back_ops->write(chr->back->instance, buf, len);
+	if (n == len || !sched_is_deterministic())
+		return n;
+	if (!behind)
+		sched_hold(1);
+	if (!chr->late)
+		chr->late = g_byte_array_new();
+	size_t kept = MIN(len - n, LATE_MAX - chr->late->len);
+	g_byte_array_append(chr->late, (const uint8_t *)buf + n, (guint)kept);
+	chr->refused = chr->refused || n + kept < len;
+	return n + kept;
+}
+
+/* Something happened at the back: perhaps it takes what is late now. */
+static void catch_up(struct bp_chr *c)
+{
+	size_t n = c->back_ops->write(c->back->instance, c->late->data, c->late->len);
+	g_byte_array_remove_range(c->late, 0, (guint)n);
+	if (c->late->len)
+		return;
+	sched_hold(-1);
 }
 
 void chr_ready(bp_chr *chr)
@@ -85,6 +118,13 @@ void chr_event(void *self, int event)
 {
 	struct bp_chr *c = object_of(self)->chr;
 	bool entered;
+	if (c && c->late && c->late->len)
+		catch_up(c);
+	if (c && event == BP_CHR_WRITABLE && sched_is_deterministic()) {
+		if (!c->refused || c->late->len)
+			return; /* its front does not wait */
+		c->refused = false;
+	}
 	if (!c || !c->front || !BP_HAS(c->front_ops, event) || !enter_front(c, &entered))
 		return;
 	c->front_ops->event(c->front->instance, event);

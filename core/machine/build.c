@@ -149,6 +149,8 @@ int machine_build(struct machine *m, struct error_list *errors)
 {
 	unsigned before = errors->total;
 	host_set_machine(m);
+	if (m->deterministic)
+		sched_deterministic(&m->turns);
 	bus_set_code_hook(code_overwritten);
 	for (unsigned i = 0; i < m->instances->len; i++)
 		create_with_uses(m, at(m, i), errors);
@@ -168,11 +170,19 @@ int machine_build(struct machine *m, struct error_list *errors)
 	return 0;
 }
 
+enum { EXIT_NO_REPORT = 2 }; /* something outside failed */
+
 int machine_run(struct machine *m)
 {
 	m->running = true;
 	int code = sched_run();
 	m->running = false;
+	struct error_list errors = { 0 };
+	if (m->report && machine_report(m, m->report, &errors) != 0) {
+		error_list_print(&errors, stderr);
+		code = code ? code : EXIT_NO_REPORT;
+	}
+	error_list_finish(&errors);
 	return code;
 }
 

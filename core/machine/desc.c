@@ -255,6 +255,24 @@ struct toml_value *desc_load(const char *name, struct error_list *errors)
 
 /* ---- overrides ---- */
 
+void desc_mode(struct toml_value *desc, const char *key, const char *value, unsigned word)
+{
+	struct toml_pos pos = { "command line", word, 1 };
+	struct toml_value *table = toml_get(desc, "machine"), *v;
+	if (!table)
+		table = toml_set(desc, "machine", strlen("machine"), pos, toml_new(TOML_TABLE, pos))
+				->value;
+	if (table->type != TOML_TABLE)
+		return; /* machine_plan complains */
+	if (value) {
+		v = toml_new_string(pos, value, strlen(value));
+	} else {
+		v = toml_new(TOML_BOOLEAN, pos);
+		v->boolean = true;
+	}
+	toml_set(table, key, strlen(key), pos, v);
+}
+
 int desc_put(struct toml_value *desc, const char *object, const char *prop,
 	struct toml_value *value, struct error_list *errors)
 {

@@ -303,4 +303,5 @@ const struct bp_host host_table = {
 	.chr_receive = chr_receive,
 	.chr_event = chr_event,
 	.chr_attached = chr_attached,
+	.random = sched_random,
 };

@@ -46,6 +46,9 @@ struct machine {
 	char *answer; /* of the last command */
 	char *save_to, *save_next; /* where to: by default; the next time, or NULL */
 	bool running;
+	bool deterministic;
+	struct sched_turns turns;
+	const char *report; /* the file, or NULL */
 };
 
 /* A reference taken apart: "intc:10", "cpu.*:{a,b}", "slot.0". */
@@ -84,6 +87,11 @@ extern const char *const reserved_keys[], *const cpu_keys[];
 int machine_check(struct machine *m, struct error_list *errors);
 /* Does [options] map to what is there? */
 void options_check(struct machine *m, struct error_list *errors);
+
+/* mode.c: what [machine] says of how to run. */
+void machine_mode(struct machine *m, struct error_list *errors);
+/* report.c: after a run, what came of it. 0, or -1 after an error was added. */
+int machine_report(struct machine *m, const char *path, struct error_list *errors);
 
 /* host_table.c */
 extern const struct bp_host host_table;

@@ -5,7 +5,9 @@
  *   option.c    --kernel, --serial, ...: what [options] makes of them
  *   attach.c    which controller takes a card
  *   plan.c      tree -> instances and references, checked against the types' tables
+ *   mode.c      [machine]: deterministic or not, report
  *   build.c     instances -> objects: properties, links, wires, windows, life
+ *   report.c    what came of a run
  *   host_table.c  the services handed to plugins
  *   snapshot.c  saving and restoring the whole
  *
@@ -26,6 +28,8 @@ int desc_set(struct toml_value *desc, const char *text, unsigned word, struct er
 /* Put one value into OBJECT.PROPERTY; takes the value. */
 int desc_put(struct toml_value *desc, const char *object, const char *prop,
 	struct toml_value *value, struct error_list *errors);
+/* --deterministic, --report: keys of [machine]. */
+void desc_mode(struct toml_value *desc, const char *key, const char *value, unsigned word);
 /* Names of machine files on the search path, sorted, to be freed with g_strfreev. */
 char **desc_list(void);
 /* What a machine file says of itself in a line, or NULL; to be freed with g_free. */

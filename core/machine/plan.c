@@ -375,28 +375,6 @@ static void load_extra(const struct toml_value *desc, struct error_list *errors)
 			toml_type_name(list->type));
 }
 
-/* [machine] is for people, but a misspelt word in it is a mistake all the same. */
-static void check_machine(const struct toml_value *desc, struct error_list *errors)
-{
-	const struct toml_value *table = toml_get(desc, "machine");
-	if (table && table->type != TOML_TABLE) {
-		toml_error(errors, table->pos, "machine: a table is expected, not %s",
-			toml_type_name(table->type));
-		return;
-	}
-	for (unsigned i = 0; table && i < table->table.count; i++) {
-		const struct toml_entry *e = table->table.entries[i];
-		if (strcmp(e->key, "summary") != 0)
-			toml_error(errors, e->key_pos,
-				"machine: there is no key \"%s\"; summary is all that there is",
-				e->key);
-		else if (e->value->type != TOML_STRING)
-			toml_error(errors, e->value->pos,
-				"machine: summary: a string is expected, not %s",
-				toml_type_name(e->value->type));
-	}
-}
-
 static void for_all(struct machine *m,
 	void (*fn)(struct machine *m, struct instance *in, struct error_list *errors),
 	struct error_list *errors)
@@ -429,8 +407,8 @@ struct machine *machine_plan(const struct toml_value *desc, struct error_list *e
 		else
 			add_instances(m, e, errors);
 	}
+	machine_mode(m, errors);
 	load_extra(desc, errors);
-	check_machine(desc, errors);
 	for_all(m, instance_attach, errors);
 	for_all(m, instance_set, errors);
 	for_all(m, instance_connect, errors);

@@ -42,6 +42,7 @@ struct object {
 	void *timers, *watches; /* the sched room's lists */
 	void *chr; /* the host room's: of a byte stream back end */
 	void *vcpu; /* the cpu room's */
+	uint64_t random; /* the sched room's: seeded random numbers that were taken */
 };
 
 static inline struct object *object_of(const void *instance)

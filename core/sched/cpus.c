@@ -4,6 +4,7 @@
 #include "clock.h"
 #include <glib.h>
 
+<<<<<<< HEAD
 struct sched_cpu {
 	struct sched_cpu_ops ops;
 	void *arg;
@@ -13,6 +14,8 @@ struct sched_cpu {
 	bool halted; /* run() said so, and nothing came since */
 };
 
+=======
+>>>>>>> det
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static GPtrArray *cpus;
@@ -33,6 +36,11 @@ struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, cons
 	g_ptr_array_add(cpus, c);
 	pthread_mutex_unlock(&lock);
 	return c;
+}
+
+struct sched_cpu *cpus_at(unsigned n)
+{
+	return cpus && n < cpus->len ? g_ptr_array_index(cpus, n) : NULL;
 }
 
 static void *cpu_thread(void *arg)
@@ -72,6 +80,7 @@ void cpus_start(void)
 void sched_cpu_wake(struct sched_cpu *c)
 {
 	(void)c;
+	sched_leave();
 	/* has_work is looked at under the lock, so a wake between look and wait is not lost. */
 	pthread_mutex_lock(&lock);
 	pthread_cond_broadcast(&changed);
@@ -129,6 +138,9 @@ static void unpark_others(void)
 
 void cpus_park(void)
 {
+	/* One thread: whoever calls, no other vCPU is inside an instruction. */
+	if (sched_is_deterministic())
+		return;
 	pthread_mutex_lock(&lock);
 	park_others();
 	pthread_mutex_unlock(&lock);
@@ -136,6 +148,8 @@ void cpus_park(void)
 
 void cpus_unpark(void)
 {
+	if (sched_is_deterministic())
+		return;
 	pthread_mutex_lock(&lock);
 	unpark_others();
 	pthread_mutex_unlock(&lock);

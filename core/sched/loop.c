@@ -127,6 +127,7 @@ void sched_request(const void *self, int request, int code)
 	requested |= 1u << request;
 	pthread_mutex_unlock(&lock);
 	loop_wake();
+	sched_leave();
 }
 
 void sched_request_signal(int request)
@@ -198,6 +199,7 @@ static bool carry_out_requests(void)
 	if (todo & 1u << BP_REQ_RESET && machine_ops.reset) {
 		sched_pause();
 		machine_ops.reset(machine_ops.machine);
+		turns_reset();
 		sched_resume();
 		/* What waited for the reset. */
 		if (todo & 1u << BP_REQ_SAVE)
@@ -214,7 +216,7 @@ static bool carry_out_requests(void)
 	return false;
 }
 
-static void run_posts(void)
+void loop_posts(void)
 {
 	pthread_mutex_lock(&lock);
 	unsigned n = posts.length; /* those that are here now; more come in the next round */
@@ -283,9 +285,8 @@ static void serve(bp_watch *w, short revents)
 	domain_leave(w->object->domain);
 }
 
-static void one_round(void)
+void loop_serve(int64_t ns)
 {
-	int64_t ns = timers_run();
 	GPtrArray *round = g_ptr_array_new();
 	GArray *fds = collect(round);
 	struct timespec wait = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
@@ -304,7 +305,7 @@ static void one_round(void)
 	}
 	g_array_free(fds, TRUE);
 	g_ptr_array_free(round, TRUE);
-	run_posts();
+	loop_posts();
 }
 
 int sched_run(void)
@@ -315,10 +316,21 @@ int sched_run(void)
 		return 1;
 	}
 	atomic_store(&woken, false);
-	clock_start();
-	cpus_start();
-	while (!carry_out_requests())
-		one_round();
+	bool turns = sched_is_deterministic();
+	if (turns) {
+		turns_begin();
+	} else {
+		clock_start();
+		cpus_start();
+	}
+	while (!carry_out_requests()) {
+		if (turns)
+			turns_round();
+		else
+			loop_serve(timers_run());
+	}
+	if (turns)
+		turns_end();
 	if (user_paused) {
 		user_paused = false;
 		sched_resume();
@@ -334,6 +346,7 @@ void sched_stop(void)
 
 void sched_finish(void)
 {
+	turns_finish();
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; watches && i < watches->len; i++)
 		g_free(g_ptr_array_index(watches, i));

@@ -2,7 +2,8 @@
 /* Time and threads: clocks, timers, the main loop, vCPU threads, and the life of a machine.
  *
  * One machine a process, so one scheduler. The thread that calls sched_run() is the main loop: it
- * fires timers, serves watched descriptors and posted work, and carries out requests. */
+ * fires timers, serves watched descriptors and posted work, and carries out requests. In
+ * deterministic mode it runs the vCPUs as well. */
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
 #include "plugin/object.h"
@@ -37,6 +38,11 @@ struct sched_cpu_ops {
 	enum sched_run_result (*run)(void *arg);
 	void (*kick)(void *arg); /* make run() return soon. [any] */
 	bool (*has_work)(void *arg); /* a reason to leave the halt. [any] */
+	/* For deterministic mode. Execute at most `budget` instructions; fewer when leave() was called,
+	 * or when it halts. Less than all for another reason is no harm: it is called again. */
+	enum sched_run_result (*step)(void *arg, uint64_t budget);
+	uint64_t (*count)(void *arg); /* instructions so far; exact inside step() too */
+	void (*leave)(void *arg); /* inside step(): end it right after this instruction */
 };
 /* The thread starts with sched_run. */
 struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, const char *name);
@@ -50,6 +56,28 @@ void sched_exclusive_end(void);
 /* From a vCPU's thread or another: run fn(arg, ctx) once for every vCPU while that one is parked or
  * on its own thread; returns when all have done so. */
 void sched_on_all_cpus(void (*fn)(void *arg, void *ctx), void *ctx);
+
+/* ---- deterministic mode (turns.c) ---- */
+
+/* Without it there is a thread for each vCPU. With it one thread does everything: vCPUs take turns of
+ * `quantum` instructions, and virtual time is the number of instructions all of them executed. */
+struct sched_turns {
+	uint64_t ips; /* instructions in a second of virtual time */
+	uint64_t quantum;
+	int64_t date; /* the realtime clock at virtual time 0, ns since 1970 */
+	uint64_t seed; /* of random numbers */
+};
+/* Before objects are created; sched_finish() ends it. [main] */
+void sched_deterministic(const struct sched_turns *turns);
+bool sched_is_deterministic(void);
+/* The vCPU that executes now does no further instruction before what was just changed is looked at.
+ * Only deterministic mode needs it: else others are told by wake and kick. [any] */
+void sched_leave(void);
+/* No vCPU runs and no time passes while the sum is above 0: a back end cannot keep up. [main] */
+void sched_hold(int by);
+/* Random bytes: the host's, or in deterministic mode a sequence of self's own that follows from the
+ * seed and self's name. [owner] */
+void sched_random(void *self, void *buf, size_t len);
 
 /* ---- the machine's life ---- */
 struct sched_machine_ops {

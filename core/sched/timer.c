@@ -38,6 +38,8 @@ static int64_t read_clock(clockid_t id)
 
 int64_t sched_now(int clock)
 {
+	if (clock != BP_CLOCK_HOST && sched_is_deterministic())
+		return turns_now(clock);
 	if (clock == BP_CLOCK_REALTIME)
 		return read_clock(CLOCK_REALTIME);
 	if (clock == BP_CLOCK_HOST)
@@ -164,8 +166,10 @@ void sched_timer_at(bp_timer *t, int64_t ns)
 	heap_up(h, h->count++);
 	bool earliest = t->slot == 1;
 	pthread_mutex_unlock(&lock);
-	if (earliest)
+	if (earliest) {
 		loop_wake();
+		sched_leave();
+	}
 }
 
 void sched_timer_cancel(bp_timer *t)
@@ -227,27 +231,37 @@ static bp_timer *take_due(int clock)
 	return t;
 }
 
+void timers_fire(int clock)
+{
+	bp_timer *t;
+	/* Bounded, so that timers that re-arm in the past cannot starve descriptors. */
+	for (int n = 0; n < 64 && (t = take_due(clock)); n++) {
+		if (!domain_enter(t->object->domain))
+			continue;
+		t->fire(t->object->instance, t->arg);
+		domain_leave(t->object->domain);
+	}
+}
+
+int64_t timers_next(int clock)
+{
+	pthread_mutex_lock(&lock);
+	int64_t at = heaps[clock].count ? heaps[clock].timer[0]->at : INT64_MAX;
+	pthread_mutex_unlock(&lock);
+	return at;
+}
+
 int64_t timers_run(void)
 {
 	int64_t wait = -1;
 	for (int clock = 0; clock < CLOCKS; clock++) {
-		bp_timer *t;
-		/* Bounded, so that timers that re-arm in the past cannot starve descriptors. */
-		for (int n = 0; n < 64 && (t = take_due(clock)); n++) {
-			if (!domain_enter(t->object->domain))
-				continue;
-			t->fire(t->object->instance, t->arg);
-			domain_leave(t->object->domain);
-		}
+		timers_fire(clock);
 		if (clock == BP_CLOCK_VIRTUAL && atomic_load(&stopped))
 			continue;
-		pthread_mutex_lock(&lock);
-		if (heaps[clock].count) {
-			int64_t ns = heaps[clock].timer[0]->at - sched_now(clock);
-			ns = ns < 0 ? 0 : ns;
+		int64_t at = timers_next(clock), ns = at - sched_now(clock);
+		ns = ns < 0 ? 0 : ns;
+		if (at != INT64_MAX)
 			wait = wait < 0 || ns < wait ? ns : wait;
-		}
-		pthread_mutex_unlock(&lock);
 	}
 	return wait;
 }

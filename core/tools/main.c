@@ -52,6 +52,8 @@ static const struct {
 	{ "serial", "stdio|pty|file:F|unix:F|tcp:HOST:PORT|null", "where the n-th line goes" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
 	{ "engine", "jit|interp", "what executes the CPUs" },
+	{ "deterministic", NULL, "the same run every time: CPUs in turn, time by counting" },
+	{ "report", "FILE", "at the end: registers, instruction counts, checksums of memory" },
 	{ "display", "none", "user interfaces: none so far" },
 	{ "restore", "FILE", "go on from a snapshot" },
 	{ "save-to", "FILE", "where the signal SIGUSR1 and `save` save to" },
@@ -68,8 +70,10 @@ static void print_help(FILE *to)
 			commands[i].arguments, commands[i].help);
 	fprintf(to, "\nOptions of a machine:\n");
 	for (unsigned i = 0; i < G_N_ELEMENTS(machine_options); i++)
-		fprintf(to, "  --%s %s\n      %s\n", machine_options[i].name,
-			machine_options[i].value, machine_options[i].help);
+		fprintf(to, "  --%s%s%s\n      %s\n", machine_options[i].name,
+			machine_options[i].value ? " " : "",
+			machine_options[i].value ? machine_options[i].value : "",
+			machine_options[i].help);
 	fprintf(to,
 		"\nA first session:\n"
 		"  backplane list machines\n"
@@ -106,9 +110,13 @@ static int parse_option(struct options *o, int argc, char **argv, int *at)
 		if (strlen(name) != n || strncmp(name, word, n))
 			continue;
 		unsigned place = (unsigned)*at;
-		if (!equals && *at + 1 >= argc)
-			return usage("--%s needs a value", name);
-		const char *value = equals ? equals + 1 : argv[++*at];
+		if (machine_options[i].value ? !equals && *at + 1 >= argc : equals != NULL)
+			return usage(machine_options[i].value ? "--%s needs a value"
+							      : "--%s has no value",
+				name);
+		const char *value = equals         ? equals + 1
+			: machine_options[i].value ? argv[++*at]
+						   : NULL;
 		if (!strcmp(name, "plugin-path")) {
 			types_add_path(value);
 			return 0;

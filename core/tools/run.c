@@ -13,6 +13,10 @@ static int apply(struct toml_value *desc, const struct option_use *use, struct e
 		return desc_set(desc, use->value, use->word, errors);
 	if (!strcmp(use->name, "trace"))
 		return option_trace(desc, use->value, use->word, errors);
+	if (!strcmp(use->name, "deterministic") || !strcmp(use->name, "report")) {
+		desc_mode(desc, use->name, use->value, use->word);
+		return 0;
+	}
 	if (!strcmp(use->name, "engine")) {
 		const struct bp_engine *engine = vcpu_engine(use->value);
 		if (!engine)

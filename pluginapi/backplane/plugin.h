@@ -170,6 +170,9 @@ struct bp_host {
 	void (*chr_event)(void *self, int event);
 	/* Back ends: whether a device uses this one; known from realise on. [any] */
 	int (*chr_attached)(const void *self);
+	/* Random bytes for the guest: the host's, or in deterministic mode a sequence of self's own that
+	 * the machine's seed decides. [owner] */
+	void (*random)(void *self, void *buf, size_t len);
 };
 
 /* ---- objects ---- */

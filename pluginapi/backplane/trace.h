@@ -51,6 +51,7 @@ struct bp_trace_exception {
 	uint64_t target; /* where the CPU goes on */
 	uint32_t cause, interrupt; /* cause as the frontend numbers it; ~0 for interrupts */
 	uint64_t value;
+	uint64_t icount; /* instructions this CPU executed before; without the one that raised */
 };
 struct bp_trace_line {
 	uint32_t size, level;

@@ -325,7 +325,7 @@ static void reset(void *self, int step)
 	struct board *b = self;
 	if (step != BP_RESET_LEAVE)
 		return;
-	tree_seed(b->tree.bytes);
+	tree_seed(b->tree.bytes, b->host, b);
 	put_image(b, &b->firmware);
 	put_image(b, &b->kernel);
 	put(b, b->initrd_at, b->initrd.bytes, b->initrd.len);

@@ -458,13 +458,15 @@ void *tree_adopt(const void *bytes, size_t len, const struct tree_options *o, si
 	return finish(&t, size);
 }
 
-void tree_seed(void *tree)
+void tree_seed(void *tree, const struct bp_host *host, void *self)
 {
 	int len, chosen = fdt_path_offset(tree, "/chosen");
 	uint8_t seed[SEED];
 	if (!fdt_getprop(tree, chosen, "rng-seed", &len) || len != SEED)
 		return;
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+	if (BP_HAS(host, random))
+		host->random(self, seed, sizeof(seed));
+	else if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		memset(seed, 0, sizeof(seed));
 	fdt_setprop_inplace(tree, chosen, "rng-seed", seed, sizeof(seed));
 }

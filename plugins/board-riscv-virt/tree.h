@@ -21,6 +21,6 @@ void *tree_make(const struct bp_machine *machine, const void *self, const struct
  * NULL: it is no device tree. */
 void *tree_adopt(const void *bytes, size_t len, const struct tree_options *o, size_t *size);
 /* Put a fresh seed for the guest's random numbers into a tree that was made here. */
-void tree_seed(void *tree);
+void tree_seed(void *tree, const struct bp_host *host, void *self);
 
 #endif

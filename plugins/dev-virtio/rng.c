@@ -33,6 +33,9 @@ static void fill(struct rng *r, uint8_t *p, size_t len)
 			uint64_t v = next(r);
 			n = (ssize_t)(len < sizeof(v) ? len : sizeof(v));
 			memcpy(p, &v, (size_t)n);
+		} else if (BP_HAS(r->host, random)) {
+			r->host->random(r, p, len);
+			return;
 		} else {
 			n = getrandom(p, len < 256 ? len : 256, 0);
 			if (n < 0 && errno != EINTR) {

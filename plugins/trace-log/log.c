@@ -147,13 +147,17 @@ static void on_register(void *self, const struct bp_trace_register *e)
 static void on_exception(void *self, const struct bp_trace_exception *e)
 {
 	struct tracer *t = self;
+	char after[40] = "";
 	if (!shown(t, e->cpu))
 		return;
+	if (e->size >= sizeof(*e)) /* older cores do not count */
+		snprintf(after, sizeof(after), ", after %llu", (ull)e->icount);
 	if (e->interrupt)
-		emit(t, "cpu%u interrupt at 0x%llx, to 0x%llx", e->cpu, (ull)e->pc, (ull)e->target);
+		emit(t, "cpu%u interrupt at 0x%llx, to 0x%llx%s", e->cpu, (ull)e->pc,
+			(ull)e->target, after);
 	else
-		emit(t, "cpu%u exception %u at 0x%llx, value 0x%llx, to 0x%llx", e->cpu, e->cause,
-			(ull)e->pc, (ull)e->value, (ull)e->target);
+		emit(t, "cpu%u exception %u at 0x%llx, value 0x%llx, to 0x%llx%s", e->cpu, e->cause,
+			(ull)e->pc, (ull)e->value, (ull)e->target, after);
 }
 
 static void on_line(void *self, const struct bp_trace_line *e)

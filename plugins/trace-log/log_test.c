@@ -104,7 +104,9 @@ static void test_lines(void)
 	t->reg(self, &(struct bp_trace_register){ 0, 1, "uart0", "regs", "LCR", 0, 1, 3 });
 	t->reg(self, &(struct bp_trace_register){ 0, 0, "plic", "regs", "prio", 7, 4, 1 });
 	t->exception(self, &(struct bp_trace_exception){ 0, 2, 0x40, 0x80, 8, 0, 9 });
-	t->exception(self, &(struct bp_trace_exception){ 0, 2, 0x40, 0x80, UINT32_MAX, 1, 0 });
+	t->exception(self,
+		&(struct bp_trace_exception){
+			sizeof(struct bp_trace_exception), 2, 0x40, 0x80, UINT32_MAX, 1, 0, 77 });
 	t->line(self, &(struct bp_trace_line){ 0, 1, "uart0", "irq", 0, 0 });
 	t->line(self, &(struct bp_trace_line){ 0, 0, NULL, "out", 3, 0 });
 	end(self,
@@ -118,7 +120,7 @@ static void test_lines(void)
 		"uart0.regs LCR write 0x03\n"
 		"plic.regs prio[7] read 0x00000001\n"
 		"cpu2 exception 8 at 0x40, value 0x9, to 0x80\n"
-		"cpu2 interrupt at 0x40, to 0x80\n"
+		"cpu2 interrupt at 0x40, to 0x80, after 77\n"
 		"uart0:irq = 1\n"
 		"?:out[3] = 0\n");
 }

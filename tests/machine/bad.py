@@ -16,6 +16,15 @@ BAD = [
     ("name-dot", '["a.b"]\ntype = "probe"', [r"names of objects are letters"]),
     ("no-table", 'x = 3', [r"m\.toml:3:1: x: an object is a table"]),
     ("key-twice", "[p]\nlevel = 3", [r"m\.toml:3:2: "]),
+    # how it is run
+    ("mode-word", 'machine.deterministic = "yes"', [r"m\.toml:3:25: machine: deterministic: true or false is expected, not a string"]),
+    ("mode-numbers", "[machine]\nips = 0\nquantum = -1\nseed = 1.5\n",
+     [r"4:7: machine: ips: instructions in a virtual second, a number from 1000 to 1000000000000, is expected",
+      r"5:11: machine: quantum: .* from 1 to", r"6:8: machine: seed: "]),
+    ("mode-date", 'machine.date = "yesterday"', [r'machine: date: "yesterday" is no date and time from 1970 to 2200']),
+    ("mode-date-early", 'machine.date = "1969-12-31T23:59:59Z"', [r"machine: date: .* from 1970"]),
+    ("mode-date-number", "machine.date = 3", [r"machine: date: a string such as"]),
+    ("mode-report", "machine.report = 3", [r"machine: report: the name of a file is expected"]),
     # properties
     ("prop-unknown", "p.levle = 3", [r'm\.toml:3:3: p: probe has no property, link or output "levle"; did you mean "level"']),
     ("prop-range", "p.level = 11", [r"m\.toml:3:11: p: level: 11 is out of range; 1 to 10 is possible"]),
@@ -110,7 +119,7 @@ BAD = [
     ("option-number", "[options]\nkernel = 3", [r'options\.kernel: "OBJECT:PROPERTY" is expected, not an integer']),
     ("option-template", '[options]\nserial = [{ link = "chr" }]', [r"options\.serial: a template needs type, and link"]),
     ("options-text", 'options = "x"', [r"options: a table is expected"]),
-    ("machine-key", '[machine]\nsummry = "x"', [r'm\.toml:4:1: machine: there is no key "summry"; summary is all']),
+    ("machine-key", '[machine]\nsummry = "x"', [r'm\.toml:4:1: machine: there is no key "summry"; did you mean "summary"\?']),
     ("machine-summary", '[machine]\nsummary = 3', [r"m\.toml:4:11: machine: summary: a string is expected, not an integer"]),
     ("machine-number", 'machine = 3', [r"m\.toml:3:11: machine: a table is expected, not an integer"]),
     # not even TOML

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* Deterministic mode with CPUs that only count. */
+#include "plugin/object.h"
+#include "sched.h"
+#include <glib.h>
+#include <string.h>
+
+struct part { /* a device: what it saw is written down */
+	int unused;
+};
+
+struct cpu { /* executes `busy` instructions, then waits */
+	struct sched_cpu *thread;
+	uint64_t count, busy;
+	uint64_t leave_at; /* calls act() there, inside the step */
+	void (*act)(struct cpu *c);
+	bool left, work;
+	unsigned id;
+};
+
+static GString *seen;
+static struct object *device;
+static struct cpu cpus[3];
+
+static const struct bp_object part_object = { .size = sizeof(part_object),
+	.instance_size = sizeof(struct part) };
+static const struct type part_type = { .id = "part", .object = &part_object };
+
+static enum sched_run_result step(void *arg, uint64_t budget)
+{
+	struct cpu *c = arg;
+	uint64_t from = c->count, end = from + MIN(budget, c->busy);
+	c->left = c->work = false;
+	if (c->act && c->leave_at >= from && c->leave_at < end) {
+		c->count = c->leave_at;
+		c->act(c);
+		c->act = NULL;
+		end = c->left ? c->leave_at + 1 : end;
+	}
+	c->count = end;
+	c->busy -= end - from;
+	g_string_append_printf(seen, "%u+%u ", c->id, (unsigned)(end - from));
+	return c->busy ? SCHED_AGAIN : SCHED_HALTED;
+}
+
+static uint64_t count(void *arg)
+{
+	return ((struct cpu *)arg)->count;
+}
+
+static void leave(void *arg)
+{
+	((struct cpu *)arg)->left = true;
+}
+
+static enum sched_run_result run(void *arg)
+{
+	(void)arg;
+	g_assert_not_reached(); /* no thread may be started */
+}
+
+static void kick(void *arg)
+{
+	(void)arg;
+}
+
+static bool has_work(void *arg)
+{
+	return ((struct cpu *)arg)->work;
+}
+
+static const struct sched_cpu_ops ops = { run, kick, has_work, step, count, leave };
+
+static void fire(void *self, uint64_t arg)
+{
+	(void)self;
+	g_string_append_printf(
+		seen, "t%u@%u ", (unsigned)arg, (unsigned)sched_now(BP_CLOCK_VIRTUAL));
+	if (arg < G_N_ELEMENTS(cpus)) {
+		cpus[arg].work = true;
+		cpus[arg].busy += 30;
+		sched_cpu_wake(cpus[arg].thread);
+	}
+}
+
+static void power_off(void *self, uint64_t arg)
+{
+	sched_request(self, BP_REQ_POWEROFF, (int)arg);
+}
+
+static void begin(unsigned n, uint64_t ips, uint64_t quantum)
+{
+	seen = g_string_new(NULL);
+	sched_deterministic(&(struct sched_turns){ ips, quantum, 1000, 7 });
+	device = object_new(&part_type, "part", NULL, domain_new("machine", false));
+	for (unsigned i = 0; i < n; i++) {
+		cpus[i] = (struct cpu){ .id = i, .busy = 100 };
+		cpus[i].thread = sched_cpu_add(&ops, &cpus[i], "cpu");
+	}
+}
+
+/* Run until power off at `end`; all that happened must be `expected`. */
+static void finish(int64_t end, const char *expected)
+{
+	sched_timer_at(sched_timer_new(device->instance, BP_CLOCK_VIRTUAL, power_off, 5), end);
+	g_assert_cmpint(sched_run(), ==, 5);
+	g_assert_cmpstr(seen->str, ==, expected);
+	g_assert_cmpint(sched_now(BP_CLOCK_VIRTUAL), ==, end);
+	sched_stop();
+	sched_forget(device);
+	sched_finish();
+	domain_free(device->domain);
+	object_free(device);
+	g_string_free(seen, TRUE);
+	g_assert_false(sched_is_deterministic());
+}
+
+static bp_timer *timer(int clock, uint64_t arg)
+{
+	return sched_timer_new(device->instance, clock, fire, arg);
+}
+
+/* In turns; a timer is met exactly; who waits gives the turn away; nobody runs: time jumps. */
+static void test_turns(void)
+{
+	begin(2, 1000000000, 40);
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), 55);
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 1), 5000);
+	finish(100000, "0+40 1+15 t9@55 1+25 0+40 1+40 0+20 1+20 t1@5000 1+30 ");
+}
+
+/* Two instructions a nanosecond; half of one. */
+static void test_speed(void)
+{
+	begin(1, 2000000000, 1000);
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), 25);
+	finish(60, "0+50 t9@25 0+50 ");
+	begin(1, 500000000, 1000);
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), 25); /* at the first instruction not before */
+	finish(1000, "0+13 t9@26 0+87 ");
+}
+
+/* The date stands at its beginning when virtual time does. */
+static void test_date(void)
+{
+	begin(1, 1000000000, 1000);
+	g_assert_cmpint(sched_now(BP_CLOCK_REALTIME), ==, 1000);
+	sched_timer_at(timer(BP_CLOCK_REALTIME, 9), 1030);
+	sched_timer_at(timer(BP_CLOCK_REALTIME, 8), 3000);
+	finish(9000, "0+30 t9@30 0+70 t8@2000 ");
+}
+
+static bp_timer *armed;
+
+static void arm(struct cpu *c)
+{
+	(void)c;
+	g_string_append_printf(seen, "a@%u ", (unsigned)sched_now(BP_CLOCK_VIRTUAL));
+	sched_timer_at(armed, sched_now(BP_CLOCK_VIRTUAL) + 10);
+}
+
+/* A timer armed inside a step is met exactly too. */
+static void test_armed_inside(void)
+{
+	begin(1, 1000000000, 1000);
+	armed = timer(BP_CLOCK_VIRTUAL, 9);
+	cpus[0].leave_at = 20;
+	cpus[0].act = arm;
+	finish(1000, "a@20 0+21 0+9 t9@30 0+70 ");
+}
+
+static void mark(void *arg, void *ctx)
+{
+	(void)ctx;
+	g_string_append_printf(seen, "on%u ", ((struct cpu *)arg)->id);
+}
+
+static void everywhere(struct cpu *c)
+{
+	(void)c;
+	sched_exclusive_begin();
+	sched_on_all_cpus(mark, NULL);
+	sched_exclusive_end();
+}
+
+static void posted(void *self, uint64_t arg)
+{
+	(void)self;
+	g_string_append_printf(
+		seen, "p%u@%u ", (unsigned)arg, (unsigned)sched_now(BP_CLOCK_VIRTUAL));
+}
+
+static void post(struct cpu *c)
+{
+	(void)c;
+	sched_post(device->instance, posted, 1);
+	sched_post(device->instance, posted, 2);
+}
+
+/* Nobody is waited for; posts come in order when the turn is over. */
+static void test_inside(void)
+{
+	begin(3, 1000000000, 60);
+	cpus[0].leave_at = 20;
+	cpus[0].act = everywhere;
+	cpus[1].leave_at = 5;
+	cpus[1].act = post;
+	finish(1000, "on0 on1 on2 0+60 1+60 p1@120 p2@120 2+60 0+40 1+40 2+40 ");
+}
+
+static void stop(struct cpu *c)
+{
+	(void)c;
+	sched_request(device->instance, BP_REQ_POWEROFF, 5);
+}
+
+/* What a guest asks for is done before its next instruction. */
+static void test_request(void)
+{
+	begin(1, 1000000000, 60);
+	cpus[0].leave_at = 70;
+	cpus[0].act = stop;
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), 80);
+	finish(71, "0+60 0+11 ");
+}
+
+/* A timer that is always due, and one that never is. */
+static void always(void *self, uint64_t arg)
+{
+	(void)self;
+	(void)arg;
+	sched_timer_at(armed, 0);
+}
+
+static void test_bad_timers(void)
+{
+	begin(1, 1000000000, 60);
+	cpus[0].busy = 3;
+	armed = sched_timer_new(device->instance, BP_CLOCK_VIRTUAL, always, 0);
+	sched_timer_at(armed, 0);
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), INT64_MAX);
+	cpus[0].leave_at = 2;
+	cpus[0].act = stop;
+	finish(3, "0+1 0+1 0+1 ");
+}
+
+static void test_random(void)
+{
+	uint8_t a[32], b[32];
+	begin(0, 1000000000, 60);
+	sched_random(device->instance, a, 13);
+	sched_random(device->instance, b, 13);
+	g_assert_cmpint(memcmp(a, b, 13), !=, 0);
+	device->random = 0;
+	sched_random(device->instance, b, 13);
+	g_assert_cmpint(memcmp(a, b, 13), ==, 0);
+	sched_deterministic(&(struct sched_turns){ 1, 1, 0, 8 });
+	device->random = 0;
+	sched_random(device->instance, b, 13);
+	g_assert_cmpint(memcmp(a, b, 13), !=, 0);
+	finish(0, "");
+	device = object_new(&part_type, "part", NULL, domain_new("machine", false));
+	sched_random(device->instance, a, sizeof(a)); /* the host's */
+	sched_random(device->instance, b, sizeof(b));
+	g_assert_cmpint(memcmp(a, b, sizeof(a)), !=, 0);
+	domain_free(device->domain);
+	object_free(device);
+}
+
+static void let_go(void *self, uint64_t arg)
+{
+	(void)self;
+	(void)arg;
+	g_string_append_printf(seen, "go@%u ", (unsigned)sched_now(BP_CLOCK_VIRTUAL));
+	sched_hold(-1);
+}
+
+/* Held, only the host's clock goes on. */
+static void test_hold(void)
+{
+	begin(1, 1000000000, 60);
+	sched_hold(1);
+	bp_timer *t = sched_timer_new(device->instance, BP_CLOCK_HOST, let_go, 0);
+	sched_timer_at(t, sched_now(BP_CLOCK_HOST) + 20000000);
+	finish(1000, "go@0 0+60 0+40 ");
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/turns/turns", test_turns);
+	g_test_add_func("/turns/speed", test_speed);
+	g_test_add_func("/turns/date", test_date);
+	g_test_add_func("/turns/armed-inside", test_armed_inside);
+	g_test_add_func("/turns/inside", test_inside);
+	g_test_add_func("/turns/request", test_request);
+	g_test_add_func("/turns/bad-timers", test_bad_timers);
+	g_test_add_func("/turns/random", test_random);
+	g_test_add_func("/turns/hold", test_hold);
+	return g_test_run();
+}
