@@ -25,7 +25,7 @@ struct sched_cpu {
 	char *name;
 	pthread_t thread;
 	bool started, running; /* running: inside run() */
-	bool halted; /* deterministic mode: it said so */
+	bool halted; /* run() said so, and nothing came since */
 };
 struct sched_cpu *cpus_at(unsigned n); /* NULL: there are fewer */
 void cpus_start(void);
@@ -39,6 +39,8 @@ void loop_posts(void); /* posted work alone */
 void turns_begin(void); /* this thread is the one */
 void turns_end(void);
 void turns_round(void); /* one piece of the main loop */
+void turns_state_get(struct sched_state *out);
+void turns_state_set(const struct sched_state *in);
 void turns_reset(void); /* halted vCPUs start again */
 void turns_finish(void);
 int64_t turns_now(int clock);

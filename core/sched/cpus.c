@@ -4,18 +4,6 @@
 #include "clock.h"
 #include <glib.h>
 
-<<<<<<< HEAD
-struct sched_cpu {
-	struct sched_cpu_ops ops;
-	void *arg;
-	char *name;
-	pthread_t thread;
-	bool started, running; /* running: inside run() */
-	bool halted; /* run() said so, and nothing came since */
-};
-
-=======
->>>>>>> det
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static GPtrArray *cpus;

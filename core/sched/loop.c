@@ -166,8 +166,6 @@ static unsigned take_requests(void)
 	return todo;
 }
 
-static void run_posts(void);
-
 /* Returns requests that came while the machine came to rest: the guest's are part of its state, so
  * that a reset comes before the save. */
 static unsigned save(void)
@@ -176,7 +174,7 @@ static unsigned save(void)
 	unsigned more;
 	sched_pause();
 	for (int n = 0; n < ROUNDS && posts.length; n++)
-		run_posts();
+		loop_posts();
 	more = take_requests();
 	if (more & 1u << BP_REQ_RESET)
 		more |= 1u << BP_REQ_SAVE;

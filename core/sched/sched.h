@@ -97,6 +97,10 @@ void sched_resume(void);
 /* What a snapshot holds of the scheduler itself, while it stands or before it runs. */
 struct sched_state {
 	int64_t virtual_ns;
+	/* deterministic mode: time and whose turn it is */
+	int64_t turn_base;
+	uint64_t turn_passed, turn_left;
+	uint32_t turn;
 };
 extern const struct bp_field sched_state_fields[];
 void sched_state_get(struct sched_state *out);

@@ -205,17 +205,23 @@ bp_timer *sched_timer_of(const struct object *o, unsigned n)
 
 const struct bp_field sched_state_fields[] = {
 	{ BP_FIELD(struct sched_state, virtual_ns, BP_S64) },
+	{ BP_FIELD(struct sched_state, turn_base, BP_S64) },
+	{ BP_FIELD(struct sched_state, turn_passed, BP_U64) },
+	{ BP_FIELD(struct sched_state, turn_left, BP_U64) },
+	{ BP_FIELD(struct sched_state, turn, BP_U32) },
 	{ 0 },
 };
 
 void sched_state_get(struct sched_state *out)
 {
 	*out = (struct sched_state){ .virtual_ns = sched_now(BP_CLOCK_VIRTUAL) };
+	turns_state_get(out);
 }
 
 void sched_state_set(const struct sched_state *in)
 {
 	atomic_store(&stopped_at, in->virtual_ns < 0 ? 0 : in->virtual_ns);
+	turns_state_set(in);
 }
 
 static bp_timer *take_due(int clock)

@@ -49,6 +49,28 @@ bool sched_is_deterministic(void)
 	return on;
 }
 
+void turns_state_get(struct sched_state *out)
+{
+	out->turn_base = base;
+	out->turn_passed = passed;
+	out->turn_left = left;
+	out->turn = turn;
+}
+
+/* A snapshot of a machine that ran by the host's clock begins its count where that clock stood. */
+void turns_state_set(const struct sched_state *in)
+{
+	bool counted = in->turn_base || in->turn_passed;
+	base = counted ? MAX(in->turn_base, 0) : MAX(in->virtual_ns, 0);
+	passed = in->turn_passed;
+	left = MIN(in->turn_left, how.quantum);
+	turn = in->turn;
+	if (!cpus_at(turn)) {
+		turn = UINT32_MAX;
+		left = 0;
+	}
+}
+
 /* ---- time ---- */
 
 static uint64_t executed(void)
