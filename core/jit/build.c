@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "build.h"
+#include "ir_table.h"
 #include "verify.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -195,7 +196,7 @@ static enum step one(struct jit_cpu *cpu, struct ir_block *out, uint64_t key)
 
 /* Whether the instruction ends with a jump to one of two known places, and the next instruction is
  * one of them. */
-static bool goes_on(const struct ir_block *b, const struct ir_insn *insn)
+static bool goes_on(const struct ir_block *b, const struct ir_insn *insn, unsigned address_bits)
 {
 	const struct bp_ir *record = b->record + insn->record, *jump = record + insn->records - 1;
 	if (jump->op != BP_IR_JUMP || jump->arg[1] || insn->next_key != insn->key)
@@ -204,7 +205,7 @@ static bool goes_on(const struct ir_block *b, const struct ir_insn *insn)
 	if (select->op != BP_IR_SELECT)
 		return false;
 	const struct bp_ir *a = record + select->arg[1], *other = record + select->arg[2];
-	if (a->op != BP_IR_PCREL || other->op != BP_IR_PCREL || a->arg[0] || other->arg[0])
+	if (!ir_is_plain_pcrel(a, address_bits) || !ir_is_plain_pcrel(other, address_bits))
 		return false;
 	/* A way back is the more likely one: behind it begins other code. */
 	if (a->imm == (int32_t)insn->length)
@@ -239,7 +240,7 @@ enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
 		key = out->insn[out->insns - 1].next_key;
 		if (superblock && !out->falls_through)
 			out->falls_through = out->insn[out->insns - 1].side_exit =
-				goes_on(out, &out->insn[out->insns - 1]);
+				goes_on(out, &out->insn[out->insns - 1], cpu->type->address_bits);
 		if (cpu->type->fetch_regime(cpu->config, key) != regime)
 			break;
 	} while (out->falls_through && !out->resync && out->insns < limit &&

@@ -200,7 +200,8 @@ static inline void jumps_clear(struct jit_cpu *cpu)
 {
 	memset(cpu->jumps, 0, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS);
 	if (cpu->native.jumps)
-		memset(cpu->native.jumps, 0, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS);
+		/* native code tests no block for NULL: an epoch that never comes */
+		memset(cpu->native.jumps, 0xff, sizeof(*cpu->jumps) << JIT_JUMP_CACHE_BITS);
 }
 
 /* interp_run.c: the address of each operation's handler. */

@@ -390,6 +390,10 @@ static void get(struct compiler *c, unsigned i)
 			v->known = (int16_t)c->gots;
 			c->got[c->gots++] = c->known[k];
 		}
+	if (r->type == BP_T_I1 || r->type == BP_T_FLAGS) { /* no other bits */
+		op_emit(c, OP_AND_8 + 4, result_temp(c, i), offset, 0, ir_get_mask(r->type));
+		return;
+	}
 	if (c->plain || written(c, offset, len, i, v->last - (v->last != 0))) {
 		move(c, r->type, result_temp(c, i), offset);
 		return;

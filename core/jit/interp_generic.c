@@ -255,6 +255,8 @@ static void gen_getx(struct jit_cpu *cpu, uint8_t *base, const struct gen *g)
 		memmove(base + g->d, base + (uint32_t)g->r.imm + index * g->r.arg[2], bytes);
 	else
 		memset(base + g->d, 0, bytes);
+	if (g->r.type == BP_T_I1 || g->r.type == BP_T_FLAGS)
+		base[g->d] &= (uint8_t)ir_get_mask(g->r.type);
 }
 
 static void gen_putx(struct jit_cpu *cpu, uint8_t *base, const struct gen *g)

@@ -92,6 +92,18 @@ enum { IR_TABLE_SIZE = BP_IR_OPS };
 extern const struct ir_info ir_table[IR_TABLE_SIZE];
 extern const struct ir_type ir_types[BP_T_COUNT];
 
+/* Whether r is the pc plus a number and nothing else. */
+static inline bool ir_is_plain_pcrel(const struct bp_ir *r, unsigned address_bits)
+{
+	return r->op == BP_IR_PCREL && !r->arg[0] && (!r->arg[1] || r->arg[1] >= address_bits);
+}
+
+/* What GET and GETX keep of an I1's or a FLAGS' byte. */
+static inline unsigned ir_get_mask(unsigned type)
+{
+	return type == BP_T_I1 ? 1 : 0x3f;
+}
+
 /* NULL when there is no such opcode. */
 const struct ir_info *ir_info(unsigned op);
 /* Type of the record's result, or BP_T_NONE. */

@@ -326,7 +326,7 @@ static int step(struct native *n, struct link **link)
 		return interpret(n, n->budget);
 	switch (enter(n)) {
 	case NATIVE_LOOKUP: *link = cpu->native.link; return 0;
-	case NATIVE_LEAVE: return BP_EXIT_PENDING;
+	case NATIVE_LEAVE: return n->budget ? BP_EXIT_PENDING : BP_EXIT_BUDGET;
 	case NATIVE_HALT: return BP_EXIT_HALT;
 	case NATIVE_INTERP:
 		if (n->budget)
@@ -369,7 +369,8 @@ void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 	n->in = cpu->engine;
 	n->in->native = n;
 	n->compiler = native_compiler_create(n->in);
-	cpu->native.jumps = g_new0(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
+	cpu->native.jumps = g_new(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
+	jumps_clear(cpu);
 }
 
 void native_finish(struct jit_cpu *cpu)

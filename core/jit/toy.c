@@ -427,7 +427,13 @@ bool toy_native(void)
 
 struct toy *toy_create(void)
 {
+	return toy_create_with(toy_native());
+}
+
+struct toy *toy_create_with(bool native)
+{
 	struct toy *t = g_new0(struct toy, 1);
+	t->native = native;
 	size_t frame = OBJECT_FRAME(sizeof(struct toy_state));
 	t->s = aligned_alloc(64, frame + TOY_FRAME_SIZE);
 	memset(t->s, 0, frame + TOY_FRAME_SIZE);
@@ -442,7 +448,7 @@ struct toy *toy_create(void)
 	for (unsigned i = 0; i < TLB_REGIMES; i++)
 		t->jit.tlb[i] = t->tlb, t->jit.tlb_mask[i] = sizeof(t->tlb) - sizeof(t->tlb[0]);
 	t->s->head.core = t;
-	if (toy_native())
+	if (native)
 		native_init(&t->jit, (uint32_t)frame);
 	else
 		interp_init(&t->jit, (uint32_t)frame);
@@ -451,7 +457,7 @@ struct toy *toy_create(void)
 
 void toy_destroy(struct toy *t)
 {
-	if (toy_native())
+	if (t->native)
 		native_finish(&t->jit);
 	else
 		interp_finish(&t->jit);
@@ -470,5 +476,5 @@ int toy_run(struct toy *t, uint64_t pc, uint64_t budget)
 {
 	t->s->head.pc = pc;
 	atomic_store(&t->jit.kick, 0);
-	return toy_native() ? native_run(&t->jit, budget) : interp_run(&t->jit, budget);
+	return t->native ? native_run(&t->jit, budget) : interp_run(&t->jit, budget);
 }

@@ -69,6 +69,7 @@ struct toy {
 	uint64_t watch; /* LL */
 	bool watching;
 	uint64_t breakpoint;
+	bool native; /* run by native code */
 	unsigned fetches, moves; /* moves: fetches left that find the mapping changed behind them */
 };
 
@@ -82,6 +83,7 @@ extern const struct bp_cpu toy_type;
 bool toy_native(void);
 
 struct toy *toy_create(void);
+struct toy *toy_create_with(bool native);
 void toy_destroy(struct toy *t);
 /* Write n words of code at addr and drop what was translated from there. */
 void toy_code(struct toy *t, uint64_t addr, const uint32_t *words, unsigned n);

@@ -102,6 +102,15 @@ static bool is_compare(const struct bp_ir *r)
 		(r->type == BP_T_I32 || r->type == BP_T_I64);
 }
 
+/* Whether record i chooses between two places, and all that is done with it is to jump there. */
+static bool is_jump_target(const struct native_compiler *c, unsigned i)
+{
+	const struct bp_ir *r = &c->rec[i], *user = &c->rec[c->v[i].last];
+	return r->op == BP_IR_SELECT && c->v[i].uses == 1 && r->type == BP_T_I64 &&
+		c->rec[r->arg[1]].op == BP_IR_PCREL && c->rec[r->arg[2]].op == BP_IR_PCREL &&
+		user->op == BP_IR_JUMP && user->arg[0] == i && !user->arg[1];
+}
+
 /* From the last record to the first, so that all users of a value have been seen. */
 static void scan(struct native_compiler *c)
 {
@@ -117,10 +126,7 @@ static void scan(struct native_compiler *c)
 			v->place = P_COND;
 			v->type = BP_T_I1;
 			at = v->last;
-		} else if (r->op == BP_IR_SELECT && v->uses && r->type == BP_T_I64 &&
-			c->rec[r->arg[1]].op == BP_IR_PCREL &&
-			c->rec[r->arg[2]].op == BP_IR_PCREL && c->rec[v->last].op == BP_IR_JUMP &&
-			v->uses == 1) {
+		} else if (is_jump_target(c, i)) {
 			v->place = P_COND; /* the jump tests the condition itself */
 			at = v->last;
 		} else if (r->op == BP_IR_PUT && c->last_fault > i) {
@@ -162,10 +168,24 @@ static bool is_flags(const struct native_compiler *c, const struct bp_ir *r)
 		(off - env->flags_offset < sizeof(uint32_t) || env->flags_offset - off < len);
 }
 
+/* Whether the record changes registers in a way that cannot wait for the instruction's last fault. */
+static bool cannot_wait(const struct native_compiler *c, const struct bp_ir *r)
+{
+	if (r->op == BP_IR_CALL) {
+		const struct bp_helper *h = verify_helper(&c->type, r->imm);
+		return h->flags & BP_HELPER_ANY_REG || (h->writes && h->writes->length);
+	}
+	return r->op == BP_IR_PUTX || ir_info(r->op)->aux == AUX_ENV;
+}
+
 static void record(struct native_compiler *c)
 {
 	const struct bp_ir *r = &c->rec[c->at];
 	struct val *v = &c->v[c->at];
+	if (c->last_fault > c->at && cannot_wait(c, r)) {
+		c->failed = true;
+		return;
+	}
 	if (c->deferreds && c->last_fault < c->at)
 		commit_deferred(c);
 	c->locked = 0;
@@ -347,7 +367,7 @@ static unsigned emit_block(struct native_compiler *c)
 	c->pinning = false;
 	c->loop = false;
 	for (unsigned i = 0; i < c->insns; i++)
-		c->loop |= is_loop(c->ir, &c->ir->insn[i]);
+		c->loop |= is_loop(c, &c->ir->insn[i]);
 	if (c->loop && c->insns) {
 		pin(c);
 		c->pinning = true;

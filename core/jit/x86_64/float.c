@@ -15,7 +15,7 @@ enum { MXCSR_FLAGS = 0x3f, PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3 };
 /* ---- flags ---- */
 
 /* Bits of MXCSR (SDM volume 1, 10.2.3): invalid, denormal, divide, overflow, underflow, precision. */
-const uint8_t float_flag_bits[6] = { BP_FP_INVALID, 0, BP_FP_DIVZERO, BP_FP_OVERFLOW,
+const uint8_t float_flag_bits[6] = { BP_FP_INVALID, BP_FP_DENORMAL, BP_FP_DIVZERO, BP_FP_OVERFLOW,
 	BP_FP_UNDERFLOW, BP_FP_INEXACT };
 
 void native_host_gather(struct jit_cpu *cpu)

@@ -28,22 +28,25 @@ static uint64_t page_size(const struct native_compiler *c)
 	return UINT64_C(1) << c->in->cpu->page_bits;
 }
 
-static bool leads_to_start(const struct ir_insn *insn, const struct bp_ir *r)
+static bool leads_to_start(
+	const struct native_compiler *c, const struct ir_insn *insn, const struct bp_ir *r)
 {
-	return r->op == BP_IR_PCREL && !r->arg[0] && insn->offset + (uint32_t)r->imm == 0;
+	return ir_is_plain_pcrel(r, c->type.cpu->address_bits) &&
+		insn->offset + (uint32_t)r->imm == 0;
 }
 
-bool is_loop(const struct ir_block *ir, const struct ir_insn *insn)
+bool is_loop(const struct native_compiler *c, const struct ir_insn *insn)
 {
+	const struct ir_block *ir = c->ir;
 	const struct bp_ir *record = ir->record + insn->record, *r = record + insn->records - 1;
 	if (r->op != BP_IR_JUMP || r->arg[1] || ir->crosses || insn->key != ir->key ||
 		insn->next_key != ir->key)
 		return false;
 	const struct bp_ir *to = record + r->arg[0];
 	if (to->op == BP_IR_SELECT)
-		return leads_to_start(insn, record + to->arg[1]) ||
-			leads_to_start(insn, record + to->arg[2]);
-	return leads_to_start(insn, to);
+		return leads_to_start(c, insn, record + to->arg[1]) ||
+			leads_to_start(c, insn, record + to->arg[2]);
+	return leads_to_start(c, insn, to);
 }
 
 /* ---- leaving ---- */
@@ -132,7 +135,7 @@ static void exit_to(struct native_compiler *c, unsigned id)
 /* The way back to the block's start keeps pinned registers where they are. */
 static bool goes_back(const struct native_compiler *c, unsigned id)
 {
-	return c->pinning && !c->leaving && leads_to_start(c->insn, &c->rec[id]) &&
+	return c->pinning && !c->leaving && leads_to_start(c, c->insn, &c->rec[id]) &&
 		c->insn->key == c->ir->key;
 }
 

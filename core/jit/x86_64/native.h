@@ -215,7 +215,7 @@ void leave_cold(struct native_compiler *c, const struct cold *k);
 /* Id of the count itself, when record r shifts by (count & (width - 1)), as the host does; else 0. */
 unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
 /* Whether JUMP r leads to the block's own start. */
-bool is_loop(const struct ir_block *ir, const struct ir_insn *insn);
+bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
 /* The rest of the instruction from record c->at on, then leave; COLD_REST. */
 void rest_cold(struct native_compiler *c);
 

@@ -491,6 +491,18 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 
 /* ---- GET and PUT ---- */
 
+/* I1 and FLAGS have no bits but their own. */
+static void get_bits(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
+{
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+		if (s->used && overlap(s->off, s->bytes, off, 1))
+			slot_store(c, s);
+	unsigned reg = reg_new(c, false);
+	load(c, reg, 1, AT(off));
+	emit_group1(&c->e, false, G1_AND, reg, (int32_t)ir_get_mask(type));
+	set_reg(c, id, type, reg);
+}
+
 void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 {
 	unsigned bytes = ir_types[type].bytes;
@@ -511,6 +523,10 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 			c->failed = true;
 			return;
 		}
+	}
+	if (type == BP_T_I1 || type == BP_T_FLAGS) {
+		get_bits(c, id, type, off);
+		return;
 	}
 	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
 		if (!s->used || !overlap(s->off, s->bytes, off, bytes))
