@@ -157,6 +157,10 @@ static void complain(uint32_t number, unsigned step, const char *what, const str
 		if (interp->s->r[i] != native->s->r[i])
 			g_printerr("r%u: interpreter 0x%" PRIx64 " native 0x%" PRIx64 "\n", i,
 				interp->s->r[i], native->s->r[i]);
+	for (size_t at = offsetof(struct toy_state, r); at < sizeof(struct toy_state); at++)
+		if (((const uint8_t *)interp->s)[at] != ((const uint8_t *)native->s)[at])
+			g_printerr("at %zu: interpreter %02x native %02x\n", at,
+				((const uint8_t *)interp->s)[at], ((const uint8_t *)native->s)[at]);
 	for (uint64_t at = from; at < from + 64 && at < TOY_BASE + TOY_RAM; at += 4) {
 		uint32_t word;
 		memcpy(&word, interp->ram + (at - TOY_BASE), 4);

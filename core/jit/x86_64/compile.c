@@ -146,7 +146,8 @@ static void scan(struct native_compiler *c)
 
 /* ---- one instruction: its records ---- */
 
-void commit_deferred(struct native_compiler *c)
+/* The PUTs that waited, as if behind record c->at. */
+static void commit(struct native_compiler *c)
 {
 	for (unsigned i = 0; i < c->deferreds; i++) {
 		const struct deferred *d = &c->deferred[i];
@@ -157,6 +158,15 @@ void commit_deferred(struct native_compiler *c)
 		c->last_fault = fault;
 	}
 	c->deferreds = 0;
+}
+
+void commit_deferred(struct native_compiler *c)
+{
+	/* Before the record, whose operands live on. */
+	c->at--;
+	commit(c);
+	c->at++;
+	c->locked = 0;
 }
 
 /* The register that collects floating-point flags is not up to date while native code runs. */
@@ -224,7 +234,7 @@ static void end_instruction(struct native_compiler *c)
 	if (c->ended)
 		return;
 	c->at = c->count;
-	commit_deferred(c);
+	commit(c);
 	c->locked = 0;
 	if (c->insn->next_key != c->insn->key) {
 		unsigned reg = reg_new(c, false);

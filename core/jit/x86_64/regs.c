@@ -509,7 +509,8 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 	for (unsigned i = c->deferreds; i-- > 0;) {
 		const struct deferred *d = &c->deferred[i];
 		unsigned len = ir_types[d->type].bytes;
-		if (d->off == off && len == bytes) {
+		bool bits = type == BP_T_I1 || type == BP_T_FLAGS;
+		if (d->off == off && len == bytes && (!bits || d->type == type)) {
 			struct val *v = &c->v[id], old = *v;
 			*v = c->v[d->val];
 			v->uses = old.uses;
