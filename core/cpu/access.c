@@ -202,13 +202,23 @@ static void swap_bytes(void *buf, unsigned len)
 	}
 }
 
-/* An aligned word for one device needs none of the rest: no borders, no splitting. */
+/* An aligned word for one device needs none of the rest: no borders, no splitting. Not NULL: inside
+ * bus_reader_begin(), and the caller ends it. */
 static struct bus_region *one_device(
 	struct vcpu *v, const struct request *q, uint64_t addr, uint32_t memop, uint64_t *offset)
 {
 	if (q->size > 8 || addr & (q->size - 1) || memop & BP_MEM_BIG_ENDIAN)
 		return NULL;
-	return tlb_device(v, q->regime, addr, q->size, q->want, offset);
+	struct bus_region *r = tlb_device(v, q->regime, addr, q->size, q->want, offset);
+	if (!r)
+		return NULL;
+	/* From here on nothing that the map shows is freed, and whoever changed it before has asked
+	 * for a flush: then the entry may lie, and the map itself is asked. */
+	bus_reader_begin();
+	if (!atomic_load(&v->flush_wanted))
+		return r;
+	bus_reader_end();
+	return NULL;
 }
 
 int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[8])
@@ -221,6 +231,7 @@ int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value
 		struct bp_access how = by_cpu;
 		how.requester = j->head->index;
 		int status = bus_device_read(device, offset, q.size, value, &how);
+		bus_reader_end();
 		if (status != BUS_GENERAL)
 			return device_done(v, &q, addr, status, false);
 	}
@@ -243,6 +254,7 @@ int access_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_
 		struct bp_access how = by_cpu;
 		how.requester = j->head->index;
 		int status = bus_device_write(device, offset, q.size, value[0], &how);
+		bus_reader_end();
 		if (status != BUS_GENERAL)
 			return device_done(v, &q, addr, status, true);
 	}
