@@ -4,6 +4,7 @@
  * extended; who asked extends the sign. */
 #include "internal.h"
 #include "jit/atomic128.h"
+#include "jit/cache.h"
 #include "trace/hub.h"
 #include <string.h>
 
@@ -71,14 +72,15 @@ static void copy(uint8_t *to, const uint8_t *from, unsigned size, bool aligned)
 
 static const struct bp_access by_cpu = { .size = sizeof(by_cpu), .pasid = UINT32_MAX, .is_cpu = 1 };
 
-/* What a device said. */
+/* What a device said. It may have raised an interrupt, moved memory, asked this CPU to stop, or written
+ * to code (`written`: cache_prepare() of before): only then must the engine leave here. */
 static int device_done(
-	struct vcpu *v, const struct request *q, uint64_t addr, int status, bool write)
+	struct vcpu *v, const struct request *q, uint64_t addr, int status, uint64_t written)
 {
 	if (status != BP_OK)
 		return access_fault(v, BP_FAULT_BUS, q->as, q->regime, addr, (unsigned)status);
-	/* It may have moved memory or raised an interrupt: leave after this instruction. */
-	if (write || v->jit.head->pending || atomic_load(&v->flush_wanted))
+	if (v->jit.head->pending || atomic_load(&v->flush_wanted) || atomic_load(&v->jit.kick) ||
+		cache_prepare() != written)
 		v->jit.leave_after = true;
 	return BP_H_OK;
 }
@@ -88,7 +90,9 @@ static int bus_bytes(struct vcpu *v, const struct request *q, const struct place
 {
 	struct bp_access how = by_cpu;
 	how.requester = v->jit.head->index;
-	return device_done(v, q, addr, bus_access(p->space, p->phys, buf, len, write, &how), write);
+	uint64_t written = cache_prepare();
+	int status = bus_access(p->space, p->phys, buf, len, write, &how);
+	return device_done(v, q, addr, status, written);
 }
 
 /* Look up len bytes inside one page. Where one verdict ends sooner, each part is asked for, and a
@@ -202,13 +206,23 @@ static void swap_bytes(void *buf, unsigned len)
 	}
 }
 
-/* An aligned word for one device needs none of the rest: no borders, no splitting. */
+/* An aligned word for one device needs none of the rest: no borders, no splitting. Not NULL: inside
+ * bus_reader_begin(), and the caller ends it. */
 static struct bus_region *one_device(
 	struct vcpu *v, const struct request *q, uint64_t addr, uint32_t memop, uint64_t *offset)
 {
 	if (q->size > 8 || addr & (q->size - 1) || memop & BP_MEM_BIG_ENDIAN)
 		return NULL;
-	return tlb_device(v, q->regime, addr, q->size, q->want, offset);
+	struct bus_region *r = tlb_device(v, q->regime, addr, q->size, q->want, offset);
+	if (!r)
+		return NULL;
+	/* From here on nothing that the map shows is freed, and whoever changed it before has asked
+	 * for a flush: then the entry may lie, and the map itself is asked. */
+	bus_reader_begin();
+	if (!atomic_load(&v->flush_wanted))
+		return r;
+	bus_reader_end();
+	return NULL;
 }
 
 int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[8])
@@ -220,9 +234,11 @@ int access_load(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value
 	if (device) {
 		struct bp_access how = by_cpu;
 		how.requester = j->head->index;
+		uint64_t written = cache_prepare();
 		int status = bus_device_read(device, offset, q.size, value, &how);
+		bus_reader_end();
 		if (status != BUS_GENERAL)
-			return device_done(v, &q, addr, status, false);
+			return device_done(v, &q, addr, status, written);
 	}
 	if (check_alignment(v, &q, addr, memop) != BP_H_OK)
 		return BP_H_RAISED;
@@ -242,9 +258,11 @@ int access_store(struct jit_cpu *j, uint64_t addr, uint32_t memop, const uint64_
 	if (device) {
 		struct bp_access how = by_cpu;
 		how.requester = j->head->index;
+		uint64_t written = cache_prepare();
 		int status = bus_device_write(device, offset, q.size, value[0], &how);
+		bus_reader_end();
 		if (status != BUS_GENERAL)
-			return device_done(v, &q, addr, status, true);
+			return device_done(v, &q, addr, status, written);
 	}
 	if (check_alignment(v, &q, addr, memop) != BP_H_OK)
 		return BP_H_RAISED;

@@ -124,7 +124,8 @@ int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_acc
 /* The same without recording anything: 0, or -1. */
 int tlb_peek(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, struct place *out);
 void tlb_executed(struct vcpu *v, uint64_t pc);
-/* The device that an access lies in alone, if the table knows: region and offset, or NULL. */
+/* The device that an access lies in alone, if the table knows: region and offset, or NULL. The region
+ * may be gone when flush_wanted. */
 struct bus_region *tlb_device(struct vcpu *v, unsigned regime, uint64_t addr, unsigned size,
 	unsigned access, uint64_t *offset);
 

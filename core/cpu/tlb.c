@@ -248,7 +248,8 @@ static void enter(struct vcpu *v, unsigned regime, uint64_t addr, const struct b
 	bus_resolve(space, b->phys, &t);
 	bool plain = t.host && t.length >= size, watched = code_page_watched(page, size);
 	uint64_t slow = plain && !watched ? 0 : TLB_SLOW;
-	b->region = t.host || watched ? NULL : t.region;
+	/* Other spaces do not tell when they change, so there the map is asked each time. */
+	b->region = t.host || watched || space != v->memory ? NULL : t.region;
 	b->offset = t.offset;
 	b->span = MIN(t.length, size);
 	e->addend = plain ? (uintptr_t)t.host - (uintptr_t)page : 0;
@@ -329,9 +330,8 @@ struct bus_region *tlb_device(struct vcpu *v, unsigned regime, uint64_t addr, un
 		tlb_entry_of(table, v->jit.tlb_mask[regime], addr, v->jit.page_bits);
 	uint64_t tag = e->tag[access], in_page = addr & ~v->jit.page_mask;
 	const struct tlb_back *b = tlb_back(table, v->jit.tlb_mask[regime], e);
-	/* After a change of the memory map the entry is about to go: the map itself is asked. */
 	if (tag == TLB_NONE || ((tag ^ addr) & v->jit.page_mask) || !b->region ||
-		in_page + size > b->span || atomic_load(&v->flush_wanted))
+		in_page + size > b->span)
 		return NULL;
 	*offset = b->offset + in_page;
 	return b->region;

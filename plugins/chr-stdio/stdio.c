@@ -33,7 +33,8 @@ struct stdio {
 
 	pthread_mutex_t lock; /* of what write() touches */
 	uint8_t claimed, stalled, lost;
-	uint8_t own_out; /* `out` is a description of our own, which does not block */
+	uint8_t own_out; /* `out` is a description of our own, to be closed */
+	uint8_t straight; /* writing to `out` never blocks */
 	int out;
 	size_t out_piece; /* bytes that a write after POLLOUT takes without blocking */
 	bp_watch *out_watch;
@@ -290,12 +291,12 @@ static void open_out(struct stdio *s)
 	if (fstat(STDOUT_FILENO, &st) != 0)
 		return;
 	if (S_ISREG(st.st_mode)) {
-		s->out_piece = SIZE_MAX;
+		s->straight = 1;
 	} else if (S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)) {
 		int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 		if (fd >= 0) {
 			s->out = fd;
-			s->own_out = 1;
+			s->own_out = s->straight = 1;
 		} else if (S_ISFIFO(st.st_mode)) {
 			s->out_piece = 4096; /* PIPE_BUF */
 		}
@@ -325,8 +326,8 @@ static size_t stdio_write(void *self, const void *buf, size_t len)
 		return len; /* before realise nobody can say anything worth keeping */
 	pthread_mutex_lock(&s->lock);
 	while (!s->lost && done < len) {
-		ssize_t n = s->own_out ? write(s->out, p + done, len - done)
-				       : write_careful(s, p + done, len - done);
+		ssize_t n = s->straight ? write(s->out, p + done, len - done)
+					: write_careful(s, p + done, len - done);
 		if (n >= 0) {
 			done += (size_t)n;
 		} else if (errno == EAGAIN) {
