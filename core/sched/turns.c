@@ -51,6 +51,8 @@ bool sched_is_deterministic(void)
 
 void turns_state_get(struct sched_state *out)
 {
+	if (!on)
+		return;
 	out->turn_base = base;
 	out->turn_passed = passed;
 	out->turn_left = left;
@@ -61,6 +63,8 @@ void turns_state_get(struct sched_state *out)
 void turns_state_set(const struct sched_state *in)
 {
 	bool counted = in->turn_base || in->turn_passed;
+	if (!on)
+		return;
 	base = counted ? MAX(in->turn_base, 0) : MAX(in->virtual_ns, 0);
 	passed = in->turn_passed;
 	left = MIN(in->turn_left, how.quantum);
