@@ -98,7 +98,7 @@ int bus_object_init(struct object *o, bp_error *err)
 		d.min_access = d.min_access ? d.min_access : 1;
 		d.max_access = d.max_access ? d.max_access : 8;
 		if (init_region(o, &set->at[set->count], &d, err) != 0) {
-			set->count++;
+			set->count += set->at[set->count].region != NULL;
 			return -1;
 		}
 	}

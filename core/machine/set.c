@@ -506,10 +506,10 @@ void instance_map(struct machine *m, struct instance *in, struct error_list *err
 		return;
 	}
 	for (unsigned i = 0; i < at->table.count; i++) {
-		const struct toml_entry *e = at->table.entries[i];
-		int region = bus_object_find_region(in->object, e->key);
 		if (!in->has_windows)
 			return;
+		const struct toml_entry *e = at->table.entries[i];
+		int region = bus_object_find_region(in->object, e->key);
 		if (region < 0)
 			no_window(in, e, errors);
 		else

@@ -86,6 +86,7 @@ BAD = [
     ("overlap-ram", '[a]\ntype = "ram"\nsize = "4K"\nat = 0\n[b]\ntype = "ram"\nsize = "4K"\nat = 0xfff', [r"a: at: ram at 0x0\.\.0xfff overlaps ram of b at 0xfff\.\.0x1ffe"]),
     # sizes
     ("ram-huge", '[a]\ntype = "ram"\nsize = "8E"\nat = 0', [r"a: a memory of 0x8000000000000000 bytes is not possible"]),
+    ("ram-huge-window", '[a]\ntype = "ram"\nsize = "8E"\n[a.at]\nram = 0', [r"a: a memory of 0x8000000000000000 bytes is not possible"]),
     ("ram-over", '[a]\ntype = "ram"\nsize = "99E"\nat = 0', [r'a: size: a size such as']),
     ("ram-none", '[a]\ntype = "ram"\nat = 0', [r"a: ram needs size"]),
     ("count-huge", 'q = { type = "probe", count = 100000 }', [r"q: count: a number from 0 to 4096"]),
