@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs a file's unittest cases and reports them in TAP, so that meson counts each."""
+"""Reports in TAP, so that meson counts each case: a file's unittest cases (main), or checks of a script
+that names them itself (Checks)."""
 
 import sys
 import traceback
@@ -43,3 +44,18 @@ def main():
     unittest.defaultTestLoader.loadTestsFromName("__main__").run(result)
     print(f"1..{result.count}")
     sys.exit(0 if result.wasSuccessful() and result.count else 1)
+
+
+class Checks:
+    def __init__(self):
+        self.lines, self.bad = [], 0
+
+    def check(self, name, good, detail=""):
+        self.bad += not good
+        self.lines.append(f"{'ok' if good else 'not ok'} {len(self.lines) + 1} - {name}")
+        if not good:
+            self.lines[-1] += "".join("\n# " + line for line in detail.splitlines())
+
+    def finish(self):
+        print(f"1..{len(self.lines)}", *self.lines, sep="\n")
+        return self.bad != 0

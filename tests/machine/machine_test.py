@@ -12,7 +12,10 @@ import sys
 import tempfile
 import tomllib
 
-from bad import BAD, SYS, WORDS
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from tap import Checks  # noqa: E402
+
+from bad import BAD, SYS, WORDS  # noqa: E402
 
 GOOD = SYS + """
 [a]
@@ -37,21 +40,6 @@ peer = "p"
 peers = ["q.*", "p"]
 fan = "q.*:{nmi,in.2}"
 """
-
-
-class Tap:
-    def __init__(self):
-        self.lines, self.bad = [], 0
-
-    def check(self, name, good, detail=""):
-        self.bad += not good
-        self.lines.append(f"{'ok' if good else 'not ok'} {len(self.lines) + 1} - {name}")
-        if not good:
-            self.lines[-1] += "".join("\n# " + line for line in detail.splitlines())
-
-    def finish(self):
-        print(f"1..{len(self.lines)}", *self.lines, sep="\n")
-        return self.bad != 0
 
 
 class Backplane:
@@ -212,7 +200,7 @@ def tree(tap, b, machines):
 
 def main():
     command, probe, plugins, machines = sys.argv[1:]
-    tap = Tap()
+    tap = Checks()
     b = Backplane(command, f"{probe}:{plugins}", machines)
     bad_files(tap, b)
     bad_words(tap, b)

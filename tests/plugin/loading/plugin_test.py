@@ -16,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tap import Checks  # noqa: E402
+
 MANIFEST = """abi = "1.0"
 module = "{module}"
 package = "backplane-faulty"
@@ -53,21 +56,6 @@ def run(backplane, folder, *words):
     env = dict(os.environ, HOME="/nonexistent", BACKPLANE_PLUGIN_PATH="")
     return subprocess.run([backplane, *words, "--plugin-path", folder], capture_output=True,
                           text=True, env=env, timeout=60)
-
-
-class Tap:
-    def __init__(self):
-        self.lines, self.bad = [], 0
-
-    def check(self, name, good, detail=""):
-        self.bad += not good
-        self.lines.append(f"{'ok' if good else 'not ok'} {len(self.lines) + 1} - {name}")
-        if not good:
-            self.lines[-1] += "".join("\n# " + line for line in detail.splitlines())
-
-    def finish(self):
-        print(f"1..{len(self.lines)}", *self.lines, sep="\n")
-        return self.bad != 0
 
 
 def refused(tap, name, r, expected):
@@ -185,7 +173,7 @@ def future(tap, backplane, built):
 
 def main():
     backplane, built, faults = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
-    tap = Tap()
+    tap = Checks()
     modules(tap, backplane, built, faults)
     truncated(tap, backplane, built)
     manifests(tap, backplane, built)
