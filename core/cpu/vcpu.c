@@ -45,14 +45,6 @@ static int64_t guest_time(struct jit_cpu *j)
 	return sched_now(BP_CLOCK_VIRTUAL);
 }
 
-static void code_added(void *ram, uint64_t offset, uint32_t len)
-{
-	/* code_fetch marks pages before their bytes are read. */
-	(void)ram;
-	(void)offset;
-	(void)len;
-}
-
 static const struct jit_host jit_host = {
 	.load = access_load,
 	.store = access_store,
@@ -66,7 +58,6 @@ static const struct jit_host jit_host = {
 	.deliver = deliver,
 	.raise = record,
 	.time = guest_time,
-	.code_added = code_added,
 	.breakpoint = code_breakpoint,
 };
 

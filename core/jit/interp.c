@@ -54,14 +54,14 @@ static int run(void *engine_cpu, uint64_t budget)
 	return interp_run(engine_cpu, budget);
 }
 
-static void kick(void *engine_cpu)
+void interp_kick(void *engine_cpu)
 {
 	atomic_store(&((struct jit_cpu *)engine_cpu)->kick, 1);
 }
 
-static void nothing(void *engine_cpu)
+void interp_nothing(void *engine_cpu)
 {
-	/* Registers live in the instance, and memory is looked up through the TLB. */
+	/* Between runs registers live in the instance, and memory is looked up through the TLB. */
 	(void)engine_cpu;
 }
 
@@ -71,8 +71,8 @@ const struct bp_engine interp_engine = {
 	.attach = attach,
 	.detach = detach,
 	.run = run,
-	.kick = kick,
-	.get_registers = nothing,
-	.set_registers = nothing,
-	.memory_changed = nothing,
+	.kick = interp_kick,
+	.get_registers = interp_nothing,
+	.set_registers = interp_nothing,
+	.memory_changed = interp_nothing,
 };

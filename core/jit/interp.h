@@ -207,6 +207,10 @@ static inline void jumps_clear(struct jit_cpu *cpu)
 /* interp_run.c: the address of each operation's handler. */
 const void *const *interp_labels(void);
 
+/* interp.c: members of struct bp_engine that native code has in common. */
+void interp_kick(void *engine_cpu);
+void interp_nothing(void *engine_cpu);
+
 /* interp_run.c: the helper, with its operands from and its results to where `call` says. */
 int interp_call(struct bp_cpu_head *head, const struct call *call);
 

@@ -4,8 +4,7 @@
  * A handler's name is its label; handlers is where the table of their addresses is made. While
  * operations run, head.pc and head.icount are stale: pc here is the block's entry, budget what was
  * left there. Whoever calls out of here (a slow access, a helper) makes them right first (settle). */
-#include "cache.h"
-#include "interp.h"
+#include "find.h"
 #include "plugin/object.h"
 #include "trace/hub.h"
 #include <glib.h>
@@ -14,8 +13,6 @@
 
 /* Labels as values are an extension that both compilers have and that this file is about. */
 #pragma GCC diagnostic ignored "-Wpedantic"
-
-enum { FIND_TRIES = 16 };
 
 struct run { /* one interp_run() */
 	struct interp *in;
@@ -99,25 +96,10 @@ static void fault(struct run *r, const struct op *op)
 
 /* ---- slow accesses, helpers ---- */
 
-/* Where an unaligned access of RAM leads that does not leave its page, or NULL. */
-static uint8_t *unaligned(const struct run *r, uint64_t addr, uint32_t memop, unsigned access)
-{
-	const struct jit_cpu *cpu = r->cpu;
-	unsigned regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
-	const struct tlb_entry *e =
-		tlb_entry_of(cpu->tlb[regime], cpu->tlb_mask[regime], addr, cpu->page_bits);
-	unsigned size = 1u << (memop & BP_MEM_SIZE);
-	if ((addr & cpu->page_mask) != e->tag[access] ||
-		memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC) ||
-		((addr + size - 1) ^ addr) & cpu->page_mask)
-		return NULL;
-	return (uint8_t *)(uintptr_t)(addr + e->addend);
-}
-
 static int slow_load(struct run *r, const struct op *op, uint64_t addr, uint64_t *value)
 {
 	uint64_t v[8] = { 0 };
-	const uint8_t *p = unaligned(r, addr, op->b, BP_ACC_READ);
+	const uint8_t *p = unaligned(r->cpu, addr, op->b, BP_ACC_READ);
 	if (p) {
 		memcpy(v, p, 1u << (op->b & BP_MEM_SIZE));
 		*value = v[0];
@@ -201,26 +183,6 @@ static void trace_memory(struct run *r, const struct op *op)
 
 /* ---- finding the next block ---- */
 
-static struct jit_jump *jump_slot(struct jit_cpu *cpu, uint64_t pc)
-{
-	uint64_t h = pc >> 1 ^ pc >> (JIT_JUMP_CACHE_BITS + 1);
-	return &cpu->jumps[h & ((1u << JIT_JUMP_CACHE_BITS) - 1)];
-}
-
-static bool jump_hit(const struct jit_jump *j, const struct jit_cpu *cpu, uint64_t pc)
-{
-	return j->pc == pc && j->key == cpu->head->key && j->epoch == cpu->space_epoch &&
-		j->block && !atomic_load_explicit(&j->block->dead, memory_order_relaxed);
-}
-
-static bool must_leave(const struct jit_cpu *cpu)
-{
-	return atomic_load_explicit(&cpu->kick, memory_order_relaxed) ||
-		__atomic_load_n(&cpu->head->pending, __ATOMIC_RELAXED);
-}
-
-enum found { FOUND, FOUND_FAULT, FOUND_ERROR, FOUND_BREAKPOINT };
-
 static void trace_block(const struct jit_cpu *cpu, const struct ir_block *ir)
 {
 	struct bp_trace_block e = { .size = sizeof(e),
@@ -233,90 +195,41 @@ static void trace_block(const struct jit_cpu *cpu, const struct ir_block *ir)
 		hub_block(&e);
 }
 
-static enum found translate(
-	struct run *r, const struct cache_key *key, const struct jit_code *code, uint64_t prepared)
+static enum found translate(struct finder *f, const struct cache_key *key,
+	const struct jit_code *code, uint64_t prepared)
 {
-	struct interp *in = r->in;
+	struct interp *in = f->in;
+	struct jit_cpu *cpu = in->cpu;
 	char error[256];
-	switch (build_block(in->cpu, r->pc, key->key, code, key->limit, false, in->ir)) {
+	switch (build_block(cpu, cpu->head->pc, key->key, code, key->limit, false, in->ir)) {
 	case BUILD_FAULT: return FOUND_FAULT;
 	case BUILD_ERROR: fprintf(stderr, "backplane: %s\n", in->ir->error); return FOUND_ERROR;
 	default: break;
 	}
-	r->block = compile(in->compiler, in->ir, error, sizeof(error));
-	if (!r->block) {
+	f->block = compile(in->compiler, in->ir, error, sizeof(error));
+	if (!f->block) {
 		fprintf(stderr, "backplane: %s\n", error);
 		return FOUND_ERROR;
 	}
-	trace_block(in->cpu, in->ir);
-	r->block->limit = key->limit;
-	if (!code->ram || (r->block->crosses && !r->block->ram2)) {
-		cache_transient(r->block);
+	trace_block(cpu, in->ir);
+	f->block->limit = key->limit;
+	if (!code->ram || (f->block->crosses && !f->block->ram2)) {
+		cache_transient(f->block);
 		return FOUND;
 	}
-	cache_insert(r->block, prepared);
-	in->cpu->host->code_added(r->block->ram, r->block->offset, r->block->bytes);
+	cache_insert(f->block, prepared);
 	return FOUND;
-}
-
-/* A block whose instruction goes on in the next page holds only while that page is the same. */
-static enum found check_second(struct run *r, const struct jit_code *code, bool *same)
-{
-	struct jit_code second;
-	uint64_t pc = (r->pc + code->avail) & r->in->pc_mask;
-	if (r->cpu->host->fetch(r->cpu, pc, r->cpu->head->key, &second) != BP_H_OK)
-		return FOUND_FAULT;
-	*same = second.ram == r->block->ram2 && second.offset == r->block->offset2;
-	return FOUND;
-}
-
-/* The block at r->pc by where its code lies, translated now if there is none. */
-static enum found find_code(struct run *r)
-{
-	struct jit_cpu *cpu = r->cpu;
-	struct jit_code code;
-	/* From here on whatever is written to the code is seen by cache_insert. */
-	uint64_t prepared = cache_prepare();
-	if (cpu->host->fetch(cpu, r->pc, cpu->head->key, &code) != BP_H_OK)
-		return FOUND_FAULT;
-	uint32_t limit = cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS;
-	struct cache_key key = { .config = r->in->config,
-		.key = cpu->head->key,
-		.ram = code.ram,
-		.offset = code.offset,
-		.limit = cpu->have_breakpoints ? 1 : limit };
-	bool same = true;
-	enum found f = FOUND;
-	r->block = code.ram ? cache_find(&key) : NULL;
-	if (r->block && r->block->crosses)
-		f = check_second(r, &code, &same);
-	if (f == FOUND && (!r->block || !same))
-		f = translate(r, &key, &code, prepared);
-	return f;
 }
 
 static enum found find(struct run *r)
 {
 	struct jit_cpu *cpu = r->cpu;
-	struct jit_jump *slot = jump_slot(cpu, r->pc);
-	enum found f;
-	uint64_t epoch;
+	struct finder f = { .in = r->in, .jumps = cpu->jumps, .translate = translate };
 	if (cpu->have_breakpoints && cpu->host->breakpoint(cpu, r->pc))
 		return FOUND_BREAKPOINT;
-	if (jump_hit(slot, cpu, r->pc)) {
-		r->block = slot->block;
-		return FOUND;
-	}
-	/* A fetch may wait for other CPUs, and they may change this one's mappings meanwhile: then what
-	 * was found may lie elsewhere. */
-	unsigned tries = 0;
-	do {
-		epoch = cpu->space_epoch;
-		f = find_code(r);
-	} while (f == FOUND && epoch != cpu->space_epoch && ++tries < FIND_TRIES);
-	if (f == FOUND && !atomic_load(&r->block->dead))
-		*slot = (struct jit_jump){ r->pc, cpu->head->key, epoch, r->block };
-	return f;
+	enum found found = find_block(&f);
+	r->block = f.block;
+	return found;
 }
 
 static void link_exit(struct run *r)
@@ -383,7 +296,7 @@ static void link_exit(struct run *r)
 			__atomic_store_n(HOST(T, addr), AT(T, op->b), __ATOMIC_RELAXED);                       \
 			NEXT;                                                                                  \
 		}                                                                                          \
-		uint8_t *const place = unaligned(&run, addr, op->d, BP_ACC_WRITE);                         \
+		uint8_t *const place = unaligned(cpu, addr, op->d, BP_ACC_WRITE);                          \
 		if (place) {                                                                               \
 			memcpy(place, base + op->b, sizeof(T));                                                \
 			NEXT;                                                                                  \
@@ -653,7 +566,7 @@ L_JUMP:
 	run.budget -= op->d;
 	run.pc = AT(uint64_t, op->a) & run.in->pc_mask;
 lookup: {
-	const struct jit_jump *slot = jump_slot(cpu, run.pc);
+	const struct jit_jump *slot = jump_slot(cpu->jumps, run.pc);
 	if (G_LIKELY(jump_hit(slot, cpu, run.pc) && slot->block->insns <= run.budget &&
 		    !must_leave(cpu) && !cpu->have_breakpoints)) {
 		run.block = slot->block;

@@ -60,8 +60,6 @@ struct jit_host {
 	void (*deliver)(struct jit_cpu *cpu);
 	void (*raise)(struct jit_cpu *cpu, uint32_t cause, uint64_t value); /* record one */
 	int64_t (*time)(struct jit_cpu *cpu);
-	/* RAM page [offset, +len) now holds translated code: stores there must come the slow way. */
-	void (*code_added)(void *ram, uint64_t offset, uint32_t len);
 	/* Does a breakpoint stand at pc? */
 	bool (*breakpoint)(struct jit_cpu *cpu, uint64_t pc);
 };

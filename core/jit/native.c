@@ -6,20 +6,18 @@
  * does not do (a single instruction, the last few of a budget, traced code, code with breakpoints), the
  * interpreter does, which keeps the same state in the same places. */
 #include "native.h"
-#include "cache.h"
+#include "find.h"
 #include "plugin/object.h"
 #include "trace/hub.h"
 #include <glib.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { FIND_TRIES = 16 };
-
 struct native { /* what the engine keeps for one CPU */
 	struct jit_cpu *cpu;
 	struct interp *in;
 	struct native_compiler *compiler;
-	struct block *block; /* found */
+	struct finder finder; /* its block: the one to run */
 	uint64_t budget;
 };
 
@@ -40,20 +38,6 @@ static int status_of(struct jit_cpu *cpu, int status)
 		status = BP_H_LEAVE;
 	cpu->leave_after = false;
 	return status;
-}
-
-/* Where an unaligned access of RAM leads that does not leave its page, or NULL. */
-static uint8_t *unaligned(const struct jit_cpu *cpu, uint64_t addr, uint32_t memop, unsigned access)
-{
-	unsigned regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
-	const struct tlb_entry *e =
-		tlb_entry_of(cpu->tlb[regime], cpu->tlb_mask[regime], addr, cpu->page_bits);
-	unsigned size = 1u << (memop & BP_MEM_SIZE);
-	if ((addr & cpu->page_mask) != e->tag[access] ||
-		memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC) ||
-		((addr + size - 1) ^ addr) & cpu->page_mask)
-		return NULL;
-	return (uint8_t *)(uintptr_t)(addr + e->addend);
 }
 
 int native_slow_load(struct jit_cpu *cpu)
@@ -136,25 +120,13 @@ int native_raise(struct jit_cpu *cpu, uint32_t cause)
 
 /* ---- finding blocks ---- */
 
-static struct jit_jump *jump_slot(struct jit_cpu *cpu, uint64_t pc)
-{
-	uint64_t h = pc >> 1 ^ pc >> (JIT_JUMP_CACHE_BITS + 1);
-	return &cpu->native.jumps[h & ((1u << JIT_JUMP_CACHE_BITS) - 1)];
-}
-
-static bool jump_hit(const struct jit_jump *j, const struct jit_cpu *cpu)
-{
-	return j->pc == cpu->head->pc && j->key == cpu->head->key && j->epoch == cpu->space_epoch &&
-		j->block && !atomic_load_explicit(&j->block->dead, memory_order_relaxed);
-}
-
-enum found { FOUND, FOUND_FAULT, FOUND_NOT_NATIVE };
-
-static enum found translate(struct native *n, const struct cache_key *key,
+static enum found translate(struct finder *f, const struct cache_key *key,
 	const struct jit_code *code, uint64_t prepared)
 {
-	struct jit_cpu *cpu = n->cpu;
-	struct ir_block *ir = n->in->ir;
+	struct jit_cpu *cpu = f->in->cpu;
+	struct ir_block *ir = f->in->ir;
+	if (!code->ram)
+		return FOUND_NOT_NATIVE;
 	switch (build_block(
 		cpu, cpu->head->pc, key->key, code, key->limit & ~BLOCK_NATIVE, true, ir)) {
 	case BUILD_FAULT: return FOUND_FAULT;
@@ -163,91 +135,26 @@ static enum found translate(struct native *n, const struct cache_key *key,
 	}
 	if (ir->crosses && !ir->second.ram)
 		return FOUND_NOT_NATIVE;
-	n->block = native_compile(n->compiler, ir);
-	if (!n->block) {
+	f->block = native_compile(f->in->native->compiler, ir);
+	if (!f->block) {
 		code_cache_flush(); /* all chunks have code: begin anew when no CPU is in it any more */
 		return FOUND_NOT_NATIVE;
 	}
-	n->block->limit = key->limit;
-	cache_insert(n->block, prepared);
+	f->block->limit = key->limit;
+	cache_insert(f->block, prepared);
 	return FOUND;
-}
-
-/* A block whose instruction goes on in the next page holds only while that page is the same. */
-static enum found check_second(struct native *n, const struct jit_code *code, bool *same)
-{
-	struct jit_code second;
-	uint64_t pc = (n->cpu->head->pc + code->avail) & n->in->pc_mask;
-	if (n->cpu->host->fetch(n->cpu, pc, n->cpu->head->key, &second) != BP_H_OK)
-		return FOUND_FAULT;
-	*same = second.ram == n->block->ram2 && second.offset == n->block->offset2;
-	return FOUND;
-}
-
-/* The block at head.pc by where its code lies, translated now if there is none. */
-static enum found find_code(struct native *n)
-{
-	struct jit_cpu *cpu = n->cpu;
-	struct jit_code code;
-	/* From here on whatever is written to the code is seen by cache_insert. */
-	uint64_t prepared = cache_prepare();
-	if (cpu->host->fetch(cpu, cpu->head->pc, cpu->head->key, &code) != BP_H_OK)
-		return FOUND_FAULT;
-	if (!code.ram)
-		return FOUND_NOT_NATIVE;
-	struct cache_key key = { .config = n->in->config,
-		.key = cpu->head->key,
-		.ram = code.ram,
-		.offset = code.offset,
-		.limit = (cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS) | BLOCK_NATIVE };
-	bool same = true;
-	enum found f = FOUND;
-	n->block = cache_find(&key);
-	if (n->block && n->block->crosses)
-		f = check_second(n, &code, &same);
-	if (f == FOUND && (!n->block || !same))
-		f = translate(n, &key, &code, prepared);
-	return f;
-}
-
-static enum found find(struct native *n)
-{
-	struct jit_cpu *cpu = n->cpu;
-	struct jit_jump *slot = jump_slot(cpu, cpu->head->pc);
-	enum found f;
-	uint64_t epoch;
-	if (jump_hit(slot, cpu)) {
-		n->block = slot->block;
-		return FOUND;
-	}
-	/* A fetch may wait for other CPUs, and they may change this one's mappings meanwhile: then what
-	 * was found may lie elsewhere. */
-	unsigned tries = 0;
-	do {
-		epoch = cpu->space_epoch;
-		f = find_code(n);
-	} while (f == FOUND && epoch != cpu->space_epoch && ++tries < FIND_TRIES);
-	if (f == FOUND && !atomic_load(&n->block->dead))
-		*slot = (struct jit_jump){ cpu->head->pc, cpu->head->key, epoch, n->block };
-	return f;
 }
 
 /* The exit that was taken leads to the block that was found: at once from now on. */
 static void link_exit(struct native *n, struct link *link)
 {
-	if (link && !n->block->crosses && !atomic_load(&link->from->dead) &&
-		!((link->from->offset ^ n->block->offset) & n->cpu->page_mask) &&
-		link->from->key == n->block->key)
-		cache_link(link, n->block);
+	if (link && !n->finder.block->crosses && !atomic_load(&link->from->dead) &&
+		!((link->from->offset ^ n->finder.block->offset) & n->cpu->page_mask) &&
+		link->from->key == n->finder.block->key)
+		cache_link(link, n->finder.block);
 }
 
 /* ---- running ---- */
-
-static bool must_leave(const struct jit_cpu *cpu)
-{
-	return atomic_load_explicit(&cpu->kick, memory_order_relaxed) ||
-		__atomic_load_n(&cpu->head->pending, __ATOMIC_RELAXED);
-}
 
 /* Whether what is observed asks for the interpreter. */
 static bool observed(const struct jit_cpu *cpu)
@@ -279,7 +186,7 @@ static enum native_exit enter(struct native *n)
 	cpu->native.link = NULL;
 	unsigned flags = native_host_flags();
 	native_host_clear();
-	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->block->entry);
+	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->finder.block->entry);
 	native_host_gather(cpu);
 	native_host_restore(flags);
 	if (why == NATIVE_RAISED) {
@@ -312,7 +219,7 @@ static int step(struct native *n, struct link **link)
 		taken = NULL;
 	}
 	int why = BP_EXIT_BUDGET;
-	switch (find(n)) {
+	switch (find_block(&n->finder)) {
 	case FOUND_FAULT:
 		cpu->host->deliver(cpu);
 		cpu->head->icount++;
@@ -322,7 +229,7 @@ static int step(struct native *n, struct link **link)
 	default: break;
 	}
 	link_exit(n, taken);
-	if (n->block->insns > n->budget)
+	if (n->finder.block->insns > n->budget)
 		return interpret(n, n->budget);
 	switch (enter(n)) {
 	case NATIVE_LOOKUP: *link = cpu->native.link; return 0;
@@ -371,6 +278,10 @@ void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 	n->compiler = native_compiler_create(n->in);
 	cpu->native.jumps = g_new(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
 	jumps_clear(cpu);
+	n->finder = (struct finder){ .in = n->in,
+		.jumps = cpu->native.jumps,
+		.limit_flag = BLOCK_NATIVE,
+		.translate = translate };
 }
 
 void native_finish(struct jit_cpu *cpu)
@@ -405,25 +316,14 @@ static int run(void *engine_cpu, uint64_t budget)
 	return native_run(engine_cpu, budget);
 }
 
-static void kick(void *engine_cpu)
-{
-	atomic_store(&((struct jit_cpu *)engine_cpu)->kick, 1);
-}
-
-static void nothing(void *engine_cpu)
-{
-	/* Between runs registers lie in the instance, and memory is looked up through the TLB. */
-	(void)engine_cpu;
-}
-
 const struct bp_engine native_engine = {
 	.size = sizeof(struct bp_engine),
 	.name = "jit",
 	.attach = attach,
 	.detach = detach,
 	.run = run,
-	.kick = kick,
-	.get_registers = nothing,
-	.set_registers = nothing,
-	.memory_changed = nothing,
+	.kick = interp_kick,
+	.get_registers = interp_nothing,
+	.set_registers = interp_nothing,
+	.memory_changed = interp_nothing,
 };

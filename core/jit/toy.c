@@ -390,13 +390,6 @@ static int64_t toy_time(struct jit_cpu *j)
 	return 123456789;
 }
 
-static void toy_code_added(void *ram, uint64_t offset, uint32_t len)
-{
-	(void)ram;
-	(void)offset;
-	(void)len;
-}
-
 static bool toy_breakpoint(struct jit_cpu *j, uint64_t pc)
 {
 	return ((struct toy *)j)->breakpoint == pc;
@@ -415,7 +408,6 @@ static const struct jit_host toy_host = {
 	.deliver = toy_deliver,
 	.raise = toy_raise,
 	.time = toy_time,
-	.code_added = toy_code_added,
 	.breakpoint = toy_breakpoint,
 };
 

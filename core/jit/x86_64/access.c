@@ -69,14 +69,12 @@ static bool load_is_wide(uint32_t memop, bool wide)
 /* Whether the only use of record c->at's value is a PUT into a register for floating point. */
 static bool wants_xmm(const struct native_compiler *c)
 {
-	const struct val *v = &c->v[c->at];
-	const struct bp_ir *p = &c->rec[v->last < c->count ? v->last : 0];
-	if (v->uses != 1)
+	if (c->v[c->at].uses != 1)
 		return false;
 	for (unsigned i = c->at + 1; i < c->count; i++)
 		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
-			p = &c->rec[i];
-	return p->op == BP_IR_PUT && p->arg[0] == c->at && prefers_xmm(c, (uint32_t)p->imm);
+			return prefers_xmm(c, (uint32_t)c->rec[i].imm);
+	return false;
 }
 
 static bool inline_access(const struct bp_ir *r, uint32_t memop)

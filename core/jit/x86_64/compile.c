@@ -236,11 +236,7 @@ static void end_instruction(struct native_compiler *c)
 	c->at = c->count;
 	commit(c);
 	c->locked = 0;
-	if (c->insn->next_key != c->insn->key) {
-		unsigned reg = reg_new(c, false);
-		emit_const(&c->e, reg, c->insn->next_key);
-		emit_rm(&c->e, OP_MOV_MR, true, reg, BASE, AT(offsetof(struct bp_cpu_head, key)));
-	}
+	set_next_key(c);
 }
 
 static void instruction(struct native_compiler *c, unsigned i)
@@ -375,10 +371,10 @@ static unsigned emit_block(struct native_compiler *c)
 	uint8_t *short_of = NULL;
 	struct state entry;
 	c->pinning = false;
-	c->loop = false;
+	bool loop = false;
 	for (unsigned i = 0; i < c->insns; i++)
-		c->loop |= is_loop(c, &c->ir->insn[i]);
-	if (c->loop && c->insns) {
+		loop |= is_loop(c, &c->ir->insn[i]);
+	if (loop && c->insns) {
 		pin(c);
 		c->pinning = true;
 	}

@@ -179,7 +179,6 @@ static void compare(
 }
 
 struct operation { /* one record being made */
-	unsigned type; /* of the operands */
 	unsigned operand[3], operands;
 	uint8_t *to_c[3]; /* jumps to the way by C */
 	unsigned to_cs;
@@ -291,7 +290,7 @@ static void min_max(struct native_compiler *c, const struct bp_ir *r, struct ope
 static bool arithmetic_record(
 	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
-	struct operation o = { .type = r->type };
+	struct operation o = { 0 };
 	bool minmax = r->op == BP_IR_FMIN || r->op == BP_IR_FMAX;
 	enum rounding rounding = rounding_of(env, r);
 	if (!is_format(r->type) || (r->op == BP_IR_FMA && !have_fma) ||
@@ -349,7 +348,7 @@ static bool convert_format(
 	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	unsigned from = (unsigned)r->imm;
-	struct operation o = { .type = from, .operands = 1 };
+	struct operation o = { .operands = 1 };
 	bool narrow = r->type == BP_T_F32;
 	enum rounding rounding = narrow ? rounding_of(env, r) : ROUND_NEAREST;
 	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
@@ -370,7 +369,7 @@ static bool from_integer(
 {
 	unsigned from = r->arg[1];
 	bool no_sign = r->imm & 1, wide = from == BP_T_I64 || no_sign;
-	struct operation o = { .type = from, .operands = 1 };
+	struct operation o = { .operands = 1 };
 	bool exact = from == BP_T_I32 && r->type == BP_T_F64;
 	enum rounding rounding = exact ? ROUND_NEAREST : rounding_of(env, r);
 	if (!is_format(r->type) || (from != BP_T_I32 && from != BP_T_I64) ||
@@ -405,7 +404,7 @@ static bool to_integer(
 {
 	unsigned from = r->arg[1];
 	bool wide = r->type == BP_T_I64;
-	struct operation o = { .type = from, .operands = 1 };
+	struct operation o = { .operands = 1 };
 	bool truncate = r->arg[3] == 1 + BP_ROUND_ZERO;
 	enum rounding rounding = truncate ? ROUND_NEAREST : rounding_of(env, r);
 	if ((r->type != BP_T_I32 && !wide) || !is_format(from) || r->imm & BP_FTOI_UNSIGNED ||

@@ -111,25 +111,20 @@ static void direct_exit(struct native_compiler *c, int64_t delta)
 /* Everything is written back: go to where value id, a PCREL, says. */
 static void exit_to(struct native_compiler *c, unsigned id)
 {
-	struct target t = target_of(c->ir, c->insn, &c->rec[id], page_size(c));
-	if (c->leaving) {
-		pcrel_to(c, id, PC);
-		if (c->addr_mask != UINT64_MAX)
-			emit_mov(&c->e, false, PC, PC);
-		leave(c, NATIVE_LEAVE);
+	const struct bp_ir *r = &c->rec[id];
+	struct target t = target_of(c->ir, c->insn, r, page_size(c));
+	bool whole = !r->arg[1] || (r->arg[1] == 32 && c->addr_mask == UINT32_MAX);
+	if (t.local && whole && !c->ir->crosses && !c->leaving) {
+		direct_exit(c, t.delta);
 		return;
 	}
-	if (t.local && !c->ir->crosses && !c->rec[id].arg[1]) {
-		direct_exit(c, t.delta);
-	} else if (t.local && !c->ir->crosses && c->addr_mask == UINT32_MAX &&
-		c->rec[id].arg[1] == 32) {
-		direct_exit(c, t.delta);
-	} else {
-		pcrel_to(c, id, PC);
-		if (c->addr_mask != UINT64_MAX)
-			emit_mov(&c->e, false, PC, PC);
+	pcrel_to(c, id, PC);
+	if (c->addr_mask != UINT64_MAX)
+		emit_mov(&c->e, false, PC, PC);
+	if (c->leaving)
+		leave(c, NATIVE_LEAVE);
+	else
 		emit_lookup(&c->e);
-	}
 }
 
 /* The way back to the block's start keeps pinned registers where they are. */
@@ -252,7 +247,7 @@ static void jump(struct native_compiler *c, const struct bp_ir *r)
 	c->ended = true;
 }
 
-static void set_next_key(struct native_compiler *c)
+void set_next_key(struct native_compiler *c)
 {
 	if (c->insn->next_key == c->insn->key)
 		return;

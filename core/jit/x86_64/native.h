@@ -134,7 +134,7 @@ struct native_compiler {
 	struct cold *cold;
 	unsigned colds;
 	GArray *cold_vals; /* struct val */
-	bool pinning, loop; /* pinned slots exist; the block jumps to its start */
+	bool pinning; /* pinned slots exist: the block jumps to its start */
 	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;
 	bool ended; /* the code's end is not reached */
@@ -210,6 +210,8 @@ bool select_leave(struct native_compiler *c, const struct bp_ir *r);
 void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why, unsigned left);
 /* Write back and let the interpreter do `count` instructions from `offset` on. */
 void leave_to_interp(struct native_compiler *c, uint32_t offset, unsigned left, unsigned count);
+/* Behind the instruction its key is another one: write it. */
+void set_next_key(struct native_compiler *c);
 void leave_falling(struct native_compiler *c); /* at the end of the last instruction */
 void leave_cold(struct native_compiler *c, const struct cold *k);
 /* Id of the count itself, when record r shifts by (count & (width - 1)), as the host does; else 0. */

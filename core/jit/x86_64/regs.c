@@ -38,6 +38,15 @@ static void store(struct native_compiler *c, unsigned reg, unsigned bytes, int32
 	}
 }
 
+/* Between two places of the instance, eight bytes at a time. */
+static void copy(struct native_compiler *c, unsigned bytes, uint32_t to, uint32_t from)
+{
+	for (unsigned done = 0; done < bytes; done += 8) {
+		load(c, XMM15, 8, AT(from + done));
+		store(c, XMM15, 8, AT(to + done));
+	}
+}
+
 /* From any host register to any other. */
 static void move(struct native_compiler *c, unsigned to, unsigned from)
 {
@@ -563,18 +572,8 @@ static void keep_old(struct native_compiler *c, uint32_t off, unsigned bytes, un
 static void put_wide(struct native_compiler *c, unsigned bytes, uint32_t off, unsigned id)
 {
 	uint32_t from = in_memory(c, id);
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && overlap(s->off, s->bytes, off, bytes)) {
-			slot_store(c, s);
-			if (s->pinned)
-				c->failed = true;
-			else
-				slot_forget(c, s);
-		}
-	for (unsigned done = 0; done < bytes; done += 8) {
-		load(c, XMM15, 8, AT(from + done));
-		store(c, XMM15, 8, AT(off + done));
-	}
+	slots_release(c, off, bytes, NULL);
+	copy(c, bytes, off, from);
 }
 
 static void put_pinned(struct native_compiler *c, struct slot *s, unsigned id)
@@ -652,10 +651,7 @@ void flush(struct native_compiler *c)
 			spill(c, v->reg);
 		} else if (v->off < c->in->frame) {
 			uint32_t at = frame_new(c, bytes);
-			for (unsigned done = 0; done < bytes; done += 8) {
-				load(c, XMM15, 8, AT(v->off + done));
-				store(c, XMM15, 8, AT(at + done));
-			}
+			copy(c, bytes, at, v->off);
 			v->off = at;
 		}
 	}

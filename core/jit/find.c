@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "find.h"
+
+enum { FIND_TRIES = 16 };
+
+/* A block whose instruction goes on in the next page holds only while that page is the same. */
+static enum found check_second(const struct finder *f, const struct jit_code *code, bool *same)
+{
+	struct jit_cpu *cpu = f->in->cpu;
+	struct jit_code second;
+	uint64_t pc = (cpu->head->pc + code->avail) & f->in->pc_mask;
+	if (cpu->host->fetch(cpu, pc, cpu->head->key, &second) != BP_H_OK)
+		return FOUND_FAULT;
+	*same = second.ram == f->block->ram2 && second.offset == f->block->offset2;
+	return FOUND;
+}
+
+static enum found find_code(struct finder *f)
+{
+	struct jit_cpu *cpu = f->in->cpu;
+	struct jit_code code;
+	/* From here on whatever is written to the code is seen by cache_insert. */
+	uint64_t prepared = cache_prepare();
+	if (cpu->host->fetch(cpu, cpu->head->pc, cpu->head->key, &code) != BP_H_OK)
+		return FOUND_FAULT;
+	uint32_t limit = cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS;
+	struct cache_key key = { .config = f->in->config,
+		.key = cpu->head->key,
+		.ram = code.ram,
+		.offset = code.offset,
+		.limit = (cpu->have_breakpoints ? 1 : limit) | f->limit_flag };
+	bool same = true;
+	enum found found = FOUND;
+	f->block = code.ram ? cache_find(&key) : NULL;
+	if (f->block && f->block->crosses)
+		found = check_second(f, &code, &same);
+	if (found == FOUND && (!f->block || !same))
+		found = f->translate(f, &key, &code, prepared);
+	return found;
+}
+
+enum found find_block(struct finder *f)
+{
+	struct jit_cpu *cpu = f->in->cpu;
+	uint64_t pc = cpu->head->pc, epoch;
+	struct jit_jump *slot = jump_slot(f->jumps, pc);
+	enum found found;
+	if (jump_hit(slot, cpu, pc)) {
+		f->block = slot->block;
+		return FOUND;
+	}
+	/* A fetch may wait for other CPUs, and they may change this one's mappings meanwhile: then what
+	 * was found may lie elsewhere. */
+	unsigned tries = 0;
+	do {
+		epoch = cpu->space_epoch;
+		found = find_code(f);
+	} while (found == FOUND && epoch != cpu->space_epoch && ++tries < FIND_TRIES);
+	if (found == FOUND && !atomic_load(&f->block->dead))
+		*slot = (struct jit_jump){ pc, cpu->head->key, epoch, f->block };
+	return found;
+}
