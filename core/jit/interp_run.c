@@ -277,8 +277,11 @@ static enum found find_code(struct run *r)
 	struct jit_code code;
 	/* From here on whatever is written to the code is seen by cache_insert. */
 	uint64_t prepared = cache_prepare();
-	if (cpu->host->fetch(cpu, r->pc, cpu->head->key, &code) != BP_H_OK)
+	if (r->in->given)
+		code = *r->in->given;
+	else if (cpu->host->fetch(cpu, r->pc, cpu->head->key, &code) != BP_H_OK)
 		return FOUND_FAULT;
+	r->in->given = NULL;
 	uint32_t limit = cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS;
 	struct cache_key key = { .config = r->in->config,
 		.key = cpu->head->key,
@@ -695,7 +698,7 @@ leave:
 enter:
 	if (!run.budget)
 		return BP_EXIT_BUDGET;
-	if (must_leave(cpu))
+	if (must_leave(cpu) && !run.in->given)
 		return BP_EXIT_PENDING;
 	if (cache_safepoint(run.in))
 		jumps_clear(cpu), run.link = NULL;

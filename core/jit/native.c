@@ -20,6 +20,7 @@ struct native { /* what the engine keeps for one CPU */
 	struct interp *in;
 	struct native_compiler *compiler;
 	struct block *block; /* found */
+	struct jit_code code; /* of a device, fetched */
 	uint64_t budget;
 };
 
@@ -193,8 +194,11 @@ static enum found find_code(struct native *n)
 	uint64_t prepared = cache_prepare();
 	if (cpu->host->fetch(cpu, cpu->head->pc, cpu->head->key, &code) != BP_H_OK)
 		return FOUND_FAULT;
-	if (!code.ram)
+	if (!code.ram) {
+		n->code = code;
+		n->in->given = &n->code;
 		return FOUND_NOT_NATIVE;
+	}
 	struct cache_key key = { .config = n->in->config,
 		.key = cpu->head->key,
 		.ram = code.ram,
@@ -318,7 +322,10 @@ static int step(struct native *n, struct link **link)
 		cpu->head->icount++;
 		n->budget--;
 		return 0;
-	case FOUND_NOT_NATIVE: why = interpret(n, 1); return why == BP_EXIT_BUDGET ? 0 : why;
+	case FOUND_NOT_NATIVE:
+		why = interpret(n, 1);
+		n->in->given = NULL;
+		return why == BP_EXIT_BUDGET ? 0 : why;
 	default: break;
 	}
 	link_exit(n, taken);

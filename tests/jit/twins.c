@@ -556,7 +556,7 @@ static bool case_start(struct rng *r)
 		s->device->host->line_set(s->device->meip, 0);
 		extra_region(s, 0);
 		s->v->watch_host = NULL;
-		s->rv->wires = 0;
+		s->rv->wires = s->rv->hartid = 0; /* each is alone in its world */
 		if (!settle(s))
 			return false;
 	}
