@@ -425,6 +425,12 @@ bool toy_native(void)
 	return engine && strcmp(engine, "jit") == 0 && native_available();
 }
 
+bool toy_keeps(void)
+{
+	const char *mode = g_getenv("BACKPLANE_JIT");
+	return !toy_native() || !mode || !strstr(mode, "evict");
+}
+
 struct toy *toy_create(void)
 {
 	return toy_create_with(toy_native());

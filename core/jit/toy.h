@@ -81,6 +81,8 @@ extern struct toy_raw toy_raw[4];
 extern const struct bp_cpu toy_type;
 /* BACKPLANE_ENGINE=jit: the tests of this room run native code. */
 bool toy_native(void);
+/* Whether blocks that ran stay in the cache: not in a mode of native.c that drops them. */
+bool toy_keeps(void);
 
 struct toy *toy_create(void);
 struct toy *toy_create_with(bool native);
