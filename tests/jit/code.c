@@ -42,21 +42,21 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 7, STYLES = 7 };
+enum { LABELS = 32, MACROS = 8, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8 }, 12, 128 },
 };
 
 struct gen {
@@ -351,8 +351,31 @@ static void float_csr(struct gen *g)
 	}
 }
 
+/* A subroutine that is called, changed, and called again. */
+static void patched_call(struct gen *g)
+{
+	enum { COUNT = 5, AT = 6, FROM = 7, LINK = 1 };
+	const int32_t sub = 4 + 6 * 4; /* behind auipc, the loop and the jump over it */
+	emit(g, i_type(ADDI, COUNT, 0, (int32_t)(2 + rng_below(g->r, 3))));
+	emit(g, AUIPC | AT << 7);
+	unsigned start = g->at;
+	emit(g, i_type(JALR, LINK, AT, sub));
+	emit(g, i_type(LW, FROM, AT, (int32_t)(rng_below(g->r, 256) & ~1u) * 4 - 512));
+	emit(g, s_type(SW, FROM, AT, sub));
+	emit(g, i_type(ADDI, COUNT, COUNT, -1));
+	emit(g, with_target(BNE | COUNT << 15, (int32_t)(start - g->at)));
+	unsigned over = g->at;
+	emit(g, JAL);
+	for (unsigned n = 1 + rng_below(g->r, 4); n; n--)
+		emit(g,
+			i_type(ADDI, 12 + rng_below(g->r, 4), pick(g),
+				(int32_t)rng_below(g->r, 99)));
+	emit(g, i_type(JALR, 0, LINK, 0));
+	put_at(g, over, with_target(JAL, (int32_t)(g->at - over)));
+}
+
 static void (*const macros[MACROS])(
-	struct gen *g) = { loop, jump, call, modify, device, exclusive, float_csr };
+	struct gen *g) = { loop, jump, call, modify, device, exclusive, float_csr, patched_call };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)

@@ -14,10 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Name: instructions in CI, in the long run, modes of BACKPLANE_JIT, words for twins.
 TESTS = {
-    "rv64": (2_000_000, 20_000_000, "", ""),
-    "rv32": (1_000_000, 10_000_000, "", "xlen=32"),
-    "evict": (1_000_000, 5_000_000, "evict", ""),
-    "nolink": (1_000_000, 5_000_000, "nolink", ""),
+    "rv64": (5_000_000, 60_000_000, "", ""),
+    "rv32": (3_000_000, 30_000_000, "", "xlen=32"),
+    "evict": (1_000_000, 10_000_000, "evict", ""),
+    "nolink": (1_000_000, 10_000_000, "nolink", ""),
     "evict-nolink-rv32": (500_000, 5_000_000, "evict,nolink", "xlen=32"),
     "short-blocks": (500_000, 5_000_000, "", "right.block-limit=3"),
     "long-blocks": (500_000, 5_000_000, "", "right.block-limit=1024"),
