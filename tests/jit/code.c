@@ -42,21 +42,21 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 8, STYLES = 7 };
+enum { LABELS = 32, MACROS = 9, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1 }, 12, 128 },
 };
 
 struct gen {
@@ -180,14 +180,14 @@ static void emit_branch(struct gen *g, uint32_t word)
 
 /* ---- one instruction of the table ---- */
 
-/* vtime and what hangs on it is left out; tvec and satp only seldom. */
+/* time and what hangs on it is left out, and satp, which has a macro; tvec only seldom. */
 static uint32_t pick_csr(struct gen *g)
 {
 	static const uint16_t csrs[] = { 0x001, 0x002, 0x003, 0x001, 0x002, 0x003, 0x008, 0x009,
 		0x00a, 0x00f, 0xc00, 0xc02, 0xb00, 0xb02, 0xc20, 0xc21, 0xc22, 0x100, 0x104, 0x106,
 		0x140, 0x141, 0x142, 0x143, 0x144, 0x300, 0x304, 0x306, 0x340, 0x341, 0x342, 0x343,
 		0x344, 0x320, 0x302, 0x303, 0x30a, 0x10a, 0xf14, 0x301 };
-	static const uint16_t rare[] = { 0x180, 0x105, 0x305, 0x3a0, 0x3b0, 0x3ef, 0x7a0, 0x5a8 };
+	static const uint16_t rare[] = { 0x306, 0x105, 0x305, 0x3a0, 0x3b0, 0x3ef, 0x7a0, 0x5a8 };
 	return rng_one_in(g->r, 24) ? rare[rng_below(g->r, 8)]
 				    : csrs[rng_below(g->r, sizeof(csrs) / sizeof(csrs[0]))];
 }
@@ -374,8 +374,20 @@ static void patched_call(struct gen *g)
 	put_at(g, over, with_target(JAL, (int32_t)(g->at - over)));
 }
 
-static void (*const macros[MACROS])(
-	struct gen *g) = { loop, jump, call, modify, device, exclusive, float_csr, patched_call };
+/* Another address space of the same tables, or none: satp's ASID or MODE changes. */
+static void other_space(struct gen *g)
+{
+	unsigned a = pick_dest(g), b = pick_dest(g);
+	unsigned asid = g->xlen == 64 ? 44 : 22, mode = g->xlen - 1;
+	emit(g, i_type(0x2073, a, 0, 0x180));
+	emit(g, i_type(ADDI, b, 0, 1));
+	emit(g, i_type(0x1013, b, b, (int32_t)(rng_one_in(g->r, 4) ? mode : asid)));
+	emit(g, 0x4033 | a << 7 | a << 15 | b << 20); /* xor */
+	emit(g, i_type(0x1073, 0, a, 0x180));
+}
+
+static void (*const macros[MACROS])(struct gen *g) = { loop, jump, call, modify, device, exclusive,
+	float_csr, patched_call, other_space };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)
