@@ -147,15 +147,16 @@ def agree(tree, fault):
         raise Failed("there is a difference without the fault:\n" + found)
 
 
-def plant_all(faults, options, make_tree):
-    """Plants each fault in one of the trees that make_tree(FOLDER) gives; whether all were found."""
-    folder = os.path.abspath(options.build)
+def plant_all(faults, options, name, make_tree):
+    """Plants each fault in one of the trees that make_tree(FOLDER) gives, FOLDER below `name` in the
+    build folder; whether all were found."""
+    folder = os.path.join(os.path.abspath(options.build), name)
     workers = min(os.cpu_count() or 1, 4)
     failed = 0
     with ThreadPoolExecutor(workers) as pool:
         trees = queue.SimpleQueue()
         try:
-            for tree in pool.map(lambda n: make_tree(os.path.join(folder, "planted", str(n))),
+            for tree in pool.map(lambda n: make_tree(os.path.join(folder, str(n))),
                                  range(workers)):
                 trees.put(tree)
         except Failed as e:
@@ -200,7 +201,7 @@ def main():
     faults = read_faults(os.path.join(HERE, "planted.toml"), options.names, LEAST)
     runners = os.path.join(os.path.abspath(options.build), "tests/isa/runners")
     oracles = {x: isa_test.oracle(x) for x in {f.get("xlen", 64) for f in faults}}
-    return 0 if plant_all(faults, options, lambda n: Tree(n, runners, oracles)) else 1
+    return 0 if plant_all(faults, options, "planted", lambda n: Tree(n, runners, oracles)) else 1
 
 
 if __name__ == "__main__":
