@@ -185,7 +185,8 @@ struct interp {
 	struct ir_block *ir;
 	struct compiler *compiler;
 	struct native *native; /* native.c's, when it runs the CPU */
-	const struct jit_code *given; /* what native.c has fetched already for the next instruction: a
+	const struct jit_code
+		*given; /* what native.c has fetched already for the next instruction: a
 				       * device must not be read twice */
 	/* cache.c: */
 	_Atomic(uint64_t) seen; /* epoch seen at the last safepoint; 0: outside run() */

@@ -274,7 +274,8 @@ static enum found find(struct native *n)
 /* The exit that was taken leads to the block that was found: at once from now on. */
 static void link_exit(struct native *n, struct link *link)
 {
-	if (link && !(n->modes & MODE_NOLINK) && !n->block->crosses && !atomic_load(&link->from->dead) &&
+	if (link && !(n->modes & MODE_NOLINK) && !n->block->crosses &&
+		!atomic_load(&link->from->dead) &&
 		!((link->from->offset ^ n->block->offset) & n->cpu->page_mask) &&
 		link->from->key == n->block->key)
 		cache_link(link, n->block);
