@@ -13,8 +13,8 @@ struct fetcher { /* one call of translate */
 	uint32_t have; /* so many are read */
 	const uint8_t *from;
 	uint32_t left; /* in the page, from the instruction on */
-	bool may_cross, crossed, faulted, device;
-	struct jit_code second;
+	bool may_cross, faulted;
+	struct jit_given *given;
 };
 
 /* The bytes behind the page's end, if they are wanted and the next page can be fetched. */
@@ -23,19 +23,20 @@ static bool fetch_second(struct fetcher *f, uint32_t want)
 	uint64_t pc = f->in.pc + f->left;
 	if (!f->may_cross)
 		return false;
-	if (!f->crossed) {
+	const struct jit_code *second = &f->given->code[1];
+	if (f->given->count < 2) {
 		if (f->cpu->type->address_bits == 32)
 			pc = (uint32_t)pc;
 		/* The second fetch may reuse what the first one's bytes lie in: they are copied. */
-		if (f->cpu->host->fetch(f->cpu, pc, f->in.key, &f->second) != BP_H_OK) {
+		if (f->cpu->host->fetch(f->cpu, pc, f->in.key, &f->given->code[1]) != BP_H_OK) {
 			f->faulted = true;
 			return false;
 		}
-		f->crossed = true;
+		f->given->count = 2;
 	}
-	if (want - f->left > f->second.avail)
+	if (want - f->left > second->avail)
 		return false;
-	memcpy(f->bytes + f->left, f->second.bytes, want - f->left);
+	memcpy(f->bytes + f->left, second->bytes, want - f->left);
 	f->have = want;
 	return true;
 }
@@ -151,7 +152,8 @@ static enum step check(struct fetcher *f, const struct bp_ir *record, uint32_t c
 	return STEP_ERROR;
 }
 
-static enum step one(struct jit_cpu *cpu, struct ir_block *out, uint64_t key)
+static enum step one(
+	struct jit_cpu *cpu, struct jit_given *given, struct ir_block *out, uint64_t key)
 {
 	struct fetcher f;
 	struct bp_ir *record = out->record + out->records;
@@ -160,6 +162,7 @@ static enum step one(struct jit_cpu *cpu, struct ir_block *out, uint64_t key)
 	bool overflow;
 	uint32_t left = out->code.avail - out->bytes;
 	fetcher_init(&f, cpu, out->pc + out->bytes, key, out->code.bytes + out->bytes, left);
+	f.given = given;
 	f.may_cross = out->insns == 0;
 	int status = translate(&f, record, &count, &overflow);
 	if (status == BP_TR_FETCH && f.faulted)
@@ -173,8 +176,8 @@ static enum step one(struct jit_cpu *cpu, struct ir_block *out, uint64_t key)
 		return STEP_ERROR;
 	}
 	/* What was fetched behind the page's end counts only if the instruction has it. */
-	out->crosses = f.crossed && f.in.length > left;
-	out->second = f.second;
+	out->crosses = f.given->count > 1 && f.in.length > left;
+	out->second = f.given->code[1];
 	record[0] = (struct bp_ir){
 		.op = BP_IR_INSN, .aux = (uint8_t)f.in.length, .imm = (int32_t)out->bytes
 	};
@@ -214,11 +217,12 @@ static bool goes_on(const struct ir_block *b, const struct ir_insn *insn, unsign
 }
 
 enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
-	const struct jit_code *code, uint32_t limit, bool superblock, struct ir_block *out)
+	struct jit_given *given, uint32_t limit, bool superblock, struct ir_block *out)
 {
 	unsigned regime = cpu->type->fetch_regime(cpu->config, key);
 	out->pc = pc;
 	out->key = key;
+	const struct jit_code *code = &given->code[0];
 	out->code = *code;
 	out->insns = out->records = out->bytes = 0;
 	out->crosses = out->resync = false;
@@ -229,7 +233,7 @@ enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
 	if (!code->ram || !limit)
 		limit = 1;
 	do {
-		switch (one(cpu, out, key)) {
+		switch (one(cpu, given, out, key)) {
 		case STEP_FAULT: return BUILD_FAULT;
 		case STEP_ERROR: return BUILD_ERROR;
 		case STEP_END: out->falls_through = true; return BUILD_OK;

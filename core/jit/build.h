@@ -15,6 +15,13 @@ struct ir_insn {
 	uint8_t bytes[INSN_BYTES_MAX];
 };
 
+/* What has been fetched for the next instruction: its page's code, and the next page's once it is
+ * known to go on there. Nothing is fetched twice for one instruction, since devices notice. */
+struct jit_given {
+	unsigned count;
+	struct jit_code code[2];
+};
+
 struct ir_block {
 	uint64_t pc, key;
 	struct jit_code code; /* of the first instruction; bytes may have changed since */
@@ -35,9 +42,9 @@ enum build_status {
 };
 
 /* Translate from pc on: at most `limit` instructions, inside the page of pc but for a single
- * instruction that crosses into the next one. The code at pc has been fetched already. With
+ * instruction that crosses into the next one. The code at pc is given. With
  * `superblock` the block goes on behind conditional branches, on the side that is not taken. */
 enum build_status build_block(struct jit_cpu *cpu, uint64_t pc, uint64_t key,
-	const struct jit_code *code, uint32_t limit, bool superblock, struct ir_block *out);
+	struct jit_given *given, uint32_t limit, bool superblock, struct ir_block *out);
 
 #endif

@@ -4,39 +4,52 @@
 enum { FIND_TRIES = 16 };
 
 /* A block whose instruction goes on in the next page holds only while that page is the same. */
-static enum found check_second(const struct finder *f, const struct jit_code *code, bool *same)
+static enum found check_second(const struct finder *f, struct jit_given *given, bool *same)
 {
 	struct jit_cpu *cpu = f->in->cpu;
-	struct jit_code second;
-	uint64_t pc = (cpu->head->pc + code->avail) & f->in->pc_mask;
-	if (cpu->host->fetch(cpu, pc, cpu->head->key, &second) != BP_H_OK)
+	uint64_t pc = (cpu->head->pc + given->code[0].avail) & f->in->pc_mask;
+	if (given->count < 2 &&
+		cpu->host->fetch(cpu, pc, cpu->head->key, &given->code[1]) != BP_H_OK)
 		return FOUND_FAULT;
-	*same = second.ram == f->block->ram2 && second.offset == f->block->offset2;
+	given->count = 2;
+	*same = given->code[1].ram == f->block->ram2 && given->code[1].offset == f->block->offset2;
 	return FOUND;
 }
 
 static enum found find_code(struct finder *f)
 {
 	struct jit_cpu *cpu = f->in->cpu;
-	struct jit_code code;
+	struct jit_given *given = &f->in->given;
+	const struct jit_code *code = &given->code[0];
 	/* From here on whatever is written to the code is seen by cache_insert. */
 	uint64_t prepared = cache_prepare();
-	if (cpu->host->fetch(cpu, cpu->head->pc, cpu->head->key, &code) != BP_H_OK)
-		return FOUND_FAULT;
+	if (!given->count) {
+		if (cpu->host->fetch(cpu, cpu->head->pc, cpu->head->key, &given->code[0]) !=
+			BP_H_OK)
+			return FOUND_FAULT;
+		given->count = 1;
+	}
 	uint32_t limit = cpu->block_insns ? cpu->block_insns : JIT_BLOCK_INSNS;
 	struct cache_key key = { .config = f->in->config,
 		.key = cpu->head->key,
-		.ram = code.ram,
-		.offset = code.offset,
+		.ram = code->ram,
+		.offset = code->offset,
 		.limit = (cpu->have_breakpoints ? 1 : limit) | f->limit_flag };
 	bool same = true;
 	enum found found = FOUND;
-	f->block = code.ram ? cache_find(&key) : NULL;
+	f->block = code->ram ? cache_find(&key) : NULL;
 	if (f->block && f->block->crosses)
-		found = check_second(f, &code, &same);
+		found = check_second(f, given, &same);
 	if (found == FOUND && (!f->block || !same))
-		found = f->translate(f, &key, &code, prepared);
+		found = f->translate(f, &key, given, prepared);
+	if (found != FOUND_NOT_NATIVE) /* then the interpreter goes on with it */
+		given->count = 0;
 	return found;
+}
+
+static bool in_memory(const struct block *b)
+{
+	return b->ram && (!b->crosses || b->ram2);
 }
 
 enum found find_block(struct finder *f)
@@ -55,7 +68,8 @@ enum found find_block(struct finder *f)
 	do {
 		epoch = cpu->space_epoch;
 		found = find_code(f);
-	} while (found == FOUND && epoch != cpu->space_epoch && ++tries < FIND_TRIES);
+	} while (found == FOUND && in_memory(f->block) && epoch != cpu->space_epoch &&
+		++tries < FIND_TRIES);
 	if (found == FOUND && !atomic_load(&f->block->dead))
 		*slot = (struct jit_jump){ pc, cpu->head->key, epoch, f->block };
 	return found;

@@ -21,7 +21,7 @@ struct finder { /* of one engine, for one CPU */
 	/* Make the block at head.pc from code fetched there, into f->block; `prepared` is for
 	 * cache_insert. */
 	enum found (*translate)(struct finder *f, const struct cache_key *key,
-		const struct jit_code *code, uint64_t prepared);
+		struct jit_given *given, uint64_t prepared);
 };
 
 /* The block at head.pc: by the jump cache, else by where its code lies, translated now if there is

@@ -185,6 +185,7 @@ struct interp {
 	struct ir_block *ir;
 	struct compiler *compiler;
 	struct native *native; /* native.c's, when it runs the CPU */
+	struct jit_given given;
 	/* cache.c: */
 	_Atomic(uint64_t) seen; /* epoch seen at the last safepoint; 0: outside run() */
 	uint64_t jumps_epoch; /* epoch at which the jump cache was last emptied */

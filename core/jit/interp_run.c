@@ -195,13 +195,13 @@ static void trace_block(const struct jit_cpu *cpu, const struct ir_block *ir)
 		hub_block(&e);
 }
 
-static enum found translate(struct finder *f, const struct cache_key *key,
-	const struct jit_code *code, uint64_t prepared)
+static enum found translate(
+	struct finder *f, const struct cache_key *key, struct jit_given *given, uint64_t prepared)
 {
 	struct interp *in = f->in;
 	struct jit_cpu *cpu = in->cpu;
 	char error[256];
-	switch (build_block(cpu, cpu->head->pc, key->key, code, key->limit, false, in->ir)) {
+	switch (build_block(cpu, cpu->head->pc, key->key, given, key->limit, false, in->ir)) {
 	case BUILD_FAULT: return FOUND_FAULT;
 	case BUILD_ERROR: fprintf(stderr, "backplane: %s\n", in->ir->error); return FOUND_ERROR;
 	default: break;
@@ -213,7 +213,7 @@ static enum found translate(struct finder *f, const struct cache_key *key,
 	}
 	trace_block(cpu, in->ir);
 	f->block->limit = key->limit;
-	if (!code->ram || (f->block->crosses && !f->block->ram2)) {
+	if (!given->code[0].ram || (f->block->crosses && !f->block->ram2)) {
 		cache_transient(f->block);
 		return FOUND;
 	}
@@ -608,7 +608,7 @@ leave:
 enter:
 	if (!run.budget)
 		return BP_EXIT_BUDGET;
-	if (must_leave(cpu))
+	if (must_leave(cpu) && !run.in->given.count)
 		return BP_EXIT_PENDING;
 	if (cache_safepoint(run.in))
 		jumps_clear(cpu), run.link = NULL;

@@ -140,6 +140,31 @@ static void test_fetch_fault(void)
 	toy_destroy(t);
 }
 
+/* A device sees one fetch for each of an instruction's pages that it lies in, and run for run the
+ * same. */
+static void test_fetch_device(void)
+{
+	const uint32_t code[] = { TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_LONG, 2, 0, 0), 0x1234,
+		TOY(TOY_HALT, 0, 0, 0) };
+	struct toy *t = toy_create();
+	toy_code(t, TOY_BASE + TOY_PAGE - 8, code, 4);
+	t->device = TOY_BASE + TOY_PAGE;
+	for (unsigned i = 1; i <= 2; i++) {
+		g_assert_cmpint(toy_run(t, TOY_BASE + TOY_PAGE - 8, 100), ==, BP_EXIT_HALT);
+		g_assert_cmphex(t->s->r[2], ==, 0x1234);
+		g_assert_cmpuint(t->s->r[1], ==, i);
+		g_assert_cmpuint(t->device_fetches, ==, 2 * i);
+	}
+	/* What was memory when the block was made is a device now. */
+	t->device = 0;
+	toy_run(t, TOY_BASE + TOY_PAGE - 8, 100);
+	t->device = TOY_BASE + TOY_PAGE;
+	t->jit.space_epoch++;
+	toy_run(t, TOY_BASE + TOY_PAGE - 8, 100);
+	g_assert_cmpuint(t->device_fetches, ==, 6);
+	toy_destroy(t);
+}
+
 /* ---- control ---- */
 
 static void test_delay_slot(void)
@@ -311,15 +336,16 @@ static void test_breakpoint(void)
 static void test_moving(void)
 {
 	struct toy *t = toy_create();
+	bool kept = toy_keeps();
 	PROGRAM(t, TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_HALT, 0, 0, 0));
 	t->moves = 3;
 	g_assert_cmpint(toy_run(t, TOY_BASE, 100), ==, BP_EXIT_HALT);
 	g_assert_cmpuint(t->fetches, ==, 4);
 	g_assert_cmpint(toy_run(t, TOY_BASE, 100), ==, BP_EXIT_HALT);
-	g_assert_cmpuint(t->fetches, ==, 4);
+	g_assert_cmpuint(t->fetches, ==, kept ? 4 : 5);
 	t->jit.space_epoch++;
 	g_assert_cmpint(toy_run(t, TOY_BASE, 100), ==, BP_EXIT_HALT);
-	g_assert_cmpuint(t->fetches, ==, 5);
+	g_assert_cmpuint(t->fetches, ==, kept ? 5 : 6);
 	g_assert_cmpuint(t->s->r[1], ==, 3);
 	toy_destroy(t);
 }
@@ -344,6 +370,10 @@ static void test_own_code(void)
 
 static void test_invalidate(void)
 {
+	if (!toy_keeps()) {
+		g_test_skip("blocks are not kept: there is nothing to drop");
+		return;
+	}
 	struct toy *t = toy_create();
 	PROGRAM(t, TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_HALT, 0, 0, 0), TOY(TOY_ADDI, 2, 2, 1),
 		TOY(TOY_HALT, 0, 0, 0));
@@ -525,6 +555,7 @@ int main(int argc, char **argv)
 		{ "commit", test_commit },
 		{ "raise", test_raise },
 		{ "fetch-fault", test_fetch_fault },
+		{ "fetch-device", test_fetch_device },
 		{ "delay-slot", test_delay_slot },
 		{ "delay-slot-links", test_delay_slot_links },
 		{ "key", test_key },

@@ -13,13 +13,50 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { EVICT_SLICE = 64 };
+
 struct native { /* what the engine keeps for one CPU */
 	struct jit_cpu *cpu;
 	struct interp *in;
 	struct native_compiler *compiler;
 	struct finder finder; /* its block: the one to run */
 	uint64_t budget;
+	unsigned modes;
 };
+
+/* ---- modes for tests: BACKPLANE_JIT=evict,nolink ---- */
+
+enum {
+	MODE_EVICT = 1, /* each block is dropped when native code comes back from it, which it does
+			 * every EVICT_SLICE instructions */
+	MODE_NOLINK = 2 /* exits never lead to other blocks directly */
+};
+
+static unsigned modes_of(const char *words)
+{
+	char **word = g_strsplit(words ? words : "", ",", -1);
+	unsigned modes = 0;
+	for (unsigned i = 0; word[i]; i++) {
+		if (!strcmp(word[i], "evict"))
+			modes |= MODE_EVICT;
+		else if (!strcmp(word[i], "nolink"))
+			modes |= MODE_NOLINK;
+		else
+			g_printerr("backplane: BACKPLANE_JIT has the word \"%s\"; evict and nolink "
+				   "are known, with a comma between them\n",
+				word[i]);
+	}
+	g_strfreev(word);
+	return modes;
+}
+
+static unsigned modes(void)
+{
+	static gsize once; /* the modes plus 1 */
+	if (g_once_init_enter(&once))
+		g_once_init_leave(&once, modes_of(g_getenv("BACKPLANE_JIT")) + 1);
+	return (unsigned)once - 1;
+}
 
 /* ---- what native code calls ---- */
 
@@ -120,15 +157,15 @@ int native_raise(struct jit_cpu *cpu, uint32_t cause)
 
 /* ---- finding blocks ---- */
 
-static enum found translate(struct finder *f, const struct cache_key *key,
-	const struct jit_code *code, uint64_t prepared)
+static enum found translate(
+	struct finder *f, const struct cache_key *key, struct jit_given *given, uint64_t prepared)
 {
 	struct jit_cpu *cpu = f->in->cpu;
 	struct ir_block *ir = f->in->ir;
-	if (!code->ram)
+	if (!given->code[0].ram)
 		return FOUND_NOT_NATIVE;
 	switch (build_block(
-		cpu, cpu->head->pc, key->key, code, key->limit & ~BLOCK_NATIVE, true, ir)) {
+		cpu, cpu->head->pc, key->key, given, key->limit & ~BLOCK_NATIVE, true, ir)) {
 	case BUILD_FAULT: return FOUND_FAULT;
 	case BUILD_ERROR: return FOUND_NOT_NATIVE; /* the interpreter says what is wrong */
 	default: break;
@@ -148,7 +185,8 @@ static enum found translate(struct finder *f, const struct cache_key *key,
 /* The exit that was taken leads to the block that was found: at once from now on. */
 static void link_exit(struct native *n, struct link *link)
 {
-	if (link && !n->finder.block->crosses && !atomic_load(&link->from->dead) &&
+	if (link && !(n->modes & MODE_NOLINK) && !n->finder.block->crosses &&
+		!atomic_load(&link->from->dead) &&
 		!((link->from->offset ^ n->finder.block->offset) & n->cpu->page_mask) &&
 		link->from->key == n->finder.block->key)
 		cache_link(link, n->finder.block);
@@ -179,7 +217,9 @@ static int interpret(struct native *n, uint64_t count)
 static enum native_exit enter(struct native *n)
 {
 	struct jit_cpu *cpu = n->cpu;
-	uint64_t slice = MIN(n->budget, (uint64_t)NATIVE_SLICE);
+	uint64_t most =
+		n->modes & MODE_EVICT ? MAX(EVICT_SLICE, n->finder.block->insns) : NATIVE_SLICE;
+	uint64_t slice = MIN(n->budget, most);
 	cpu->native.pc = cpu->head->pc;
 	cpu->native.left = slice;
 	cpu->native.icount_end = cpu->head->icount + slice;
@@ -189,6 +229,9 @@ static enum native_exit enter(struct native *n)
 	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->finder.block->entry);
 	native_host_gather(cpu);
 	native_host_restore(flags);
+	if (n->modes & MODE_EVICT)
+		code_cache_invalidate(
+			n->finder.block->ram, n->finder.block->offset, n->finder.block->bytes);
 	if (why == NATIVE_RAISED) {
 		/* head.pc and icount are exact; what it does counts as one instruction */
 		n->budget -= cpu->head->icount + 1 - (cpu->native.icount_end - slice);
@@ -225,7 +268,10 @@ static int step(struct native *n, struct link **link)
 		cpu->head->icount++;
 		n->budget--;
 		return 0;
-	case FOUND_NOT_NATIVE: why = interpret(n, 1); return why == BP_EXIT_BUDGET ? 0 : why;
+	case FOUND_NOT_NATIVE:
+		why = interpret(n, 1);
+		n->in->given.count = 0;
+		return why == BP_EXIT_BUDGET ? 0 : why;
 	default: break;
 	}
 	link_exit(n, taken);
@@ -275,6 +321,7 @@ void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 	n->cpu = cpu;
 	n->in = cpu->engine;
 	n->in->native = n;
+	n->modes = modes();
 	n->compiler = native_compiler_create(n->in);
 	cpu->native.jumps = g_new(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
 	jumps_clear(cpu);

@@ -365,10 +365,12 @@ static int toy_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_co
 	if (!p)
 		return toy_fault(t, pc, 1);
 	unsigned page = (unsigned)(pc - TOY_BASE) / TOY_PAGE;
+	t->device_fetches += t->device && (pc & t->jit.page_mask) == t->device;
 	if (!t->code[page])
 		memset(t->tlb, 0xff, sizeof(t->tlb));
 	t->code[page] = true;
-	*out = (struct jit_code){ t->ram, pc - TOY_BASE, p,
+	bool device = t->device && (pc & t->jit.page_mask) == t->device;
+	*out = (struct jit_code){ device ? NULL : t->ram, pc - TOY_BASE, p,
 		(uint32_t)(TOY_PAGE - (pc & (TOY_PAGE - 1))) };
 	return BP_H_OK;
 }
@@ -415,6 +417,12 @@ bool toy_native(void)
 {
 	const char *engine = g_getenv("BACKPLANE_ENGINE");
 	return engine && strcmp(engine, "jit") == 0 && native_available();
+}
+
+bool toy_keeps(void)
+{
+	const char *mode = g_getenv("BACKPLANE_JIT");
+	return !toy_native() || !mode || !strstr(mode, "evict");
 }
 
 struct toy *toy_create(void)

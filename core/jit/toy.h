@@ -66,6 +66,8 @@ struct toy {
 	uint32_t fault_cause;
 	bool leave_on_device;
 	uint64_t unmapped; /* a page of RAM that is not there now */
+	uint64_t device; /* a page of RAM that is a device's now */
+	unsigned device_fetches;
 	uint64_t watch; /* LL */
 	bool watching;
 	uint64_t breakpoint;
@@ -81,6 +83,8 @@ extern struct toy_raw toy_raw[4];
 extern const struct bp_cpu toy_type;
 /* BACKPLANE_ENGINE=jit: the tests of this room run native code. */
 bool toy_native(void);
+/* Whether blocks that ran stay in the cache: not in a mode of native.c that drops them. */
+bool toy_keeps(void);
 
 struct toy *toy_create(void);
 struct toy *toy_create_with(bool native);

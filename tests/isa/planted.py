@@ -147,32 +147,17 @@ def agree(tree, fault):
         raise Failed("there is a difference without the fault:\n" + found)
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--build", required=True, help="the build folder; the copies go below it")
-    p.add_argument("--seeds", type=int, default=1,
-                   help="how many streams must find each fault: shows how near a count is")
-    p.add_argument("--show", action="store_true", help="print the differing cases")
-    p.add_argument("names", nargs="*", help="only these faults")
-    options = p.parse_args()
-    with open(os.path.join(HERE, "planted.toml"), "rb") as f:
-        faults = tomllib.load(f)["fault"]
-    if not options.names and len(faults) < LEAST:
-        sys.exit(f"planted.py: planted.toml has {len(faults)} faults, {LEAST} are wanted")
-    faults = [f for f in faults if not options.names or f["name"] in options.names]
-    if not faults:
-        sys.exit("planted.py: there is no fault of such a name in planted.toml")
-    folder = os.path.abspath(options.build)
-    oracles = {x: isa_test.oracle(x) for x in {f.get("xlen", 64) for f in faults}}
+def plant_all(faults, options, name, make_tree):
+    """Plants each fault in one of the trees that make_tree(FOLDER) gives, FOLDER below `name` in the
+    build folder; whether all were found."""
+    folder = os.path.join(os.path.abspath(options.build), name)
     workers = min(os.cpu_count() or 1, 4)
     failed = 0
     with ThreadPoolExecutor(workers) as pool:
         trees = queue.SimpleQueue()
         try:
-            for tree in pool.map(lambda n: Tree(os.path.join(folder, "planted", str(n)),
-                                                os.path.join(folder, "tests/isa/runners"),
-                                                oracles), range(workers)):
+            for tree in pool.map(lambda n: make_tree(os.path.join(folder, str(n))),
+                                 range(workers)):
                 trees.put(tree)
         except Failed as e:
             sys.exit(f"planted.py: {e}")
@@ -186,7 +171,37 @@ def main():
             print(f"{'not ok' if why else 'ok'} {number} - {fault['name']}", flush=True)
             print(comment(why or (text if options.show else "")), end="", flush=True)
     print(f"1..{len(faults)}")
-    return 1 if failed else 0
+    return not failed
+
+
+def read_options(description):
+    p = argparse.ArgumentParser(description=description,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", required=True, help="the build folder; the copies go below it")
+    p.add_argument("--seeds", type=int, default=1,
+                   help="how many streams must find each fault: shows how near a count is")
+    p.add_argument("--show", action="store_true", help="print the differing cases")
+    p.add_argument("names", nargs="*", help="only these faults")
+    return p.parse_args()
+
+
+def read_faults(path, names, least):
+    with open(path, "rb") as f:
+        faults = tomllib.load(f)["fault"]
+    if not names and len(faults) < least:
+        sys.exit(f"planted.py: planted.toml has {len(faults)} faults, {least} are wanted")
+    faults = [f for f in faults if not names or f["name"] in names]
+    if not faults:
+        sys.exit("planted.py: there is no fault of such a name in planted.toml")
+    return faults
+
+
+def main():
+    options = read_options(__doc__)
+    faults = read_faults(os.path.join(HERE, "planted.toml"), options.names, LEAST)
+    runners = os.path.join(os.path.abspath(options.build), "tests/isa/runners")
+    oracles = {x: isa_test.oracle(x) for x in {f.get("xlen", 64) for f in faults}}
+    return 0 if plant_all(faults, options, "planted", lambda n: Tree(n, runners, oracles)) else 1
 
 
 if __name__ == "__main__":
