@@ -25,6 +25,7 @@ struct sched_cpu {
 	char *name;
 	pthread_t thread;
 	bool started, running; /* running: inside run() */
+	bool standing; /* there, in the middle of an instruction that waits for its turn */
 	bool halted; /* run() said so, and nothing came since */
 };
 struct sched_cpu *cpus_at(unsigned n); /* NULL: there are fewer */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vCPU threads. A thread is inside run(), or waits: parked (somebody wants it still), or halted
- * (its guest waits for an interrupt). park_wanted counts who wants them still. */
+ * (its guest waits for an interrupt). park_wanted counts who wants them still; turn_taken is for
+ * those of them that are vCPUs themselves. */
 #include "clock.h"
 #include <glib.h>
 
@@ -8,6 +9,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static GPtrArray *cpus;
 static unsigned park_wanted;
+static bool turn_taken; /* by a vCPU that wants the others still */
 static bool ending;
 static __thread struct sched_cpu *self_cpu;
 static __thread unsigned exclusive_depth;
@@ -85,42 +87,52 @@ void sched_cpu_set_halted(struct sched_cpu *c, bool halted)
 	c->halted = halted;
 }
 
-static bool others_stand(void)
+static void kick_others(void)
 {
-	for (unsigned i = 0; cpus && i < cpus->len; i++) {
-		const struct sched_cpu *c = g_ptr_array_index(cpus, i);
-		if (c != self_cpu && c->running)
-			return false;
-	}
-	return true;
-}
-
-/* With the lock held. A vCPU that wants the others to stand lets itself be counted as standing
- * while it waits for its turn, so that two of them cannot wait for each other. */
-static void park_others(void)
-{
-	bool was_running = self_cpu && self_cpu->running;
-	if (was_running) {
-		self_cpu->running = false;
-		pthread_cond_broadcast(&changed);
-		while (park_wanted)
-			pthread_cond_wait(&changed, &lock);
-	}
-	park_wanted++;
 	for (unsigned i = 0; cpus && i < cpus->len; i++) {
 		struct sched_cpu *c = g_ptr_array_index(cpus, i);
 		if (c != self_cpu)
 			c->ops.kick(c->arg);
 	}
-	while (!others_stand())
+}
+
+/* For a vCPU it is enough that the others change nothing meanwhile. Whoever else asks looks at all
+ * of their state, and that is whole only between instructions. */
+static bool others_stand(bool for_cpu)
+{
+	for (unsigned i = 0; cpus && i < cpus->len; i++) {
+		const struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		if (c != self_cpu && c->running && !(for_cpu && c->standing))
+			return false;
+	}
+	return true;
+}
+
+/* With the lock held. vCPUs take turns: one that waits counts as standing for the one whose turn it
+ * is, so that two of them cannot wait for each other. Another thread waits until all of them have
+ * had their turns and left run(). */
+static void park_others(void)
+{
+	bool is_cpu = self_cpu && self_cpu->running;
+	if (is_cpu) {
+		self_cpu->standing = true;
+		pthread_cond_broadcast(&changed);
+		while (turn_taken)
+			pthread_cond_wait(&changed, &lock);
+		turn_taken = true;
+		self_cpu->standing = false;
+	}
+	park_wanted++;
+	kick_others();
+	while (!others_stand(is_cpu))
 		pthread_cond_wait(&changed, &lock);
-	if (was_running)
-		self_cpu->running = true;
 }
 
 static void unpark_others(void)
 {
 	park_wanted--;
+	if (self_cpu && self_cpu->running)
+		turn_taken = false;
 	pthread_cond_broadcast(&changed);
 }
 

@@ -320,6 +320,7 @@ int sched_run(void)
 	} else {
 		clock_start();
 		cpus_start();
+		loop_wake(); /* what was posted before there was a loop */
 	}
 	while (!carry_out_requests()) {
 		if (turns)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Deterministic mode with CPUs that only count. */
+/* Deterministic mode with CPUs that only count, and threads that want each other still. */
 #include "plugin/object.h"
 #include "sched.h"
 #include <glib.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct part { /* a device: what it saw is written down */
@@ -244,6 +245,80 @@ static void test_bad_timers(void)
 	finish(3, "0+1 0+1 0+1 ");
 }
 
+/* ---- CPUs on threads of their own ---- */
+
+struct racer { /* each of its instructions is one that wants the others still */
+	_Atomic(bool) kicked, inside; /* inside: an instruction has begun and has not ended */
+	unsigned turns;
+};
+
+static struct racer racers[3];
+static unsigned alone, pauses, torn;
+
+static enum sched_run_result race(void *arg)
+{
+	struct racer *r = arg;
+	while (!atomic_exchange(&r->kicked, false)) {
+		r->inside = true;
+		sched_exclusive_begin();
+		alone++; /* no other thread does meanwhile */
+		r->turns++;
+		sched_exclusive_end();
+		r->inside = false;
+	}
+	return SCHED_AGAIN;
+}
+
+static void kick_racer(void *arg)
+{
+	((struct racer *)arg)->kicked = true;
+}
+
+static bool busy_always(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void look(void *self, uint64_t arg)
+{
+	(void)arg;
+	sched_pause();
+	for (unsigned i = 0; i < G_N_ELEMENTS(racers); i++)
+		torn += racers[i].inside;
+	unsigned before = alone;
+	g_usleep(50);
+	torn += alone != before;
+	sched_resume();
+	if (++pauses == 1000)
+		sched_request(self, BP_REQ_POWEROFF, 5);
+	else
+		sched_post(self, look, 0);
+}
+
+/* Who pauses the machine sees no CPU in the middle of an instruction, not even one that waits there
+ * for its turn. */
+static void test_pause(void)
+{
+	static const struct sched_cpu_ops threads = { race, kick_racer, busy_always, NULL, NULL,
+		NULL };
+	unsigned turns = 0;
+	device = object_new(&part_type, "part", NULL, domain_new("machine", false));
+	for (unsigned i = 0; i < G_N_ELEMENTS(racers); i++)
+		sched_cpu_add(&threads, &racers[i], "racer");
+	sched_post(device->instance, look, 0);
+	g_assert_cmpint(sched_run(), ==, 5);
+	sched_stop();
+	for (unsigned i = 0; i < G_N_ELEMENTS(racers); i++)
+		turns += racers[i].turns;
+	g_assert_cmpuint(alone, ==, turns);
+	g_assert_cmpuint(torn, ==, 0);
+	sched_forget(device);
+	sched_finish();
+	domain_free(device->domain);
+	object_free(device);
+}
+
 static void test_random(void)
 {
 	uint8_t a[32], b[32];
@@ -297,5 +372,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/turns/bad-timers", test_bad_timers);
 	g_test_add_func("/turns/random", test_random);
 	g_test_add_func("/turns/hold", test_hold);
+	g_test_add_func("/threads/pause", test_pause);
 	return g_test_run();
 }
