@@ -81,14 +81,16 @@ struct jit_native {
 };
 
 struct jit_cpu {
+	/* First what native code reaches for, within a byte's distance if it can be. */
+	uint32_t tlb_mask[TLB_REGIMES];
+	struct jit_native native;
+	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
 	struct bp_cpu_head *head; /* the instance */
 	const struct bp_cpu *type;
 	uint32_t field_strides[3]; /* of the plugin's cpu_reg, helper tables; reserved */
 	const void *config;
 	const struct jit_host *host;
 	const struct bp_helper *helpers;
-	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
-	uint32_t tlb_mask[TLB_REGIMES];
 	uint64_t page_mask; /* ~(page size - 1) */
 	uint32_t page_bits;
 	_Atomic(uint32_t) kick; /* leave at the next safepoint */
@@ -100,7 +102,6 @@ struct jit_cpu {
 	bool leave_after; /* set by the slow path: leave after this instruction */
 	bool have_breakpoints; /* one instruction a block, ask host->breakpoint */
 	void *engine; /* the engine's own */
-	struct jit_native native;
 };
 
 /* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but

@@ -252,12 +252,12 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
 	else if (k->kind != COLD_LOAD)
 		emit_rm(&c->e, OP_MOV_MR, true, k->value, CPU, CPU_AT(native.value));
-	store_u32(c, CPU_AT(native.memop), k->memop);
-	store_u32(c, CPU_AT(native.site), site_here(c));
 	if (k->kind == COLD_RMW)
 		store_u32(c, CPU_AT(native.rmw), r->aux);
+	emit_push_const(&c->e, (int32_t)site_here(c));
+	emit_push_const(&c->e, (int32_t)k->memop);
 	emit_call_to(&c->e, c->uses_xmm ? *thunk[k->kind].xmm : *thunk[k->kind].plain);
-	/* mov changes no flags: the carry still says whether to leave */
+	/* no flags change: the carry still says whether to leave */
 	if (k->kind != COLD_STORE)
 		slow_result(c, r, k);
 	emit_to(emit_jcc(&c->e, CC_AE), k->back);

@@ -232,6 +232,17 @@ static inline void emit_group1(
 	}
 }
 
+/* Sign-extended to 8 bytes. */
+static inline void emit_push_const(struct emit *e, int32_t imm)
+{
+	bool small = imm == (int8_t)imm;
+	emit_head(e, small ? 0x6a : 0x68, false, false, 0, 0, 0);
+	if (small)
+		emit8(e, (uint8_t)imm);
+	else
+		emit32(e, (uint32_t)imm);
+}
+
 static inline void emit_shift(
 	struct emit *e, bool wide, enum shift what, unsigned rm, unsigned count)
 {

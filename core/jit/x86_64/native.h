@@ -9,7 +9,7 @@
  *   compile.c  instructions, blocks, and the parts of a block that are seldom run
  *   thunks.c   entering and leaving native code, calling C from it
  *
- * Registers: RBP the instance (plus BIAS), R15 the struct jit_cpu, R12 the block's pc, R13 the
+ * Registers: RBP the instance (plus BIAS), R15 the struct jit_cpu (plus CPU_BIAS), R12 the block's pc, R13 the
  * instructions left, RSP aligned to 16. The others, and XMM0 to XMM14, hold guest registers ("slots")
  * and values; XMM15 is scratch. At the entry of a block all are free.
  *
@@ -30,6 +30,7 @@ enum {
 	PC = R12,
 	LEFT = R13,
 	BIAS = 256, /* so that more guest registers are within a byte's reach */
+	CPU_BIAS = 128, /* and more of struct jit_cpu */
 	XMM0 = 16, /* host registers are numbered through: 0..15 general, 16..31 XMM */
 	XMM15 = 31,
 	HOST_REGS = 32,
@@ -225,10 +226,13 @@ void rest_cold(struct native_compiler *c);
 
 struct thunks {
 	const void *exit; /* reason in EAX */
+	const void *leave; /* NATIVE_LEAVE */
 	const void *exit_link; /* NATIVE_LOOKUP with the link in RAX */
 	const void *lookup; /* the block at R12, or miss */
 	const void *miss; /* NATIVE_LOOKUP without a link */
-	const void *slow_load, *slow_store, *slow_rmw; /* keep all general registers */
+	/* Slow accesses: on the stack jit_native.site, then memop, which are gone afterwards. They keep all
+	 * general registers; carry: leave. */
+	const void *slow_load, *slow_store, *slow_rmw;
 	const void *slow_load_xmm, *slow_store_xmm, *slow_rmw_xmm; /* and XMM ones */
 	const void *memory, *call; /* RAX = info; keep nothing; carry: leave */
 	const void *generic; /* the same, never leaves */
@@ -244,7 +248,7 @@ void emit_lookup(struct emit *e);
 extern const uint8_t float_flag_bits[6];
 extern bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
 
-#define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
+#define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member) - CPU_BIAS)
 #define AT(off)        ((int32_t)(off)-BIAS)
 
 static inline bool is_xmm(unsigned reg)

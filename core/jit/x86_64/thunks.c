@@ -36,6 +36,13 @@ static void ret(struct emit *e)
 	emit_head(e, 0xc3, false, false, 0, 0, 0);
 }
 
+static void ret_drop(struct emit *e, unsigned bytes)
+{
+	emit_head(e, 0xc2, false, false, 0, 0, 0);
+	emit8(e, (uint8_t)bytes);
+	emit8(e, (uint8_t)(bytes >> 8));
+}
+
 static void save_position(struct emit *e)
 {
 	emit_rm(e, OP_MOV_MR, true, PC, CPU, CPU_AT(native.pc));
@@ -55,7 +62,7 @@ static void make_enter(struct emit *e)
 	for (unsigned i = 0; i < sizeof(preserved); i++)
 		push(e, preserved[i]);
 	emit_group1(e, true, G1_SUB, RSP, 8);
-	emit_mov(e, true, CPU, RDI);
+	emit_rm(e, OP_LEA, true, CPU, RDI, CPU_BIAS);
 	emit_rm(e, OP_MOV_MR, true, RSP, CPU, CPU_AT(native.stack));
 	emit_rm(e, OP_MOV_RM, true, BASE, CPU, CPU_AT(head));
 	emit_group1(e, true, G1_ADD, BASE, BIAS);
@@ -66,10 +73,14 @@ static void make_enter(struct emit *e)
 
 static void make_exit(struct emit *e)
 {
+	thunks.leave = here(e);
+	emit_const(e, RAX, NATIVE_LEAVE);
+	uint8_t *over = emit_jmp(e);
 	thunks.exit_link = here(e);
 	emit_rm(e, OP_MOV_MR, true, RAX, CPU, CPU_AT(native.link));
 	emit_const(e, RAX, NATIVE_LOOKUP);
 	thunks.exit = here(e);
+	emit_here(e, over);
 	save_position(e);
 	emit_rm(e, OP_MOV_RM, true, RSP, CPU, CPU_AT(native.stack));
 	emit_group1(e, true, G1_ADD, RSP, 8);
@@ -148,19 +159,26 @@ static void check_status(struct emit *e)
 	emit_rr(e, OP_GROUP3, false, G3_NEG, RAX);
 }
 
-/* Calls fn(cpu, RAX) and gives back every register that a block may use. */
-static const void *make_keeping(struct emit *e, const void *fn, bool xmm)
+/* Calls fn(cpu, RAX) and gives back every register that a block may use. `access`: see native.h. */
+static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool access)
 {
+	enum { PUSHED = 8 * (sizeof(volatiles) + 1) };
 	const void *at = here(e);
 	for (unsigned i = 0; i < sizeof(volatiles); i++)
 		push(e, volatiles[i]);
+	if (access) {
+		emit_rm(e, OP_MOV_RM, false, RAX, RSP, PUSHED);
+		emit_rm(e, OP_MOV_MR, false, RAX, CPU, CPU_AT(native.memop));
+		emit_rm(e, OP_MOV_RM, false, RAX, RSP, PUSHED + 8);
+		emit_rm(e, OP_MOV_MR, false, RAX, CPU, CPU_AT(native.site));
+	}
 	if (xmm) {
 		emit_group1(e, true, G1_SUB, RSP, XMM_BYTES);
 		for (unsigned i = 0; i < 16; i++)
 			emit_rm(e, OP_MOVQ_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
 	}
 	save_position(e);
-	emit_mov(e, true, RDI, CPU);
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
 	emit_mov(e, true, RSI, RAX);
 	call_absolute(e, fn);
 	check_status(e);
@@ -172,7 +190,10 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm)
 	}
 	for (unsigned i = sizeof(volatiles); i-- > 0;)
 		pop(e, volatiles[i]);
-	ret(e);
+	if (access)
+		ret_drop(e, 16);
+	else
+		ret(e);
 	return at;
 }
 
@@ -182,7 +203,7 @@ static const void *make_call(struct emit *e, const void *fn)
 	const void *at = here(e);
 	emit_group1(e, true, G1_SUB, RSP, 8);
 	save_position(e);
-	emit_mov(e, true, RDI, CPU);
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
 	emit_mov(e, true, RSI, RAX);
 	call_absolute(e, fn);
 	emit_group1(e, true, G1_ADD, RSP, 8);
@@ -195,7 +216,7 @@ static void make_raise(struct emit *e)
 {
 	thunks.raise = here(e);
 	save_position(e);
-	emit_mov(e, true, RDI, CPU);
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
 	call_absolute(e, (const void *)(uintptr_t)native_raise);
 	emit_const(e, RAX, NATIVE_RAISED);
 	emit_jmp_to(e, thunks.exit);
@@ -211,13 +232,13 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	make_lookup(&e);
 	make_resync(&e);
 	make_flags(&e);
-	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false);
-	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false);
-	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false);
-	thunks.slow_load_xmm = make_keeping(&e, FN(native_slow_load), true);
-	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true);
-	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true);
+	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
+	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
+	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
+	thunks.slow_load_xmm = make_keeping(&e, FN(native_slow_load), true, true);
+	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true, true);
+	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true, true);
+	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
 	thunks.memory = make_call(&e, FN(native_memory));
 	thunks.call = make_call(&e, FN(native_call));
 	thunks.generic = make_call(&e, FN(native_generic));
@@ -264,5 +285,6 @@ void native_patch(const struct link *link, const struct block *to)
 	if (to)
 		distance = (int32_t)((const uint8_t *)to->entry -
 			(link->patch + code_memory_to_execute() + 4));
+	code_chunk_write(link->from->chunk);
 	__atomic_store_n((int32_t *)(void *)link->patch, distance, __ATOMIC_RELEASE);
 }
