@@ -80,10 +80,16 @@ struct jit_native {
 	struct jit_jump *jumps; /* like jit_cpu.jumps, of native blocks alone */
 };
 
+enum { JIT_MEMOS = 8 };
+
 struct jit_cpu {
 	/* First what native code reaches for, within a byte's distance if it can be. */
-	uint32_t tlb_mask[TLB_REGIMES];
+	struct tlb_memo {
+		uint64_t tag; /* of a page that accesses of one kind may go to */
+		uintptr_t addend;
+	} memo[JIT_MEMOS]; /* native code's, see memo.h */
 	struct jit_native native;
+	uint32_t tlb_mask[TLB_REGIMES];
 	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
 	struct bp_cpu_head *head; /* the instance */
 	const struct bp_cpu *type;

@@ -232,6 +232,16 @@ static inline void emit_group1(
 	}
 }
 
+static inline void emit_push(struct emit *e, unsigned reg)
+{
+	emit_head(e, 0x50 | (reg & 7), false, false, 0, 0, reg);
+}
+
+static inline void emit_pop(struct emit *e, unsigned reg)
+{
+	emit_head(e, 0x58 | (reg & 7), false, false, 0, 0, reg);
+}
+
 /* Sign-extended to 8 bytes. */
 static inline void emit_push_const(struct emit *e, int32_t imm)
 {

@@ -21,16 +21,6 @@ static const void *here(const struct emit *e)
 	return e->at + e->to_execute;
 }
 
-static void push(struct emit *e, unsigned reg)
-{
-	emit_head(e, 0x50 | (reg & 7), false, false, 0, 0, reg);
-}
-
-static void pop(struct emit *e, unsigned reg)
-{
-	emit_head(e, 0x58 | (reg & 7), false, false, 0, 0, reg);
-}
-
 static void ret(struct emit *e)
 {
 	emit_head(e, 0xc3, false, false, 0, 0, 0);
@@ -60,7 +50,7 @@ static void make_enter(struct emit *e)
 	const void *at = here(e);
 	memcpy(&enter, &at, sizeof(enter));
 	for (unsigned i = 0; i < sizeof(preserved); i++)
-		push(e, preserved[i]);
+		emit_push(e, preserved[i]);
 	emit_group1(e, true, G1_SUB, RSP, 8);
 	emit_rm(e, OP_LEA, true, CPU, RDI, CPU_BIAS);
 	emit_rm(e, OP_MOV_MR, true, RSP, CPU, CPU_AT(native.stack));
@@ -85,7 +75,7 @@ static void make_exit(struct emit *e)
 	emit_rm(e, OP_MOV_RM, true, RSP, CPU, CPU_AT(native.stack));
 	emit_group1(e, true, G1_ADD, RSP, 8);
 	for (unsigned i = sizeof(preserved); i-- > 0;)
-		pop(e, preserved[i]);
+		emit_pop(e, preserved[i]);
 	ret(e);
 }
 
@@ -165,7 +155,7 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool a
 	enum { PUSHED = 8 * (sizeof(volatiles) + 1) };
 	const void *at = here(e);
 	for (unsigned i = 0; i < sizeof(volatiles); i++)
-		push(e, volatiles[i]);
+		emit_push(e, volatiles[i]);
 	if (access) {
 		emit_rm(e, OP_MOV_RM, false, RAX, RSP, PUSHED);
 		emit_rm(e, OP_MOV_MR, false, RAX, CPU, CPU_AT(native.memop));
@@ -189,12 +179,47 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool a
 		emit_rm(e, OP_LEA, true, RSP, RSP, XMM_BYTES);
 	}
 	for (unsigned i = sizeof(volatiles); i-- > 0;)
-		pop(e, volatiles[i]);
+		emit_pop(e, volatiles[i]);
 	if (access)
 		ret_drop(e, 16);
 	else
 		ret(e);
 	return at;
+}
+
+static void make_memo_fill(struct emit *e)
+{
+	enum { WORD = 32, MASKED = 40, ADDRESS = 48 }; /* behind three registers and the way back */
+	_Static_assert(sizeof(struct tlb_memo) == 16, "the index is doubled, and scaled by 8");
+	_Static_assert(offsetof(struct tlb_entry, tag) == 0, "indexed");
+	thunks.memo_fill = here(e);
+	emit_push(e, RAX);
+	emit_push(e, RCX);
+	emit_push(e, RDX);
+	emit_rm(e, OP_MOV_RM, true, RAX, RSP, ADDRESS);
+	emit_rm(e, OP_MOV_RM, false, RCX, CPU, CPU_AT(page_bits));
+	emit_group1(e, false, G1_SUB, RCX, TLB_ENTRY_BITS);
+	emit_rr(e, OP_SHIFT_CL, true, SH_SHR, RAX);
+	emit_rm(e, OP_MOVZX8, false, RDX, RSP, WORD);
+	emit_rx(e, OP_AND_RM, false, false, RAX, CPU, RDX, 2, CPU_AT(tlb_mask));
+	emit_rx(e, OP_ADD_RM, true, false, RAX, CPU, RDX, 3, CPU_AT(tlb));
+	emit_rm(e, OP_MOVZX8, false, RDX, RSP, WORD + 1);
+	emit_rm(e, OP_MOV_RM, true, RCX, RSP, MASKED);
+	emit_rx(e, OP_CMP_RM, true, false, RCX, RAX, RDX, 3, 0);
+	uint8_t *miss = emit_jcc(e, CC_NE);
+	emit_rm(e, OP_MOVZX8, false, RDX, RSP, WORD + 2);
+	emit_rx(e, OP_MOV_MR, true, false, RCX, CPU, RDX, 3, CPU_AT(memo[0].tag));
+	emit_rm(e, OP_MOV_RM, true, RCX, RAX, offsetof(struct tlb_entry, addend));
+	emit_rx(e, OP_MOV_MR, true, false, RCX, CPU, RDX, 3, CPU_AT(memo[0].addend));
+	emit_rr(e, OP_TEST, false, RAX, RAX); /* no carry */
+	uint8_t *over = emit_jmp(e);
+	emit_here(e, miss);
+	emit_head(e, 0xf9, false, false, 0, 0, 0); /* carry */
+	emit_here(e, over);
+	emit_pop(e, RDX);
+	emit_pop(e, RCX);
+	emit_pop(e, RAX);
+	ret_drop(e, 24);
 }
 
 /* Calls fn(cpu, RAX) and keeps nothing. */
@@ -232,6 +257,7 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	make_lookup(&e);
 	make_resync(&e);
 	make_flags(&e);
+	make_memo_fill(&e);
 	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
 	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
 	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
