@@ -46,6 +46,9 @@ static enum state_result take_machine(struct load *l)
 	enum state_result result = identity_compare(&l->in, saved, own);
 	g_free(own);
 	l->compared = true;
+	/* Who is in no section of random numbers took none, or is of an older snapshot. */
+	for (unsigned n = 0; result == STATE_GOOD && n < l->m->count; n++)
+		l->m->objects[n]->random = 0;
 	return result;
 }
 
@@ -138,14 +141,21 @@ static enum state_result take_state(struct load *l, struct object *o, unsigned i
 	return result;
 }
 
+/* The number of a saved object; that of all when there is none. */
+static unsigned find_object(const struct load *l, const char *name)
+{
+	unsigned n = 0;
+	while (n < l->m->count &&
+		(!is_saved(l->m->objects[n]) || strcmp(l->m->objects[n]->name, name) != 0))
+		n++;
+	return n;
+}
+
 static enum state_result take_object(struct load *l)
 {
 	const char *name = take_text(&l->in), *type = take_text(&l->in);
-	unsigned n = 0;
-	while (n < l->m->count && strcmp(l->m->objects[n]->name, name) != 0)
-		n++;
-	if (n == l->m->count || !is_saved(l->m->objects[n]) ||
-		strcmp(l->m->objects[n]->type->id, type) != 0) {
+	unsigned n = find_object(l, name);
+	if (n == l->m->count || strcmp(l->m->objects[n]->type->id, type) != 0) {
 		error_list_add(l->in.errors, l->in.path,
 			"the snapshot has an object %s of type %s, which this machine has not",
 			name, type);
@@ -155,6 +165,18 @@ static enum state_result take_object(struct load *l)
 		return damaged(l, "%s is there twice", name);
 	l->seen[n] = true;
 	enum state_result result = take_state(l, l->m->objects[n], n);
+	return result == STATE_OTHER || (in_consumed(&l->in) && result == STATE_GOOD) ? result
+										      : STATE_BAD;
+}
+
+static enum state_result take_random(struct load *l)
+{
+	const char *name = take_text(&l->in);
+	unsigned n = find_object(l, name);
+	if (n == l->m->count)
+		return damaged(l, "it has random numbers of %s, which it has not", name);
+	struct record r = { sched_random_fields, sizeof(struct bp_field), l->m->objects[n], name };
+	enum state_result result = take_fields(&l->in, &r);
 	return result == STATE_OTHER || (in_consumed(&l->in) && result == STATE_GOOD) ? result
 										      : STATE_BAD;
 }
@@ -198,6 +220,7 @@ static enum state_result take_section(struct load *l)
 		return in_consumed(&l->in) ? STATE_GOOD : STATE_BAD;
 	case SECTION_TIME: return take_time(l);
 	case SECTION_OBJECT: return take_object(l);
+	case SECTION_RANDOM: return take_random(l);
 	case SECTION_MEMORY: return take_memory(l);
 	case SECTION_PAGES:
 		if (take_pages(&l->in, l->ram, &l->next) != 0)
