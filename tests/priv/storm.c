@@ -26,14 +26,18 @@ SNIPPET(s_ebreak, ".balign 4\nebreak");
 static void in_itself(const char *name, ulong handler)
 {
 	ulong good = 0;
-	for (int i = 0; i < 5; i++) {
+	/* On a busy host the timer may come before the first instruction: then once more. */
+	for (int i = 0, tries = 0; i < 5 && tries < 1000; tries++) {
 		csr_write("medeleg", 0xb3fful);
 		csr_write("stvec", handler);
 		set_mtimecmp(0, mtime() + 2000);
 		csr_write("mie", BIT(MTI));
 		struct trap t = run_in(S, s_jump, handler, 0);
-		good += t.cause == (C_IRQ | MTI) && t.epc == handler && t.mode == M;
 		set_mtimecmp(0, -1ull);
+		if (t.cause == (C_IRQ | MTI) && t.epc == (ulong)s_jump)
+			continue;
+		good += t.cause == (C_IRQ | MTI) && t.epc == handler && t.mode == M;
+		i++;
 	}
 	csr_write("mie", 0);
 	csr_write("medeleg", 0);
