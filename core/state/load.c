@@ -37,6 +37,15 @@ static enum state_result damaged(struct load *l, const char *format, ...)
 	return STATE_BAD;
 }
 
+/* Of a section whose contents gave `result`: one fault, one sentence. */
+static enum state_result section_end_result(
+	struct load *l, enum state_result result, unsigned errors_before)
+{
+	if (result != STATE_GOOD && l->in.errors->total != errors_before)
+		return result;
+	return in_consumed(&l->in) ? result : STATE_BAD;
+}
+
 static enum state_result take_machine(struct load *l)
 {
 	const char *saved = take_text(&l->in);
@@ -164,9 +173,8 @@ static enum state_result take_object(struct load *l)
 	if (l->seen[n])
 		return damaged(l, "%s is there twice", name);
 	l->seen[n] = true;
-	enum state_result result = take_state(l, l->m->objects[n], n);
-	return result == STATE_OTHER || (in_consumed(&l->in) && result == STATE_GOOD) ? result
-										      : STATE_BAD;
+	unsigned before = l->in.errors->total;
+	return section_end_result(l, take_state(l, l->m->objects[n], n), before);
 }
 
 static enum state_result take_random(struct load *l)
@@ -175,10 +183,9 @@ static enum state_result take_random(struct load *l)
 	unsigned n = find_object(l, name);
 	if (n == l->m->count)
 		return damaged(l, "it has random numbers of %s, which it has not", name);
+	unsigned before = l->in.errors->total;
 	struct record r = { sched_random_fields, sizeof(struct bp_field), l->m->objects[n], name };
-	enum state_result result = take_fields(&l->in, &r);
-	return result == STATE_OTHER || (in_consumed(&l->in) && result == STATE_GOOD) ? result
-										      : STATE_BAD;
+	return section_end_result(l, take_fields(&l->in, &r), before);
 }
 
 static void end_ram(struct load *l)
