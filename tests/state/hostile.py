@@ -81,6 +81,11 @@ def sanitized():
     return any(o["name"] == "b_sanitize" and o["value"] not in ("none", []) for o in options)
 
 
+def catches_usr1(pid):
+    caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return caught and int(caught[1], 16) >> (signal.SIGUSR1 - 1) & 1
+
+
 def command(*arguments):
     source = build.parent if (build.parent / "machines").is_dir() else build
     return [build / "core/backplane", "run", "--plugin-path", build / "plugins",
@@ -194,7 +199,9 @@ class Hostile(unittest.TestCase):
                                      stderr=subprocess.PIPE, text=True)
                 watch = threading.Timer(END_S, p.kill)
                 watch.start()
-                time.sleep(0.5)
+                while p.poll() is None and not catches_usr1(p.pid):
+                    time.sleep(0.01)
+                time.sleep(0.2)
                 p.send_signal(signal.SIGUSR1)
                 said = p.stderr.readline()
                 p.kill()
