@@ -36,6 +36,7 @@ void cpus_stop(void);
 /* Serve descriptors, after at most `wait` ns (-1: as long as it takes), and posted work. */
 void loop_serve(int64_t wait);
 void loop_posts(void); /* posted work alone */
+void loop_settle(void); /* until no more is posted, within reason */
 /* Deterministic mode: in place of threads and of the host's clock (turns.c). */
 void turns_begin(void); /* this thread is the one */
 void turns_end(void);
