@@ -143,7 +143,7 @@ static void fences(void)
 
 /* ---- at random ---- */
 
-enum { PAGES = 32, TIMES = 20000 };
+enum { PAGES = 32, TIMES = 6000 };
 
 /* Each can be begun again after an interrupt. */
 SNIPPET(s_read, "lw a0, 0(a0)");
