@@ -24,6 +24,7 @@ struct sched_cpu {
 	void *arg;
 	char *name;
 	pthread_t thread;
+	pthread_cond_t wake; /* for its thread alone: one CPU's interrupt wakes no other */
 	bool started, running; /* running: inside run() */
 	bool standing; /* there, in the middle of an instruction that waits for its turn */
 	bool halted; /* run() said so, and nothing came since */

@@ -45,25 +45,28 @@ def programs():
     return result
 
 
-def build(name, out):
-    p = programs()[name]
+def compile_image(sources, out, arch, define=(), xlen=64, include=()):
+    """A flat image of these sources and lib/."""
     gcc = os.environ.get("RISCV_CC", "riscv64-linux-gnu-gcc")
     objcopy = os.environ.get("RISCV_OBJCOPY", "riscv64-linux-gnu-objcopy")
     elf = out.removesuffix(".bin") + ".elf"
     lib = os.path.join(HERE, "lib")
-    sources = [os.path.join(lib, s) for s in ("start.S", "priv.c", "vm.c")]
-    sources.append(os.path.join(HERE, p["source"]))
     compile_command = (
-        [gcc, "-march=" + p["arch"], "-mabi=" + ("lp64" if p["xlen"] == 64 else "ilp32"),
+        [gcc, "-march=" + arch, "-mabi=" + ("lp64" if xlen == 64 else "ilp32"),
          "-mcmodel=medany", "-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
          "-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-pie", "-fno-stack-protector",
          "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", "-nostdlib", "-static",
          "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-Wl,-T",
-         os.path.join(lib, "link.ld"), "-I", lib, *["-D" + d for d in p["define"]],
-         *sources, "-o", elf])
+         os.path.join(lib, "link.ld"), *["-I" + d for d in (lib, *include)], *["-D" + d for d in define],
+         *[os.path.join(lib, s) for s in ("start.S", "priv.c", "vm.c")], *sources, "-o", elf])
     for command in (compile_command, [objcopy, "-O", "binary", elf, out]):
         if subprocess.run(command).returncode:
-            sys.exit(f"{name}: cannot be built: {command[0]} failed, see above")
+            sys.exit(f"{os.path.basename(out)}: cannot be built: {command[0]} failed, see above")
+
+
+def build(name, out):
+    p = programs()[name]
+    compile_image([os.path.join(HERE, p["source"])], out, p["arch"], p["define"], p["xlen"])
 
 
 class Run:
