@@ -228,6 +228,8 @@ static void one_int(unsigned op, unsigned type, enum form form, bool two)
 	unsigned bits = ir_types[type].bits, rt, x, y = 0, r;
 	u128 a = random_number(bits), b = random_number(bits);
 	int32_t imm = (int32_t)g_test_rand_int() >> g_test_rand_int_range(0, 32);
+	if (g_test_rand_int_range(0, 4) == 0)
+		imm = INT32_MIN; /* has no negative */
 	if (form == FORM_IMM)
 		b = (u128)(s128)imm & ones(bits);
 	if (form == FORM_CONST)

@@ -52,16 +52,15 @@ static void mask_address(struct native_compiler *c, unsigned addr, uint32_t memo
 	emit_group1(&c->e, true, G1_AND, masked, (int32_t)(c->in->cpu->page_mask | (size - 1)));
 }
 
-/* TLB lookup for `addr`: two registers are given, of which *addend then holds what makes a host
- * address of it. Returns the jump to the slow way. */
+/* TLB lookup for `addr`: two registers are given, which then hold the address of the entry and its tag.
+ * Returns the jump to the slow way. */
 static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access,
-	unsigned entry, unsigned addend)
+	unsigned entry, unsigned masked)
 {
 	tlb_entry(c, addr, regime_of(memop), entry);
-	mask_address(c, addr, memop, addend);
-	emit_rm(&c->e, OP_CMP_RM, true, addend, entry, tag_at(access));
-	uint8_t *slow = emit_jcc(&c->e, CC_NE);
-	return slow;
+	mask_address(c, addr, memop, masked);
+	emit_rm(&c->e, OP_CMP_RM, true, masked, entry, tag_at(access));
+	return emit_jcc(&c->e, CC_NE);
 }
 
 /* ---- memos, see memo.h ---- */

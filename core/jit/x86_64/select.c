@@ -124,10 +124,21 @@ static bool fold(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- two operands ---- */
 
+/* The second operand in a register. */
+static unsigned second(struct native_compiler *c, const struct bp_ir *r)
+{
+	if (!(r->aux & BP_IR_IMM))
+		return use(c, r->arg[1]);
+	unsigned reg = reg_new(c, false);
+	emit_const(&c->e, reg, (uint64_t)(int64_t)r->imm);
+	return reg;
+}
+
 static void add(struct native_compiler *c, const struct bp_ir *r, bool wide)
 {
 	int64_t imm;
-	bool minus = r->op == BP_IR_SUB, has_imm = immediate(c, r, &imm) && imm != INT32_MIN;
+	bool minus = r->op == BP_IR_SUB;
+	bool has_imm = immediate(c, r, &imm) && !(minus && imm == INT32_MIN);
 	unsigned a_id = r->arg[0];
 	if (!has_imm && !minus && is_const(c, a_id, &imm) && imm == (int32_t)imm) {
 		has_imm = true;
@@ -145,7 +156,7 @@ static void add(struct native_compiler *c, const struct bp_ir *r, bool wide)
 		done(c, r, d);
 		return;
 	}
-	unsigned a = use(c, r->arg[0]), b = use(c, r->arg[1]), d;
+	unsigned a = use(c, r->arg[0]), b = second(c, r), d;
 	if (!minus) {
 		d = reg_result(c, false, a);
 		if (d == a)
@@ -280,16 +291,6 @@ static void multiply(struct native_compiler *c, const struct bp_ir *r)
 		emit_rr(&c->e, OP_IMUL_RM, wide, d, b);
 	}
 	done(c, r, d);
-}
-
-/* The second operand in a register. */
-static unsigned second(struct native_compiler *c, const struct bp_ir *r)
-{
-	if (!(r->aux & BP_IR_IMM))
-		return use(c, r->arg[1]);
-	unsigned reg = reg_new(c, false);
-	emit_const(&c->e, reg, (uint64_t)(int64_t)r->imm);
-	return reg;
 }
 
 static bool high_half(struct native_compiler *c, const struct bp_ir *r)
