@@ -2,6 +2,7 @@
 """Reports in TAP, so that meson counts each case: a file's unittest cases (main), or checks of a script
 that names them itself (Checks)."""
 
+import argparse
 import sys
 import traceback
 import unittest
@@ -44,6 +45,21 @@ def main():
     unittest.defaultTestLoader.loadTestsFromName("__main__").run(result)
     print(f"1..{result.count}")
     sys.exit(0 if result.wasSuccessful() and result.count else 1)
+
+
+def chosen(doc, names):
+    """For a script that is called with --build DIR NAME: both. With --list it prints the names and ends."""
+    p = argparse.ArgumentParser(description=doc)
+    p.add_argument("--build", help="the build folder")
+    p.add_argument("--list", action="store_true", help="print the names of the tests")
+    p.add_argument("name", nargs="?", choices=list(names))
+    options = p.parse_args()
+    if options.list:
+        print("\n".join(names))
+        sys.exit(0)
+    if not options.build or not options.name:
+        p.error("a build folder and a name are needed")
+    return options.build, options.name
 
 
 class Checks:

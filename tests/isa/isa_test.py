@@ -5,12 +5,13 @@
 Random streams run on this project's machine and on the user-mode oracle of tests/guests/fetch; see
 isa_run.py. With BACKPLANE_FULL in the environment the counts are ten times as high.
 """
-import argparse
 import os
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import tap  # noqa: E402
 RUN = os.path.join(HERE, "isa_run.py")
 FETCH = os.path.join(HERE, "../guests/fetch")
 
@@ -43,24 +44,15 @@ def oracle(xlen):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--build", help="the build folder")
-    p.add_argument("--list", action="store_true", help="print the names of the tests")
-    p.add_argument("name", nargs="?", choices=list(TESTS))
-    options = p.parse_args()
-    if options.list:
-        print("\n".join(TESTS))
-        return 0
-    if not options.build or not options.name:
-        p.error("a build folder and a name are needed")
-    xlen, needs_oracle, text = TESTS[options.name]
+    build, name = tap.chosen(__doc__, TESTS)
+    xlen, needs_oracle, text = TESTS[name]
     times = 10 if os.environ.get("BACKPLANE_FULL") else 1
     command = [sys.executable, RUN, "--xlen", str(xlen),
-               "--runners", os.path.join(options.build, "tests/isa/runners"),
-               "--subject", "bare:" + os.path.join(options.build, "core/backplane"),
-               "--plugin-path", os.path.join(options.build, "plugins"),
+               "--runners", os.path.join(build, "tests/isa/runners"),
+               "--subject", "bare:" + os.path.join(build, "core/backplane"),
+               "--plugin-path", os.path.join(build, "plugins"),
                *text.format(many=1000 * times, some=100 * times,
-                            command=os.path.join(options.build, "core/backplane")).split()]
+                            command=os.path.join(build, "core/backplane")).split()]
     if needs_oracle:
         command += ["--oracle", "user:" + oracle(xlen)]
     return subprocess.run(command, check=False).returncode

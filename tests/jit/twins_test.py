@@ -5,12 +5,13 @@
 With BACKPLANE_FULL in the environment the counts are those of the long run, and its seeds are new each
 time; twins prints them. BACKPLANE_JIT: modes for tests, see core/jit/native.c.
 """
-import argparse
 import os
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import tap  # noqa: E402
 
 # Name: instructions in CI, in the long run, modes of BACKPLANE_JIT, words for twins.
 TESTS = {
@@ -33,20 +34,11 @@ def command(build, words):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--build", help="the build folder")
-    p.add_argument("--list", action="store_true", help="print the names of the tests")
-    p.add_argument("name", nargs="?", choices=list(TESTS))
-    options = p.parse_args()
-    if options.list:
-        print("\n".join(TESTS))
-        return 0
-    if not options.build or not options.name:
-        p.error("a build folder and a name are needed")
-    few, many, modes, words = TESTS[options.name]
+    build, name = tap.chosen(__doc__, TESTS)
+    few, many, modes, words = TESTS[name]
     full = os.environ.get("BACKPLANE_FULL")
     words = [f"count={many if full else few}", f"seed={0 if full else 1}", *words.split()]
-    done = subprocess.run(command(options.build, words), check=False,
+    done = subprocess.run(command(build, words), check=False,
                           env=os.environ | ({"BACKPLANE_JIT": modes} if modes else {}))
     print(f"{0 if done.returncode else 1} passed, {1 if done.returncode else 0} failed")
     return 1 if done.returncode else 0

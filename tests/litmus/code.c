@@ -208,14 +208,6 @@ static void leader(void)
 	vm_flush();
 }
 
-static void part(ulong hart)
-{
-	if (hart)
-		worker(hart);
-	else
-		leader();
-}
-
 void run(void)
 {
 	ulong bad = 0;
@@ -232,7 +224,7 @@ void run(void)
 			*(volatile uint32_t *)(function_at(n) + 4) = RET;
 		}
 	}
-	everywhere(part);
+	led(leader, worker);
 	put_number("# ", changes);
 	put_string(" changes");
 	for (int h = 0; h < HARTS; h++) {

@@ -112,6 +112,24 @@ void everywhere(job *what)
 	barrier(&all, HARTS);
 }
 
+static void (*the_leader)(void);
+static job *the_worker;
+
+static void part(ulong hart)
+{
+	if (hart)
+		the_worker(hart);
+	else
+		the_leader();
+}
+
+void led(void (*leader)(void), job *worker)
+{
+	the_leader = leader;
+	the_worker = worker;
+	everywhere(part);
+}
+
 static void start(ulong hart)
 {
 	csr_write("mstatus", FS(3)); /* interrupts in M off: mip is looked at */

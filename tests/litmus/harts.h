@@ -53,6 +53,8 @@ void barrier(struct barrier *b, ulong harts);
 /* The part of a program that each hart runs when hart 0 is inside everywhere(). */
 typedef void job(ulong hart);
 void everywhere(job *what);
+/* The same with one part for hart 0 and one for the others. */
+void led(void (*leader)(void), job *worker);
 bool time_left(void); /* [hart 0] */
 
 /* TAP: one line a check. */

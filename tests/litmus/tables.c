@@ -254,14 +254,6 @@ static void leader(void)
 	vm_flush();
 }
 
-static void part(ulong hart)
-{
-	if (hart)
-		worker(hart);
-	else
-		leader();
-}
-
 void run(void)
 {
 	vm_start(VM_SV39);
@@ -275,7 +267,7 @@ void run(void)
 		fill_frame(n, POISON);
 		free_frames[free_count++] = n;
 	}
-	everywhere(part);
+	led(leader, worker);
 	put_number("# ", changes);
 	put_string(" changes");
 	for (int h = 0; h < HARTS; h++) {
