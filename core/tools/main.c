@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bus/bus.h"
+#include "host/block.h"
 #include "tools.h"
 #include <backplane/embed.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ static const struct {
 	{ "memory", "SIZE", "such as 512M" },
 	{ "cpus", "N", "how many CPUs" },
 	{ "serial", "stdio|pty|file:F|unix:F|tcp:HOST:PORT|null", "where the n-th line goes" },
+	{ "drive", "FILE,format=F[,cache=C][,readonly][,snapshot]", "the n-th disk" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
 	{ "engine", "jit|interp", "what executes the CPUs" },
 	{ "deterministic", NULL, "the same run every time: CPUs in turn, time by counting" },
@@ -161,6 +163,7 @@ static int run_command(unsigned which, int argc, char **argv)
 		print_help(stdout);
 	} else if (!r) {
 		types_add_builtin(bus_types);
+		types_add_builtin(host_types);
 		/* A bad manifest hides its own plugin, nothing else. */
 		types_scan(&errors);
 		error_list_print(&errors, stderr);
