@@ -168,7 +168,7 @@ static bool to_hold(const struct drive *d, const struct bp_blk_request *r, int r
 		(policy == PAUSE || (policy == PAUSE_IF_FULL && result == -ENOSPC));
 }
 
-static void arm_retry(void *self, uint64_t arg)
+static void start_retry(void *self, uint64_t arg)
 {
 	struct drive *d = self;
 	(void)arg;
@@ -187,7 +187,7 @@ static void hold(struct drive *d, struct bp_blk_request *r, int result)
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
 	d->host->request(d, BP_REQ_PAUSE, 0);
-	d->host->post(d, arm_retry, 0);
+	d->host->post(d, start_retry, 0);
 }
 
 static void finish(struct drive *d, struct bp_blk_request *r, int result)

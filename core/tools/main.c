@@ -72,6 +72,9 @@ static void print_help(FILE *to)
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
 		fprintf(to, "  backplane %s %s\n      %s\n", commands[i].name,
 			commands[i].arguments, commands[i].help);
+	fprintf(to,
+		"  backplane img COMMAND\n      create, convert, check disk images...; img --help "
+		"lists the commands\n");
 	fprintf(to, "\nOptions of a machine:\n");
 	for (unsigned i = 0; i < G_N_ELEMENTS(machine_options); i++)
 		fprintf(to, "  --%s%s%s\n      %s\n", machine_options[i].name,
@@ -189,6 +192,8 @@ int bp_main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_GOOD;
 	}
+	if (!strcmp(argv[1], "img"))
+		return tool_img(argc - 1, argv + 1);
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (!strcmp(commands[i].name, argv[1]))
 			return run_command(i, argc, argv);
