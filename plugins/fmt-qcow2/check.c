@@ -233,9 +233,9 @@ static void refer_refcounts(struct check *c)
 			"else, too",
 			n, (unsigned long long)e);
 		c->out->errors++;
+		i->reftable[n] = 0; /* in memory in any case: it leads nowhere */
 		if (!c->repair)
 			continue;
-		i->reftable[n] = 0;
 		i->reftable_dirty[n / (SECTOR / 8)] = 1;
 		c->out->errors_fixed++;
 	}

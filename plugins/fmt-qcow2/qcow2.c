@@ -120,11 +120,11 @@ static void facts(void *self, struct bp_blk_facts *out, bp_blk_fact *fact, void 
 		.data_file = i->external ? i->data_name : NULL };
 	memcpy(out, &all, MIN(out->size, sizeof(all)));
 	fact(context, "compat", 0, 0, i->h.version == 2 ? "0.10" : "1.1");
+	fact(context, "compression-type", 0, 0, i->h.compression ? "zstd" : "zlib");
 	if (i->h.version < 3) {
 		fact(context, "refcount-bits", 0, i->refcount_bits, NULL);
 		return;
 	}
-	fact(context, "compression-type", 0, 0, i->h.compression ? "zstd" : "zlib");
 	fact(context, "lazy-refcounts", 1, i->h.compatible & COMPATIBLE_LAZY ? 1 : 0, NULL);
 	if (i->external) {
 		fact(context, "data-file", 0, 0, i->data_name ? i->data_name : "");
@@ -311,7 +311,7 @@ static void destroy(void *self)
 static const struct bp_field props[] = {
 	{ "cache-size", "most bytes of tables in memory",
 		(uint32_t)offsetof(struct image, cache_size), BP_SIZE, .flags = BP_F_RANGE,
-		.def = 32 << 20, .min = 64 << 10, .max = 1 << 30 },
+		.def = 32 << 20, .min = 4 << 10, .max = 1 << 30 },
 	{ "data-file", "the external data file, if not the one that the image names",
 		(uint32_t)offsetof(struct image, data_file), BP_STR },
 	{ "snapshot", "show this internal snapshot, by its id or name",

@@ -79,7 +79,7 @@ static int filter_write(void *self, uint64_t offset, uint64_t len, const struct 
 		memcpy(p, iov[n].base, iov[n].len);
 		p += iov[n].len;
 	}
-	uint64_t part = failed ? len / 2 : len;
+	uint64_t part = failed ? len / 2 / 512 * 512 : len; /* sectors are whole or not there */
 	struct bp_blk_iov one = { copy, part };
 	struct record r = { RECORD_WRITE, 0, atomic_fetch_add(&f->next_id, 1), offset, part };
 	record(f, r, &one, 1);

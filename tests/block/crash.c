@@ -46,7 +46,7 @@ static const struct variant {
 	{ "raw", "raw", "", NULL, false, false, true, false, NULL },
 	{ "plain", "qcow2", "", "cache-size=64K", false, false, false, false, NULL },
 	{ "small", "qcow2", "cluster_size=4K", "cache-size=64K", false, false, true, false, NULL },
-	{ "tiny", "qcow2", "cluster_size=512,refcount_bits=64", "cache-size=64K", false, false,
+	{ "tiny", "qcow2", "cluster_size=512,refcount_bits=64", "cache-size=8K", false, false,
 		false, false, NULL },
 	{ "backing", "qcow2", "cluster_size=16K,refcount_bits=1", NULL, true, false, false, false,
 		NULL },
