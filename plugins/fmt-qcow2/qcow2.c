@@ -54,8 +54,8 @@ static int open_snapshot(struct image *i, bp_error *err)
 		i->h.l1_offset = s->l1_offset;
 		i->h.size = s->disk_bytes;
 		if (s->disk_bytes > INT64_MAX || (s->disk_bytes + covers - 1) / covers > s->l1_size)
-			return i->host->fail(err, "snapshot \"%s\" has too small an L1 table",
-				i->snapshot);
+			return i->host->fail(
+				err, "snapshot \"%s\" has too small an L1 table", i->snapshot);
 		return 0;
 	}
 	return i->host->fail(err, "there is no snapshot \"%s\"", i->snapshot);
