@@ -575,14 +575,35 @@ static int write_zero_bytes(struct image *i, uint64_t offset, uint64_t len)
 	return r;
 }
 
+/* How many clusters from here on have nothing that could be cleared: a large empty disk is quickly
+ * gone through. */
+static int count_empty(
+	struct image *i, uint64_t cluster, uint64_t count, enum clear how, uint64_t *empty)
+{
+	struct run run;
+	*empty = 0;
+	if (how != CLEAR_UNMAP && i->backing)
+		return 0;
+	pthread_mutex_lock(&i->lock);
+	int r = map_lookup(i, cluster << i->h.cluster_bits, count << i->h.cluster_bits, &run);
+	pthread_mutex_unlock(&i->lock);
+	if (!r && run.kind == UNALLOCATED && !run.allocated)
+		*empty = run.len >> i->h.cluster_bits;
+	return r;
+}
+
 /* Whole clusters, a bounded number at a time. */
 static int clear_clusters(struct image *i, uint64_t first, uint64_t count, enum clear how)
 {
 	enum { STEP = 1024 };
 	int r = 0;
-	for (uint64_t at = 0; at < count && r >= 0;) {
+	for (uint64_t at = 0; at < count && !r;) {
 		struct span span;
-		uint64_t n = 0, step = MIN(STEP, count - at);
+		uint64_t n = 0, step = MIN(STEP, count - at), empty;
+		r = count_empty(i, first + at, count - at, how, &empty);
+		at += empty;
+		if (r || empty)
+			continue;
 		pthread_mutex_lock(&i->lock);
 		r = commit_if_full(i);
 		span_take(i, &span, (first + at) << i->h.cluster_bits, step << i->h.cluster_bits,

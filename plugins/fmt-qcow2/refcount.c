@@ -68,6 +68,9 @@ static int grow_table(struct image *i, uint64_t cluster)
 	uint64_t first = MAX(round_up(MAX(cluster, i->rebuild_at), e), old * e);
 	uint64_t per_cluster = i->cluster_size / 8;
 	uint64_t blocks = 1, entries, clusters;
+	uint64_t most = MAX(REFTABLE_MAX, i->cluster_size) / 8;
+	if (first / e >= most)
+		return -EFBIG;
 	do { /* the new clusters must be counted, too */
 		entries = round_up((first / e + blocks) * 3 / 2 + 1, per_cluster);
 		clusters = entries / per_cluster;
@@ -75,7 +78,7 @@ static int grow_table(struct image *i, uint64_t cluster)
 			break;
 		blocks++;
 	} while (true);
-	if (entries * 8 > MAX(REFTABLE_MAX, i->cluster_size) || entries > UINT32_MAX)
+	if (entries > most)
 		return -EFBIG;
 	uint64_t *table = r ? NULL : g_try_malloc0(entries * 8);
 	uint8_t *block = r ? NULL : g_try_malloc0((size_t)i->cluster_size);
