@@ -241,7 +241,8 @@ static int open_target(struct img *m, struct copy *c, const char *format, struct
 
 static int convert(struct img *m, struct copy *c, const char *format, struct blk_options *o)
 {
-	uint64_t threads = IMG_THREADS;
+	/* More than CPUs only wait for each other: a file has one lock for all who write. */
+	uint64_t threads = CLAMP(g_get_num_processors(), 2, IMG_THREADS);
 	int r = options(m, format, o);
 	c->sparse = SPARSE;
 	if (!r && m->option['S'] && !img_size(m, m->option['S'], &c->sparse))

@@ -29,8 +29,12 @@ const char *img_format(struct img *m, int letter, const char *file)
 bp_blk_node *img_open(struct img *m, const char *file, const char *format, unsigned open,
 	const char *options, int cache)
 {
+	/* A copy that a crash makes useless is made again: nobody waits for the disk, but who asks for
+	 * it with -t. What changes an image in its place is synced. */
+	bool copy = open & BP_BLK_OPEN_WRITE &&
+		(!strcmp(m->command, "convert") || !strcmp(m->command, "dd"));
 	const char *name = cache && m->option[cache] ? m->option[cache]
-		: open & BP_BLK_OPEN_WRITE           ? "unsafe"
+		: copy                               ? "unsafe"
 						     : "writeback";
 	const struct blk_cache_mode *mode = blk_cache_mode(name);
 	if (!mode) {
@@ -39,14 +43,12 @@ bp_blk_node *img_open(struct img *m, const char *file, const char *format, unsig
 			cache, name);
 		return NULL;
 	}
-	/* A tool syncs at the end, unless it is asked for more. */
-	unsigned no_flush = mode->no_flush && m->option[cache] ? BP_BLK_OPEN_NO_FLUSH : 0;
 	struct blk_spec spec = { .file = file,
 		.format = format,
 		.options = options,
 		.filter = m->option[IMG_FILTER],
 		.backing_format = m->option[IMG_BACKING_FORMAT],
-		.open = open | no_flush,
+		.open = open | (mode->no_flush ? BP_BLK_OPEN_NO_FLUSH : 0),
 		.direct = mode->direct,
 		.shared = m->option['U'] && !(open & BP_BLK_OPEN_WRITE) };
 	return blk_open(machine_host(), &spec, &m->errors);
