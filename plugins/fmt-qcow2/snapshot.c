@@ -178,8 +178,8 @@ static int can_add(struct image *i, uint64_t cluster, void *arg)
 	int r = refcount_get(i, cluster, &count);
 	/* Compressed clusters share one, so a little more than one is added. */
 	if (!r && !count)
-		return image_bad(i, "cluster %llu is used, but its count is 0",
-			(unsigned long long)cluster);
+		return image_bad(
+			i, "cluster %llu is used, but its count is 0", (unsigned long long)cluster);
 	return r ? r : count > i->refcount_max - 1 ? -EMLINK : 0;
 }
 
