@@ -55,6 +55,10 @@ def main():
     faults = tomllib.loads((HERE / "planted.toml").read_text())["fault"]
     faults = [f for f in faults if not options.names or f["name"] in options.names]
     print(f"1..{len(faults)}")
+    if not shutil.which("qemu-img"):
+        for n, fault in enumerate(faults, 1):
+            print(f"ok {n} - found: {fault['name']} # SKIP needs qemu-img")
+        return 0
     failed = 0
     for n, fault in enumerate(faults, 1):
         with tempfile.TemporaryDirectory() as folder:
