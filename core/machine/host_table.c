@@ -8,6 +8,11 @@
 #define BACKPLANE_VERSION "unknown"
 #endif
 
+const struct bp_host *machine_host(void)
+{
+	return &host_table;
+}
+
 static struct machine *current; /* one machine a process */
 
 void host_set_machine(struct machine *m)
@@ -256,7 +261,7 @@ static const void *service(const char *id)
 		const char *id;
 		const void *ops;
 	} services[] = { { "bp.machine/1", &machine_services }, { "bp.cpu-core/1", &vcpu_services },
-		{ "bp.float/1", &jit_float } };
+		{ "bp.float/1", &jit_float }, { "bp.blk-layer/1", &blk_layer } };
 	for (unsigned i = 0; i < G_N_ELEMENTS(services); i++)
 		if (!strcmp(services[i].id, id))
 			return services[i].ops;

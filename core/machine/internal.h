@@ -6,6 +6,7 @@
 #include "bus/dma.h"
 #include "bus/line.h"
 #include "cpu/vcpu.h"
+#include "host/block.h"
 #include "host/chr.h"
 #include "machine.h"
 #include "plugin/field.h"

@@ -78,6 +78,9 @@ int machine_save_at(struct machine *m, const char *counts, struct error_list *er
  * cannot be used at all, after errors. */
 int machine_restore(struct machine *m, const char *path, struct error_list *errors);
 
+/* The services handed to plugins, for those that work without a machine. */
+const struct bp_host *machine_host(void);
+
 /* One line of the monitor; the answer is the machine's until the next call. */
 const char *machine_command(struct machine *m, const char *line);
 

@@ -7,14 +7,15 @@
 enum manner {
 	TEXT, /* a string: a file's name, a command line */
 	NUMBER,
-	BACK_END /* WORD[:ARGUMENT][,key=value...]: an object of type PREFIX-WORD to link to */
+	BACK_END, /* WORD[:ARGUMENT][,key=value...]: an object of type PREFIX-WORD to link to */
+	IMAGE /* FILE[,key=value...] or file=FILE,...: an object of type "drive" to link to */
 };
 static const struct option {
 	const char *name, *prefix;
 	enum manner manner;
 } options[] = { { "kernel", NULL, TEXT }, { "initrd", NULL, TEXT }, { "append", NULL, TEXT },
 	{ "firmware", NULL, TEXT }, { "dtb", NULL, TEXT }, { "memory", NULL, TEXT },
-	{ "cpus", NULL, NUMBER }, { "serial", "chr", BACK_END } };
+	{ "cpus", NULL, NUMBER }, { "serial", "chr", BACK_END }, { "drive", "disk", IMAGE } };
 
 static const struct option *find_option(const char *name)
 {
@@ -121,6 +122,32 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 		toml_set(desc, name, strlen(name), pos, table);
 	}
 	g_free(id);
+	g_strfreev(parts);
+	return name;
+}
+
+/* FILE[,key=value...] as a new drive; its name. */
+static char *add_drive(
+	struct toml_value *desc, const char *prefix, const char *text, struct toml_pos pos)
+{
+	char **parts = g_strsplit(text, ",", 0);
+	struct toml_value *table = toml_new(TOML_TABLE, pos);
+	table->form = TOML_HEADER;
+	toml_set(table, "type", 4, pos, toml_new_string(pos, "drive", strlen("drive")));
+	for (unsigned i = 0; parts[i]; i++) {
+		char *equals = strchr(parts[i], '=');
+		if (equals)
+			*equals++ = 0;
+		const char *key = i || equals ? parts[i] : "file";
+		const char *value = equals ? equals : i ? "true" : parts[i];
+		if (!strcmp(key, "file"))
+			toml_set(table, key, strlen(key), pos,
+				toml_new_string(pos, value, strlen(value)));
+		else
+			set_text(table, key, value, pos);
+	}
+	char *name = fresh_name(desc, prefix);
+	toml_set(desc, name, strlen(name), pos, table);
 	g_strfreev(parts);
 	return name;
 }
@@ -264,7 +291,8 @@ static int apply_back_end(struct toml_value *desc, const struct option *o, const
 	if (n >= count)
 		return toml_error(
 			errors, pos, "--%s: this board has only %u of them", o->name, count);
-	char *made = add_object(desc, o->prefix, given, pos, errors);
+	char *made = o->manner == IMAGE ? add_drive(desc, o->prefix, given, pos)
+					: add_object(desc, o->prefix, given, pos, errors);
 	if (!made)
 		return -1;
 	int r;
@@ -287,7 +315,7 @@ int option_apply(struct toml_value *desc, const char *name, const char *value, u
 	const struct option *o = find_option(name);
 	if (!o)
 		return toml_error(errors, pos, "--%s is no option", name);
-	return o->manner == BACK_END ? apply_back_end(desc, o, value, pos, errors)
+	return o->manner >= BACK_END ? apply_back_end(desc, o, value, pos, errors)
 				     : apply_scalar(desc, o, value, pos, errors);
 }
 
@@ -375,7 +403,7 @@ static void check_meaning(struct machine *m, const struct option *o, const struc
 {
 	if (v->type == TOML_STRING)
 		check_target(m, o, v->string.bytes, v->pos, errors);
-	else if (v->type == TOML_TABLE && o->manner == BACK_END)
+	else if (v->type == TOML_TABLE && o->manner >= BACK_END)
 		check_template(o, v, errors);
 	else if (v->type == TOML_TABLE)
 		for (unsigned i = 0; i < v->table.count; i++)

@@ -61,6 +61,7 @@ static void forget(struct state_machine *s)
 
 int machine_save(struct machine *m, const char *path, struct error_list *errors)
 {
+	drives_drain();
 	struct state_machine s = describe(m);
 	enum state_result result = state_save(&s, path, errors);
 	forget(&s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bus/bus.h"
+#include "host/block.h"
 #include "tools.h"
 #include <backplane/embed.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ static const struct {
 	{ "memory", "SIZE", "such as 512M" },
 	{ "cpus", "N", "how many CPUs" },
 	{ "serial", "stdio|pty|file:F|unix:F|tcp:HOST:PORT|null", "where the n-th line goes" },
+	{ "drive", "FILE,format=F[,cache=C][,readonly][,snapshot]", "the n-th disk" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
 	{ "engine", "jit|interp", "what executes the CPUs" },
 	{ "deterministic", NULL, "the same run every time: CPUs in turn, time by counting" },
@@ -70,6 +72,9 @@ static void print_help(FILE *to)
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
 		fprintf(to, "  backplane %s %s\n      %s\n", commands[i].name,
 			commands[i].arguments, commands[i].help);
+	fprintf(to,
+		"  backplane img COMMAND\n      create, convert, check disk images...; img --help "
+		"lists the commands\n");
 	fprintf(to, "\nOptions of a machine:\n");
 	for (unsigned i = 0; i < G_N_ELEMENTS(machine_options); i++)
 		fprintf(to, "  --%s%s%s\n      %s\n", machine_options[i].name,
@@ -161,6 +166,7 @@ static int run_command(unsigned which, int argc, char **argv)
 		print_help(stdout);
 	} else if (!r) {
 		types_add_builtin(bus_types);
+		types_add_builtin(host_types);
 		/* A bad manifest hides its own plugin, nothing else. */
 		types_scan(&errors);
 		error_list_print(&errors, stderr);
@@ -186,6 +192,8 @@ int bp_main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_GOOD;
 	}
+	if (!strcmp(argv[1], "img"))
+		return tool_img(argc - 1, argv + 1);
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (!strcmp(commands[i].name, argv[1]))
 			return run_command(i, argc, argv);

@@ -216,6 +216,7 @@ static void start(void)
 	/* Guests cause messages; here they would be most of the work. */
 	g_set_printerr_handler(no_message);
 	types_add_builtin(bus_types);
+	types_add_builtin(host_types);
 	types_add_path(FUZZ_PLUGINS);
 	g_setenv("BACKPLANE_MACHINE_PATH", FUZZ_MACHINES, TRUE);
 	if (types_add_static(&own, &errors) == 0 && types_scan(&errors) == 0)

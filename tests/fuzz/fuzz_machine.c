@@ -2,6 +2,7 @@
 /* Any bytes are a machine of the core's own types and the probe's, or faults. What follows a form feed
  * is given as --set and as options. */
 #include "core/bus/bus.h"
+#include "core/host/block.h"
 #include "core/machine/machine.h"
 #include "fuzz.h"
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static void start(void)
 		return;
 	started = true;
 	types_add_builtin(bus_types);
+	types_add_builtin(host_types);
 	if (types_add_static(&bp_plugin_1, &errors) != 0)
 		abort();
 }

@@ -172,6 +172,7 @@ int main(int argc, char **argv)
 	copy = g_build_filename(argv[3], "instances", NULL);
 	types_add_path(argv[2]);
 	types_add_builtin(bus_types);
+	types_add_builtin(host_types);
 	types_scan(&errors);
 	struct toml_value *desc = describe(argv, &errors);
 	machine = desc && !errors.total ? machine_plan(desc, &errors) : NULL;

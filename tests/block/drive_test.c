@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* "bp.blk/1" as a device sees it: a machine of one drive and one device, driven from here.
+ *
+ *     drive_test PLUGINS TEST_PLUGINS */
+#include "bus/bus.h"
+#include "host/block.h"
+#include "machine/internal.h"
+#include "machine/machine.h"
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DISK = 1 << 20, MANY = 64 };
+
+struct device {
+	const struct bp_link *blk;
+	const struct bp_host *host;
+	uint8_t writes;
+};
+
+static struct fixture {
+	struct toml_value *desc;
+	struct machine *m;
+	struct error_list errors;
+	char *file;
+	struct object *object;
+	const struct bp_blk *blk;
+	void *self; /* of the drive */
+	struct bp_blk_request req[MANY];
+	struct bp_blk_iov iov[MANY];
+	uint8_t *memory;
+	int result[MANY];
+	unsigned calls[MANY];
+	bool outside, submitting;
+} x;
+
+static void done(void *owner, struct bp_blk_request *r, int result)
+{
+	x.outside = x.outside || !domain_inside(object_of(owner)->domain) || x.submitting;
+	x.calls[r->tag]++;
+	x.result[r->tag] = result;
+}
+
+/* ---- the device ---- */
+
+static const struct bp_blk_front front = { .size = sizeof(front) };
+
+static int device_create(void *self, const struct bp_host *host, bp_error *err)
+{
+	struct device *d = self;
+	const struct bp_blk *blk = d->blk->ops;
+	d->host = host;
+	return blk->attach(d->blk->self, d, &front, d->writes, err);
+}
+
+static void device_destroy(void *self)
+{
+	struct device *d = self;
+	if (d->host)
+		((const struct bp_blk *)d->blk->ops)->detach(d->blk->self);
+}
+
+static const char *const link_blk[] = { "bp.blk/1", NULL };
+static const struct bp_field props[] = {
+	{ BP_PROP(struct device, blk, BP_LINK, "blk"), .names = link_blk, .flags = BP_F_REQUIRED },
+	{ BP_PROP(struct device, writes, BP_BOOL, "writes") },
+	{ 0 },
+};
+static const struct bp_object device_object = { .size = sizeof(device_object),
+	.instance_size = sizeof(struct device),
+	.props = props,
+	.create = device_create,
+	.destroy = device_destroy };
+static const struct bp_type device_types[] = {
+	{ "test-disk", "a device of this test", BP_KIND_DEVICE, 0, &device_object, NULL }, { 0 }
+};
+
+/* ---- the machine ---- */
+
+static bool start(const char *drive, const char *more)
+{
+	memset(&x, 0, sizeof(x));
+	x.file = g_build_filename(g_get_tmp_dir(), "backplane-drive-test.img", NULL);
+	x.memory = blk_memory(2 * DISK);
+	memset(x.memory, 0xa5, 2 * DISK);
+	g_file_set_contents(x.file, (char *)x.memory, DISK, NULL);
+	char *text =
+		g_strdup_printf("[disk]\ntype = \"drive\"\nfile = \"%s\"\nformat = \"raw\"\n%s\n"
+				"[dev]\ntype = \"test-disk\"\nblk = \"disk\"\n%s\n",
+			x.file, drive, more);
+	x.desc = toml_parse("test", text, strlen(text), &x.errors);
+	g_free(text);
+	x.m = x.desc ? machine_plan(x.desc, &x.errors) : NULL;
+	if (!x.m || machine_build(x.m, &x.errors) != 0)
+		return false;
+	x.object = instance_find(x.m, "dev")->object;
+	const struct device *d = x.object->instance;
+	x.blk = d->blk->ops;
+	x.self = d->blk->self;
+	return true;
+}
+
+static void stop(void)
+{
+	machine_destroy(x.m);
+	toml_destroy(x.desc);
+	error_list_finish(&x.errors);
+	g_unlink(x.file);
+	g_free(x.file);
+	blk_memory_free(x.memory, 0);
+}
+
+/* Request n: 4 KiB of its own, in memory at an odd place. */
+static struct bp_blk_request *request(unsigned n, uint32_t op)
+{
+	x.iov[n] = (struct bp_blk_iov){ x.memory + n * 4096 + 24, 4096 };
+	x.req[n] = (struct bp_blk_request){ .size = sizeof(x.req[n]),
+		.op = op,
+		.iov_count = 1,
+		.iov = &x.iov[n],
+		.offset = n * 4096,
+		.len = 4096,
+		.done = done,
+		.tag = n };
+	x.calls[n] = 0;
+	x.result[n] = 1;
+	return &x.req[n];
+}
+
+static void submit(struct bp_blk_request *const *reqs, unsigned count)
+{
+	x.submitting = true;
+	x.blk->submit(x.self, reqs, count);
+	x.submitting = false;
+}
+
+/* All of them, and wait. */
+static void run(uint32_t op, unsigned count)
+{
+	struct bp_blk_request *reqs[MANY];
+	uint32_t held;
+	g_assert_true(domain_enter(x.object->domain));
+	for (unsigned n = 0; n < count; n++)
+		reqs[n] = request(n, op);
+	submit(reqs, count);
+	x.blk->drain(x.self, &held);
+	domain_leave(x.object->domain);
+	for (unsigned n = 0; n < count; n++)
+		g_assert_cmpuint(x.calls[n], ==, 1);
+	g_assert_cmpuint(held, ==, 0);
+	g_assert_false(x.outside);
+}
+
+static void all_are(int result, unsigned count)
+{
+	for (unsigned n = 0; n < count; n++)
+		g_assert_cmpint(x.result[n], ==, result);
+}
+
+static void test_modes(void)
+{
+	for (unsigned k = 0; blk_cache_modes[k]; k++) {
+		char *mode = g_strdup_printf("cache = \"%s\"", blk_cache_modes[k]);
+		g_assert_true(start(mode, "writes = true"));
+		g_free(mode);
+		for (unsigned n = 0; n < MANY; n++)
+			memset(x.memory + n * 4096 + 24, (int)n + 1, 4096);
+		run(BP_BLK_WRITE, MANY);
+		all_are(0, MANY);
+		run(BP_BLK_FLUSH, 2);
+		all_are(0, 2);
+		memset(x.memory, 0, 2 * DISK);
+		run(BP_BLK_READ, MANY);
+		all_are(0, MANY);
+		for (unsigned n = 0; n < MANY; n++)
+			g_assert_cmpuint(x.memory[n * 4096 + 24 + 4095], ==, n + 1);
+		run(BP_BLK_WRITE_ZEROES, 3);
+		run(BP_BLK_DISCARD, 2);
+		run(BP_BLK_READ, 4);
+		g_assert_cmpuint(x.memory[2 * 4096 + 24], ==, 0);
+		g_assert_cmpuint(x.memory[3 * 4096 + 24], ==, 4);
+		struct bp_blk_info info = { .size = sizeof(info) };
+		x.blk->info(x.self, &info);
+		g_assert_cmpuint(info.bytes, ==, DISK);
+		g_assert_cmpint(!(info.flags & BP_BLK_WRITE_CACHE), ==,
+			!blk_cache_mode(blk_cache_modes[k])->write_back);
+		stop();
+	}
+}
+
+/* Workers deliver by themselves, too. */
+static void test_without_drain(void)
+{
+	struct bp_blk_request *reqs[MANY];
+	bool all = false;
+	g_assert_true(start("", "writes = true"));
+	g_assert_true(domain_enter(x.object->domain));
+	for (unsigned n = 0; n < MANY; n++)
+		reqs[n] = request(n, n % 2 ? BP_BLK_WRITE : BP_BLK_READ);
+	submit(reqs, MANY);
+	domain_leave(x.object->domain);
+	for (unsigned tries = 0; tries < 5000 && !all; tries++) {
+		g_usleep(1000);
+		g_assert_true(domain_enter(x.object->domain));
+		all = true;
+		for (unsigned n = 0; n < MANY; n++)
+			all = all && x.calls[n] == 1;
+		domain_leave(x.object->domain);
+	}
+	g_assert_true(all);
+	g_assert_false(x.outside);
+	stop();
+}
+
+static void test_wrong(void)
+{
+	struct bp_blk_request *reqs[8];
+	uint32_t held;
+	g_assert_true(start("", "writes = true"));
+	for (unsigned n = 0; n < 8; n++)
+		reqs[n] = request(n, BP_BLK_WRITE);
+	reqs[0]->offset = 1;
+	reqs[1]->len = 100;
+	reqs[2]->offset = DISK;
+	reqs[3]->offset = UINT64_MAX - 511;
+	reqs[4]->iov_count = 0;
+	reqs[5]->op = 77;
+	reqs[6]->op = BP_BLK_WRITE_ZEROES;
+	reqs[6]->len = 2 * DISK;
+	reqs[7]->len = reqs[7]->iov_count = 0;
+	g_assert_true(domain_enter(x.object->domain));
+	submit(reqs, 8);
+	x.blk->drain(x.self, &held);
+	domain_leave(x.object->domain);
+	all_are(-EINVAL, 7);
+	g_assert_cmpint(x.result[7], ==, 0);
+	stop();
+}
+
+static void test_read_only(void)
+{
+	g_assert_true(start("readonly = true", ""));
+	run(BP_BLK_WRITE, 2);
+	all_are(-EROFS, 2);
+	run(BP_BLK_READ, 2);
+	all_are(0, 2);
+	stop();
+	g_assert_false(start("readonly = true", "writes = true"));
+	stop();
+}
+
+static void test_two_devices(void)
+{
+	g_assert_false(start("", "[dev2]\ntype = \"test-disk\"\nblk = \"disk\""));
+	stop();
+	g_assert_false(start("format = \"nothing\"", ""));
+	stop();
+}
+
+static void test_cancel(void)
+{
+	struct bp_blk_request *reqs[MANY];
+	uint32_t held;
+	g_assert_true(start("cache = \"directsync\"", "writes = true"));
+	g_assert_true(domain_enter(x.object->domain));
+	for (unsigned n = 0; n < MANY; n++)
+		reqs[n] = request(n, BP_BLK_WRITE);
+	submit(reqs, MANY);
+	for (unsigned n = 0; n < MANY; n++)
+		x.blk->cancel(x.self, reqs[n]);
+	x.blk->drain(x.self, &held);
+	domain_leave(x.object->domain);
+	for (unsigned n = 0; n < MANY; n++) {
+		g_assert_cmpuint(x.calls[n], ==, 1);
+		g_assert_true(x.result[n] == 0 || x.result[n] == -ECANCELED);
+	}
+	stop();
+}
+
+static void test_errors(void)
+{
+	struct bp_blk_request *reqs[1];
+	uint32_t held;
+	g_assert_true(start("filter = \"blk-log,fail-at=1,fail-count=0\"", "writes = true"));
+	run(BP_BLK_WRITE, 3);
+	all_are(-EIO, 3);
+	stop();
+	/* pause-if-full is what is done without a word. */
+	g_assert_true(
+		start("filter = \"blk-log,fail-at=1,fail-count=0,fail=enospc\"", "writes = true"));
+	g_assert_true(domain_enter(x.object->domain));
+	reqs[0] = request(0, BP_BLK_WRITE);
+	submit(reqs, 1);
+	x.blk->drain(x.self, &held);
+	g_assert_cmpuint(held, ==, 1);
+	g_assert_cmpuint(x.calls[0], ==, 0);
+	x.blk->forget_held(x.self);
+	domain_leave(x.object->domain);
+	g_assert_cmpuint(x.calls[0], ==, 1);
+	g_assert_cmpint(x.result[0], ==, -ECANCELED);
+	stop();
+}
+
+static void test_snapshot(void)
+{
+	gchar *bytes;
+	gsize len;
+	g_assert_true(start("snapshot = true", "writes = true"));
+	memset(x.memory, 1, DISK);
+	for (unsigned round = 0; round < 2; round++) {
+		run(BP_BLK_WRITE, 9);
+		all_are(0, 9);
+	}
+	memset(x.memory, 0, DISK);
+	run(BP_BLK_READ, 10);
+	g_assert_cmpuint(x.memory[8 * 4096 + 24], ==, 1);
+	g_assert_cmpuint(x.memory[9 * 4096 + 24], ==, 0xa5);
+	run(BP_BLK_WRITE_ZEROES, 1);
+	run(BP_BLK_READ, 2);
+	g_assert_cmpuint(x.memory[24], ==, 0);
+	g_assert_cmpuint(x.memory[4096 + 24], ==, 1);
+	g_file_get_contents(x.file, &bytes, &len, NULL);
+	g_assert_cmpuint(len, ==, DISK);
+	for (gsize n = 0; n < len; n++)
+		g_assert_cmpuint((uint8_t)bytes[n], ==, 0xa5);
+	g_free(bytes);
+	stop();
+}
+
+static void test_deterministic(void)
+{
+	g_assert_true(start("", "writes = true\n[machine]\ndeterministic = true"));
+	run(BP_BLK_WRITE, MANY);
+	run(BP_BLK_READ, MANY);
+	all_are(0, MANY);
+	stop();
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	for (int n = 1; n < argc; n++)
+		types_add_path(argv[n]);
+	struct error_list errors = { 0 };
+	types_add_builtin(bus_types);
+	types_add_builtin(host_types);
+	types_add_builtin(device_types);
+	types_scan(&errors);
+	/* The first machine that is built seals: nothing is loaded after it. */
+	const struct type *type;
+	if (!blk_format("raw", &type, &errors) || !blk_format("blk-log", &type, &errors))
+		error_list_print(&errors, stderr);
+	error_list_finish(&errors);
+	g_test_add_func("/drive/modes", test_modes);
+	g_test_add_func("/drive/without-drain", test_without_drain);
+	g_test_add_func("/drive/wrong", test_wrong);
+	g_test_add_func("/drive/read-only", test_read_only);
+	g_test_add_func("/drive/cancel", test_cancel);
+	g_test_add_func("/drive/errors", test_errors);
+	g_test_add_func("/drive/snapshot", test_snapshot);
+	g_test_add_func("/drive/deterministic", test_deterministic);
+	g_test_add_func("/drive/two-devices", test_two_devices);
+	return g_test_run();
+}
