@@ -437,7 +437,7 @@ static struct block *assemble(struct native_compiler *c)
 	}
 	c->chunk->used = (uint32_t)(c->e.at - c->chunk->write);
 	code_chunk_hold(c->chunk);
-	code_written(c->start, (size_t)(c->e.at - c->start));
+	code_publish(c->start, (size_t)(c->e.at - c->start));
 	return b;
 }
 

@@ -242,7 +242,7 @@ void emit_lookup(struct emit *e);
 /* Single-instruction atomics (FEAT_LSE). */
 extern bool have_lse;
 /* What was written to [write, +size) is what will be run: caches. */
-void code_written(const uint8_t *write, size_t size);
+void code_publish(const uint8_t *write, size_t size);
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
 #define AT(off)        ((int32_t)(off))

@@ -30,7 +30,7 @@ static const void *here(const struct emit *e)
 /* Arm ARM, B2.4.4: clean data to the point of unification by the address that was written, then
  * invalidate instructions by the address that is run, on all CPUs. CTR_EL0 (D19.2.34) has the sizes of
  * lines as log2 of words, and says which of the two the host does by itself. */
-void code_written(const uint8_t *write, size_t size)
+void code_publish(const uint8_t *write, size_t size)
 {
 	uint64_t ctr;
 	__asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
@@ -284,5 +284,5 @@ void native_patch(const struct link *link, const struct block *to)
 			(link->patch + code_memory_to_execute()));
 	uint32_t word = A64_B | ((uint32_t)(distance / 4) & 0x03ffffff);
 	__atomic_store_n((uint32_t *)(void *)link->patch, word, __ATOMIC_RELEASE);
-	code_written(link->patch, sizeof(word));
+	code_publish(link->patch, sizeof(word));
 }
