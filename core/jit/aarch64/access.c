@@ -253,10 +253,10 @@ void access_cold(struct native_compiler *c, struct cold *k)
 	emit_mem(&c->e, A_STORE, 3, k->addr, CPU, CPU_AT(native.addr));
 	if (k->kind != COLD_LOAD)
 		emit_mem(&c->e, A_STORE, 3, k->value, CPU, CPU_AT(native.value));
-	store_u32(c, CPU_AT(native.memop), k->memop);
-	store_u32(c, CPU_AT(native.site), site_here(c));
 	if (k->kind == COLD_RMW)
 		store_u32(c, CPU_AT(native.rmw), r->aux);
+	emit_const(&c->e, X16, k->memop);
+	emit_const(&c->e, X17, site_here(c));
 	if (k->memop & MEM_ORDERED)
 		barrier(c);
 	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);

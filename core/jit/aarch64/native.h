@@ -228,7 +228,9 @@ struct thunks {
 	const void *miss; /* NATIVE_LOOKUP without a link */
 	const void *resync; /* the block at X21, unless something is pending */
 	/* Each gives equal when all is well, not equal when the block is to be left. */
-	const void *slow_load, *slow_store, *slow_rmw; /* keep all general registers */
+	const void *slow_load, *slow_store,
+		*slow_rmw; /* X16 = memop, W17 = jit_native.site; keep all
+							* general registers */
 	const void *slow_load_fp, *slow_store_fp, *slow_rmw_fp; /* and those for floating point */
 	const void *memory, *call; /* X16 = info; keep nothing */
 	const void *generic; /* the same, never leaves */

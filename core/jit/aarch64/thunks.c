@@ -184,14 +184,18 @@ static void volatiles(struct emit *e, bool store, bool fp)
 	}
 }
 
-/* Calls fn(cpu, X16) and gives back every register that a block may use. */
-static const void *make_keeping(struct emit *e, const void *fn, bool fp)
+/* Calls fn(cpu, X16) and gives back every register that a block may use. `access`: see native.h. */
+static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
 {
 	const void *at = here(e);
 	int32_t bytes = GENERAL_BYTES + (fp ? FP_BYTES : 0);
 	emit_add_i(e, true, false, SP, SP, -(bytes + 16));
 	emit_mem(e, A_STORE, 3, LR, SP, bytes);
 	volatiles(e, true, fp);
+	if (access) {
+		emit_mem(e, A_STORE, 2, X16, CPU, CPU_AT(native.memop));
+		emit_mem(e, A_STORE, 2, X17, CPU, CPU_AT(native.site));
+	}
 	save_position(e);
 	emit_mov(e, true, X0, CPU);
 	emit_mov(e, true, X1, X16);
@@ -241,13 +245,13 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	make_exit(&e);
 	make_lookup(&e);
 	make_resync(&e);
-	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false);
-	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false);
-	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false);
-	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true);
-	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true);
-	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true);
+	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
+	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
+	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
+	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
+	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
+	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
+	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
 	thunks.memory = make_call(&e, FN(native_memory));
 	thunks.call = make_call(&e, FN(native_call));
 	thunks.generic = make_call(&e, FN(native_generic));
@@ -283,6 +287,7 @@ void native_patch(const struct link *link, const struct block *to)
 		distance = (int32_t)((const uint8_t *)to->entry -
 			(link->patch + code_memory_to_execute()));
 	uint32_t word = A64_B | ((uint32_t)(distance / 4) & 0x03ffffff);
+	code_chunk_write(link->from->chunk);
 	__atomic_store_n((uint32_t *)(void *)link->patch, word, __ATOMIC_RELEASE);
 	code_publish(link->patch, sizeof(word));
 }
