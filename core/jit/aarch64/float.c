@@ -180,7 +180,7 @@ struct operation { /* one record being made */
 	uint8_t *to_c[3]; /* jumps to the way by C */
 	unsigned to_cs;
 	uint8_t *tiny; /* jump for a result that may have underflown */
-	unsigned result; /* host register */
+	unsigned result, raw; /* host registers */
 };
 
 static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
@@ -193,17 +193,28 @@ static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *en
 	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
 }
 
-/* The result, in V31, is o->result unless its exponent is 0 or 1: then it may have underflown. */
+/* Where a result goes that may be made again from its operands. */
+static unsigned unsettled(struct operation *o)
+{
+	o->raw = o->result;
+	for (unsigned i = 0; i < o->operands; i++)
+		if (o->operand[i] == o->result)
+			o->raw = V31;
+	return o->raw;
+}
+
+/* The result, in o->raw, is o->result unless its exponent is 0 or 1: then it may have underflown. */
 static void unless_tiny(struct native_compiler *c, unsigned type, struct operation *o)
 {
 	bool twice = is_double(type);
-	emit_2(&c->e, (uint32_t)A64_FMOV_XD, true, X16, V31);
+	emit_2(&c->e, (uint32_t)A64_FMOV_XD, true, X16, o->raw);
 	if (twice)
 		emit_logic_i(&c->e, A64_ANDS_I, true, XZR, X16, UINT64_C(0x7fe) << 52);
 	else
 		emit_logic_i(&c->e, A64_ANDS_I, false, XZR, X16, UINT32_C(0xfe) << 23);
 	o->tiny = emit_jcc(&c->e, CC_EQ);
-	emit_f2(&c->e, A64_FMOV, true, o->result, V31);
+	if (o->raw != o->result)
+		emit_f2(&c->e, A64_FMOV, true, o->result, o->raw);
 }
 
 static void add_cold(struct native_compiler *c, const struct operation *o)
@@ -222,17 +233,18 @@ static void add_cold(struct native_compiler *c, const struct operation *o)
 	for (unsigned i = 0; i < 3; i++)
 		k->operand[i] = (uint8_t)(i < o->operands ? o->operand[i] : NO_REG);
 	k->result = (uint8_t)o->result;
+	k->value = (uint8_t)o->raw;
 	k->back = c->e.at;
 }
 
-/* A result that is zero, in V31, because an operand says so, is exact. */
+/* A result that is zero, in k->value, because an operand says so, is exact. */
 static void exact_zero(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
 	bool twice = is_double(r->op == BP_IR_FCVT ? (unsigned)r->imm : r->type);
 	unsigned operands = r->op == BP_IR_FMUL ? 2 : 1;
 	if (r->op == BP_IR_FMA)
 		return;
-	emit_f2(&c->e, A64_FCMP_ZERO, is_double(r->type), 0, V31);
+	emit_f2(&c->e, A64_FCMP_ZERO, is_double(r->type), 0, k->value);
 	uint8_t *other = emit_jcc(&c->e, CC_NE);
 	emit_f2(&c->e, A64_FCMP_ZERO, twice, 0, k->operand[0]);
 	uint8_t *zero = operands > 1 ? emit_jcc(&c->e, CC_EQ) : NULL;
@@ -241,7 +253,8 @@ static void exact_zero(struct native_compiler *c, const struct bp_ir *r, const s
 	uint8_t *none = emit_jcc(&c->e, CC_NE);
 	if (zero)
 		emit_here(&c->e, zero);
-	emit_f2(&c->e, A64_FMOV, true, k->result, V31);
+	if (k->value != k->result)
+		emit_f2(&c->e, A64_FMOV, true, k->result, k->value);
 	emit_to(emit_jmp(&c->e), k->back);
 	emit_here(&c->e, other);
 	emit_here(&c->e, none);
@@ -300,16 +313,16 @@ static bool arithmetic_record(
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
 	if (r->op == BP_IR_FMA) {
-		emit_4(&c->e, fused[r->imm & 3] | (twice ? FP_DOUBLE : 0), false, V31, o.operand[0],
-			o.operand[1], o.operand[2]);
+		emit_4(&c->e, fused[r->imm & 3] | (twice ? FP_DOUBLE : 0), false, unsettled(&o),
+			o.operand[0], o.operand[1], o.operand[2]);
 		unless_tiny(c, r->type, &o);
 	} else {
 		bool tiny = arithmetic[r->op - BP_IR_FADD].tiny;
 		unsigned second = o.operands > 1 ? o.operand[1] : 0;
 		unsigned first = o.operand[0];
 		/* one operand: its place is Rn, and Rm's is part of the opcode */
-		emit_f3(&c->e, arithmetic[r->op - BP_IR_FADD].op, twice, tiny ? V31 : o.result,
-			first, second);
+		emit_f3(&c->e, arithmetic[r->op - BP_IR_FADD].op, twice,
+			tiny ? unsettled(&o) : o.result, first, second);
 		if (tiny)
 			unless_tiny(c, r->type, &o);
 	}
@@ -367,7 +380,7 @@ static bool convert_format(
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
 	if (narrow) {
-		emit_2(&c->e, A64_FCVT_TO_S, false, V31, o.operand[0]);
+		emit_2(&c->e, A64_FCVT_TO_S, false, unsettled(&o), o.operand[0]);
 		unless_tiny(c, r->type, &o);
 	} else {
 		emit_2(&c->e, A64_FCVT_TO_D, false, o.result, o.operand[0]);

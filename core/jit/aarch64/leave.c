@@ -157,14 +157,15 @@ void leave_cold(struct native_compiler *c, const struct cold *k)
 	exit_to(c, k->target);
 }
 
-/* Jump away to PCREL `id` under condition cc, go on otherwise. */
-static void branch_away(struct native_compiler *c, enum cc cc, unsigned id)
+/* Jump away to PCREL `id` if value `cond` is set (or is not), go on otherwise. */
+static void branch_away(struct native_compiler *c, unsigned cond, bool set, unsigned id)
 {
+	uint8_t *jump = jump_on(c, cond, set);
 	if (goes_back(c, id) && insns_left(c) == 1) {
-		emit_to(emit_jcc(&c->e, cc), c->loop_head);
+		emit_to(jump, c->loop_head);
 		return;
 	}
-	struct cold *k = cold_new(c, COLD_EXIT, emit_jcc(&c->e, cc));
+	struct cold *k = cold_new(c, COLD_EXIT, jump);
 	if (k)
 		k->target = (uint16_t)id;
 }
@@ -201,16 +202,16 @@ static void two_way(struct native_compiler *c, const struct bp_ir *select)
 		write_back_unpinned(c);
 	else if (!superblock)
 		write_back(c, true);
-	enum cc cc = test_condition(c, select->arg[0]);
+	unsigned cond = select->arg[0];
 	if (falls_to(c, yes)) {
-		branch_away(c, cc ^ 1, no);
+		branch_away(c, cond, false, no);
 	} else if (falls_to(c, no)) {
-		branch_away(c, cc, yes);
+		branch_away(c, cond, true, yes);
 	} else if (goes_back(c, no)) {
-		branch_away(c, cc ^ 1, no);
+		branch_away(c, cond, false, no);
 		go(c, yes);
 	} else {
-		branch_away(c, cc, yes);
+		branch_away(c, cond, true, yes);
 		go(c, no);
 	}
 }

@@ -192,6 +192,8 @@ bool prefers_fp(const struct native_compiler *c, uint32_t off);
 bool select_integer(struct native_compiler *c, const struct bp_ir *r); /* false: not one */
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
+/* Jump if value id, an I1, is set, or (`set` false) if it is not: where, for emit_to and emit_here. */
+uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
 /* At the block's entry: leave if its floating point is not for the host. */
 void float_entry(struct native_compiler *c);

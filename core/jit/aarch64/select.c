@@ -320,6 +320,20 @@ enum cc test_condition(struct native_compiler *c, unsigned id)
 	return CC_NE;
 }
 
+uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set)
+{
+	const struct bp_ir *r = &c->rec[id];
+	bool cond = c->v[id].place == P_COND;
+	int64_t imm;
+	if (!cond)
+		return emit_cbz(&c->e, false, set, use(c, id));
+	if ((r->op == BP_IR_EQ || r->op == BP_IR_NE) && immediate(c, r, &imm) && !imm)
+		return emit_cbz(
+			&c->e, is_wide(r->type), set == (r->op == BP_IR_NE), use(c, r->arg[0]));
+	enum cc cc = compare(c, r);
+	return emit_jcc(&c->e, set ? cc : cc ^ 1);
+}
+
 static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (!is_word(r->type) && r->type != BP_T_I1)
