@@ -241,11 +241,14 @@ static void add_cold(struct native_compiler *c, const struct operation *o)
 static void exact_zero(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
 	bool twice = is_double(r->op == BP_IR_FCVT ? (unsigned)r->imm : r->type);
-	unsigned operands = r->op == BP_IR_FMUL ? 2 : 1;
-	if (r->op == BP_IR_FMA)
-		return;
+	bool sum = r->op == BP_IR_FMA;
+	unsigned operands = sum || r->op == BP_IR_FMUL ? 2 : 1;
 	emit_f2(&c->e, A64_FCMP_ZERO, is_double(r->type), 0, k->value);
-	uint8_t *other = emit_jcc(&c->e, CC_NE);
+	uint8_t *other = emit_jcc(&c->e, CC_NE), *more = NULL;
+	if (sum) {
+		emit_f2(&c->e, A64_FCMP_ZERO, twice, 0, k->operand[2]);
+		more = emit_jcc(&c->e, CC_NE);
+	}
 	emit_f2(&c->e, A64_FCMP_ZERO, twice, 0, k->operand[0]);
 	uint8_t *zero = operands > 1 ? emit_jcc(&c->e, CC_EQ) : NULL;
 	if (zero)
@@ -258,6 +261,8 @@ static void exact_zero(struct native_compiler *c, const struct bp_ir *r, const s
 	emit_to(emit_jmp(&c->e), k->back);
 	emit_here(&c->e, other);
 	emit_here(&c->e, none);
+	if (more)
+		emit_here(&c->e, more);
 }
 
 /* The record by C, operands from their registers; all registers are kept. */

@@ -84,14 +84,14 @@ static bool is_small(unsigned type)
 	return type >= BP_T_I1 && type <= BP_T_I64;
 }
 
-/* The second operand if it is a constant that an instruction can hold. */
+/* The second operand if it is a constant: the emitter finds a way for any. */
 static bool immediate(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm)
 {
 	if (r->aux & BP_IR_IMM)
 		*imm = r->type == BP_T_I1 ? r->imm & 1 : r->imm;
-	else if (!is_const(c, r->arg[1], imm))
-		return false;
-	return *imm == (int32_t)*imm;
+	else
+		return is_const(c, r->arg[1], imm);
+	return true;
 }
 
 static void done(struct native_compiler *c, const struct bp_ir *r, unsigned reg)
@@ -134,8 +134,7 @@ static void alu(struct native_compiler *c, const struct bp_ir *r)
 	int64_t imm, value;
 	uint64_t ones = 0;
 	bool has_imm = immediate(c, r, &imm);
-	if (!has_imm && how[r->op].commutes && is_const(c, a_id, &value) &&
-		value == (int32_t)value) {
+	if (!has_imm && how[r->op].commutes && is_const(c, a_id, &value)) {
 		has_imm = true;
 		imm = value;
 		a_id = b_id;
@@ -298,7 +297,7 @@ static enum cc compare(struct native_compiler *c, const struct bp_ir *r)
 	int64_t imm;
 	unsigned a_id = r->arg[0];
 	bool has_imm = immediate(c, r, &imm);
-	if (!has_imm && is_const(c, a_id, &imm) && imm == (int32_t)imm) {
+	if (!has_imm && is_const(c, a_id, &imm)) {
 		has_imm = true;
 		a_id = r->arg[1];
 		cc = swapped(cc);
