@@ -31,25 +31,111 @@ static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_
 	return reg;
 }
 
-/* TLB lookup for `addr`: X16 then is what makes a host address of it; X30 was the entry's address.
- * Returns the jump to the slow way. */
+static int32_t tag_at(unsigned access)
+{
+	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
+}
+
+/* The entry's address for `addr`, in X30; X`help` is overwritten. */
+static void tlb_entry(struct native_compiler *c, unsigned addr, unsigned regime, unsigned help)
+{
+	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime);
+	int32_t mask = CPU_AT(tlb_mask) + (int32_t)(sizeof(uint32_t) * regime);
+	emit_mem(&c->e, A_LOAD, 2, help, CPU, mask);
+	emit_mem(&c->e, A_LOAD, 3, LR, CPU, tlb);
+	emit_3s(&c->e, A64_AND, true, help, help, addr, SH_LSR,
+		c->in->cpu->page_bits - TLB_ENTRY_BITS);
+	emit_3(&c->e, A64_ADD, true, LR, LR, help);
+}
+
+/* What must equal the tag. */
+static void mask_address(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned masked)
+{
+	uint32_t size = 1u << (memop & BP_MEM_SIZE);
+	emit_logic_i(&c->e, A64_AND_I, true, masked, addr, c->in->cpu->page_mask | (size - 1));
+}
+
+/* TLB lookup for `addr`: X16 then is what makes a host address of it, X17 the tag; X30 was the entry's
+ * address. Returns the jump to the slow way. */
 static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access)
 {
-	const struct jit_cpu *cpu = c->in->cpu;
-	uint32_t size = 1u << (memop & BP_MEM_SIZE);
-	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime_of(memop));
-	int32_t mask = CPU_AT(tlb_mask) + (int32_t)(sizeof(uint32_t) * regime_of(memop));
-	emit_mem(&c->e, A_LOAD, 2, X16, CPU, mask);
-	emit_mem(&c->e, A_LOAD, 3, LR, CPU, tlb);
-	emit_3s(&c->e, A64_AND, true, X16, X16, addr, SH_LSR, cpu->page_bits - TLB_ENTRY_BITS);
-	emit_3(&c->e, A64_ADD, true, LR, LR, X16);
-	emit_logic_i(&c->e, A64_AND_I, true, X17, addr, cpu->page_mask | (size - 1));
-	emit_mem(
-		&c->e, A_LOAD, 3, X16, LR, (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access));
+	tlb_entry(c, addr, regime_of(memop), X16);
+	mask_address(c, addr, memop, X17);
+	emit_mem(&c->e, A_LOAD, 3, X16, LR, tag_at(access));
 	emit_3(&c->e, A64_SUBS, true, XZR, X16, X17);
 	uint8_t *slow = emit_jcc(&c->e, CC_NE);
 	emit_mem(&c->e, A_LOAD, 3, X16, LR, offsetof(struct tlb_entry, addend));
 	return slow;
+}
+
+/* ---- memos, see memo.h ---- */
+
+/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
+static unsigned memo_here(const struct native_compiler *c)
+{
+	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
+}
+
+static int32_t memo_at(unsigned memo)
+{
+	_Static_assert(offsetof(struct tlb_memo, addend) == offsetof(struct tlb_memo, tag) + 8,
+		"they are a pair");
+	return CPU_AT(memo) + (int32_t)(memo * sizeof(struct tlb_memo));
+}
+
+/* Where an access of `addr` goes: as lookup says. The cold part is given. */
+static struct cold *find(
+	struct native_compiler *c, enum cold_kind kind, unsigned addr, uint32_t memop)
+{
+	unsigned memo = memo_here(c), n = memo & ~(unsigned)MEMO_FIRST;
+	bool by_memo = memo != NO_MEMO && !(memo & MEMO_FIRST);
+	uint8_t *slow;
+	if (by_memo) {
+		emit_pair(&c->e, (uint32_t)A64_LDP, X17, X16, CPU, memo_at(n));
+		mask_address(c, addr, memop, LR);
+		emit_3(&c->e, A64_SUBS, true, XZR, X17, LR);
+		slow = emit_jcc(&c->e, CC_NE);
+	} else {
+		slow = lookup(c, addr, memop, kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
+		if (memo != NO_MEMO)
+			emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(n));
+	}
+	struct cold *k = cold_new(c, kind, slow);
+	if (!k)
+		return NULL;
+	k->memo = (uint8_t)(by_memo ? n : NO_MEMO);
+	k->retry = c->e.at;
+	k->addr = (uint8_t)addr;
+	k->memop = memop;
+	return k;
+}
+
+/* The memo did not match: fill it, and if the TLB has the page, go on with the access. */
+static void memo_cold(struct native_compiler *c, const struct cold *k)
+{
+	uint8_t *miss =
+		lookup(c, k->addr, k->memop, k->kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
+	emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(k->memo));
+	emit_to(emit_jmp(&c->e), k->retry);
+	emit_here(&c->e, miss);
+}
+
+void memos_at_entry(struct native_compiler *c)
+{
+	bool narrow = c->addr_mask != UINT64_MAX;
+	for (unsigned n = 0; n < c->memos.count; n++) {
+		const struct memo *m = &c->memos.memo[n];
+		if (!m->at_entry)
+			continue;
+		/* A tag of another page than the one that is used, or none, matches nothing. */
+		emit_mem(&c->e, A_LOAD, 3, X16, BASE, AT(m->base));
+		if (m->disp || narrow)
+			emit_add_i(&c->e, !narrow, false, X16, X16, m->disp);
+		tlb_entry(c, X16, m->regime, X17);
+		emit_mem(&c->e, A_LOAD, 3, X17, LR, tag_at(m->access));
+		emit_mem(&c->e, A_LOAD, 3, X16, LR, offsetof(struct tlb_entry, addend));
+		emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(n));
+	}
 }
 
 /* ---- loads ---- */
@@ -98,8 +184,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 	bool acquire = memop & BP_MEM_ACQUIRE;
 	bool fp = wide && size == 3 && !acquire && wants_fp(c);
 	unsigned result = reg_new(c, fp);
-	uint8_t *slow = lookup(c, addr, memop, BP_ACC_READ);
-	struct cold *k = cold_new(c, COLD_LOAD, slow);
+	struct cold *k = find(c, COLD_LOAD, addr, memop);
 	if (acquire) {
 		emit_3(&c->e, A64_ADD, true, X16, X16, addr);
 		emit_ordered(&c->e, A64_LDAR, size, 0, result, X16);
@@ -108,9 +193,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		emit_mem_x(&c->e, load_kind(memop, wide), size, result, addr, X16);
 	}
 	if (k) {
-		k->addr = (uint8_t)addr;
 		k->result = (uint8_t)result;
-		k->memop = memop;
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
@@ -133,8 +216,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	value = fp ? use_fp(c, r->arg[1]) : use(c, r->arg[1]);
 	if (memop & BP_MEM_SEQ_CST)
 		barrier(c);
-	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE);
-	struct cold *k = cold_new(c, COLD_STORE, slow);
+	struct cold *k = find(c, COLD_STORE, addr, memop);
 	if (memop & BP_MEM_RELEASE) {
 		emit_3(&c->e, A64_ADD, true, X16, X16, addr);
 		emit_ordered(&c->e, A64_STLR, size, 0, value, X16);
@@ -142,9 +224,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 		emit_mem_x(&c->e, A_STORE, size, value, addr, X16);
 	}
 	if (k) {
-		k->addr = (uint8_t)addr;
 		k->value = (uint8_t)value;
-		k->memop = memop;
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
@@ -249,6 +329,8 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_fp },
 		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_fp } };
 	const struct bp_ir *r = &c->rec[k->record];
+	if (k->memo != NO_MEMO)
+		memo_cold(c, k);
 	write_back(c, true);
 	emit_mem(&c->e, A_STORE, 3, k->addr, CPU, CPU_AT(native.addr));
 	if (k->kind != COLD_LOAD)

@@ -30,6 +30,7 @@ struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *f
 	k->leaving = c->leaving;
 	k->from = from;
 	k->back = NULL;
+	k->memo = NO_MEMO;
 	k->insn = c->index;
 	k->record = c->at;
 	k->state = c->s;
@@ -380,6 +381,8 @@ static unsigned emit_block(struct native_compiler *c)
 		pin(c);
 		c->pinning = true;
 	}
+	memo_plan(&c->memos, c->ir, c->insns, c->pinning);
+	memos_at_entry(c);
 	float_entry(c);
 	entry = c->s;
 	c->loop_head = c->e.at;

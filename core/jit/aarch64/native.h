@@ -19,6 +19,7 @@
 #define JIT_AARCH64_NATIVE_H
 #include "emit.h"
 #include "jit/code_memory.h"
+#include "jit/memo.h"
 #include "jit/native.h"
 #include "jit/verify.h"
 #include "plugin/object.h"
@@ -94,6 +95,8 @@ struct cold { /* a part of the block that is emitted behind it */
 	unsigned deferreds;
 	struct deferred deferred[DEFERRED];
 	uint8_t addr, value, result; /* host registers */
+	uint8_t memo; /* that was looked at, or NO_MEMO */
+	uint8_t *retry; /* the access, when the TLB has the page after all */
 	uint64_t imm; /* value when `value` is NO_REG */
 	uint32_t memop, temp;
 	uint8_t operand[3]; /* COLD_FLOAT: host registers */
@@ -112,6 +115,7 @@ struct native_compiler {
 	uint8_t *start;
 	const struct ir_block *ir;
 	unsigned insns; /* how many of ir's become code */
+	struct memo_plan memos;
 	GArray *links;
 	GByteArray *prefers_fp; /* by offset / 4 in the instance */
 
@@ -202,6 +206,8 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
 void access_cold(struct native_compiler *c, struct cold *k);
+/* At a loop's entry: the memos that its accesses look at. */
+void memos_at_entry(struct native_compiler *c);
 /* A record by C, which keeps all registers but RAX. */
 void call_generic_keep(struct native_compiler *c, const struct gen *g);
 void select_generic(struct native_compiler *c, const struct bp_ir *r);
