@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 import tap  # noqa: E402
 
 SLOW = float(os.environ.get("BACKPLANE_TEST_PATIENCE", "1"))
-ENGINES = ("jit", "interp") if platform.machine() == "x86_64" else ("interp",)
+ENGINES = ("jit", "interp") if platform.machine() in ("x86_64", "aarch64") else ("interp",)
 PIPE = 4096  # the smallest there is
 build = images = None
 

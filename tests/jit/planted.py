@@ -26,13 +26,16 @@ class Twins(planted.Tree):
     def wanted(self):
         return ["tests/jit/jit-twins", "plugins/cpu-riscv/cpu-riscv.so"]
 
+    def command(self, words):
+        return twins_test.command(self.build, words)
+
     def differs(self, fault, seed=1):
         """What twins says when it finds something. To end by a signal or never is a find too: native
         code that is wrong may do anything."""
         words = [f"seed={seed * 1000000}", f"count={fault.get('count', 1000000)}", *fault.get("words", [])]
         environment = os.environ | ({"BACKPLANE_JIT": fault["modes"]} if "modes" in fault else {})
         try:
-            done = subprocess.run(twins_test.command(self.build, words), stdout=subprocess.PIPE,
+            done = subprocess.run(self.command(words), stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, check=False,
                                   env=environment, timeout=SECONDS)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/* Loads, stores, atomics: the software TLB's hit inline, the rest by C. And all records that C does.
+ *
+ * Order (Arm ARM, B2.3): a load that acquires is LDAR, a store that releases STLR; SEQ_CST stands
+ * between two full barriers. A read-modify-write has a full barrier behind it in any case: the host
+ * may let a load take what the write half stored before others see it, and a later load with it,
+ * which guests with weak memory models forbid. */
+#include "native.h"
+
+static unsigned regime_of(uint32_t memop)
+{
+	return (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+}
+
+enum { MEM_ORDERED = BP_MEM_ACQUIRE | BP_MEM_RELEASE | BP_MEM_SEQ_CST };
+
+static void barrier(struct native_compiler *c)
+{
+	emit(&c->e, (uint32_t)A64_DMB);
+}
+
+/* The address in a register: a value's own when there is nothing to add. */
+static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_t disp)
+{
+	unsigned base = use(c, r->arg[0]);
+	bool narrow = c->addr_mask != UINT64_MAX;
+	if (!disp && !narrow)
+		return base;
+	unsigned reg = reg_new(c, false);
+	emit_add_i(&c->e, !narrow, false, reg, base, disp);
+	return reg;
+}
+
+static int32_t tag_at(unsigned access)
+{
+	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
+}
+
+/* The entry's address for `addr`, in X30; X`help` is overwritten. */
+static void tlb_entry(struct native_compiler *c, unsigned addr, unsigned regime, unsigned help)
+{
+	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime);
+	int32_t mask = CPU_AT(tlb_mask) + (int32_t)(sizeof(uint32_t) * regime);
+	emit_mem(&c->e, A_LOAD, 2, help, CPU, mask);
+	emit_mem(&c->e, A_LOAD, 3, LR, CPU, tlb);
+	emit_3s(&c->e, A64_AND, true, help, help, addr, SH_LSR,
+		c->in->cpu->page_bits - TLB_ENTRY_BITS);
+	emit_3(&c->e, A64_ADD, true, LR, LR, help);
+}
+
+/* What must equal the tag. */
+static void mask_address(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned masked)
+{
+	uint32_t size = 1u << (memop & BP_MEM_SIZE);
+	emit_logic_i(&c->e, A64_AND_I, true, masked, addr, c->in->cpu->page_mask | (size - 1));
+}
+
+/* TLB lookup for `addr`: X16 then is what makes a host address of it, X17 the tag; X30 was the entry's
+ * address. Returns the jump to the slow way. */
+static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access)
+{
+	tlb_entry(c, addr, regime_of(memop), X16);
+	mask_address(c, addr, memop, X17);
+	emit_mem(&c->e, A_LOAD, 3, X16, LR, tag_at(access));
+	emit_3(&c->e, A64_SUBS, true, XZR, X16, X17);
+	uint8_t *slow = emit_jcc(&c->e, CC_NE);
+	emit_mem(&c->e, A_LOAD, 3, X16, LR, offsetof(struct tlb_entry, addend));
+	return slow;
+}
+
+/* ---- memos, see memo.h ---- */
+
+/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
+static unsigned memo_here(const struct native_compiler *c)
+{
+	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
+}
+
+static int32_t memo_at(unsigned memo)
+{
+	_Static_assert(offsetof(struct tlb_memo, addend) == offsetof(struct tlb_memo, tag) + 8,
+		"they are a pair");
+	return CPU_AT(memo) + (int32_t)(memo * sizeof(struct tlb_memo));
+}
+
+/* Where an access of `addr` goes: as lookup says. The cold part is given. */
+static struct cold *find(
+	struct native_compiler *c, enum cold_kind kind, unsigned addr, uint32_t memop)
+{
+	unsigned memo = memo_here(c), n = memo & ~(unsigned)MEMO_FIRST;
+	bool by_memo = memo != NO_MEMO && !(memo & MEMO_FIRST);
+	uint8_t *slow;
+	if (by_memo) {
+		emit_pair(&c->e, (uint32_t)A64_LDP, X17, X16, CPU, memo_at(n));
+		mask_address(c, addr, memop, LR);
+		emit_3(&c->e, A64_SUBS, true, XZR, X17, LR);
+		slow = emit_jcc(&c->e, CC_NE);
+	} else {
+		slow = lookup(c, addr, memop, kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
+		if (memo != NO_MEMO)
+			emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(n));
+	}
+	struct cold *k = cold_new(c, kind, slow);
+	if (!k)
+		return NULL;
+	k->memo = (uint8_t)(by_memo ? n : NO_MEMO);
+	k->retry = c->e.at;
+	k->addr = (uint8_t)addr;
+	k->memop = memop;
+	return k;
+}
+
+/* The memo did not match: fill it, and if the TLB has the page, go on with the access. */
+static void memo_cold(struct native_compiler *c, const struct cold *k)
+{
+	uint8_t *miss =
+		lookup(c, k->addr, k->memop, k->kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
+	emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(k->memo));
+	emit_to(emit_jmp(&c->e), k->retry);
+	emit_here(&c->e, miss);
+}
+
+void memos_at_entry(struct native_compiler *c)
+{
+	bool narrow = c->addr_mask != UINT64_MAX;
+	for (unsigned n = 0; n < c->memos.count; n++) {
+		const struct memo *m = &c->memos.memo[n];
+		if (!m->at_entry)
+			continue;
+		/* A tag of another page than the one that is used, or none, matches nothing. */
+		emit_mem(&c->e, A_LOAD, 3, X16, BASE, AT(m->base));
+		if (m->disp || narrow)
+			emit_add_i(&c->e, !narrow, false, X16, X16, m->disp);
+		tlb_entry(c, X16, m->regime, X17);
+		emit_mem(&c->e, A_LOAD, 3, X17, LR, tag_at(m->access));
+		emit_mem(&c->e, A_LOAD, 3, X16, LR, offsetof(struct tlb_entry, addend));
+		emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(n));
+	}
+}
+
+/* ---- loads ---- */
+
+static enum access load_kind(uint32_t memop, bool wide)
+{
+	unsigned size = memop & BP_MEM_SIZE;
+	if (!(memop & BP_MEM_SIGNED) || size == 3 || (size == 2 && !wide))
+		return A_LOAD;
+	return wide ? A_LOAD_S64 : A_LOAD_S32;
+}
+
+/* What a zero-extended value of the memory's width is to the record. */
+static void extend(struct native_compiler *c, unsigned reg, uint32_t memop, bool wide)
+{
+	if (load_kind(memop, wide) != A_LOAD)
+		emit_field(&c->e, A64_SBFM, wide, reg, reg, 0, (8u << (memop & BP_MEM_SIZE)) - 1);
+}
+
+/* Whether the only use of record c->at's value is a PUT into a register for floating point. */
+static bool wants_fp(const struct native_compiler *c)
+{
+	if (c->v[c->at].uses != 1)
+		return false;
+	for (unsigned i = c->at + 1; i < c->count; i++)
+		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
+			return prefers_fp(c, (uint32_t)c->rec[i].imm);
+	return false;
+}
+
+static bool inline_access(const struct bp_ir *r, uint32_t memop)
+{
+	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
+		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
+}
+
+static bool load(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r);
+	bool wide = is_wide(r->type);
+	if (!inline_access(r, memop))
+		return false;
+	if (memop & BP_MEM_SEQ_CST)
+		barrier(c);
+	unsigned addr = address(c, r, r->imm), size = memop & BP_MEM_SIZE;
+	bool acquire = memop & BP_MEM_ACQUIRE;
+	bool fp = wide && size == 3 && !acquire && wants_fp(c);
+	unsigned result = reg_new(c, fp);
+	struct cold *k = find(c, COLD_LOAD, addr, memop);
+	if (acquire) {
+		emit_3(&c->e, A64_ADD, true, X16, X16, addr);
+		emit_ordered(&c->e, A64_LDAR, size, 0, result, X16);
+		extend(c, result, memop, wide);
+	} else {
+		emit_mem_x(&c->e, load_kind(memop, wide), size, result, addr, X16);
+	}
+	if (k) {
+		k->result = (uint8_t)result;
+		k->back = c->e.at;
+	}
+	if (memop & BP_MEM_SEQ_CST)
+		barrier(c);
+	set_reg(c, c->at, r->type, result);
+	return true;
+}
+
+/* ---- stores ---- */
+
+static bool store(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r);
+	unsigned size = memop & BP_MEM_SIZE, value;
+	if (!inline_access(r, memop))
+		return false;
+	unsigned addr = address(c, r, r->imm);
+	const struct val *v = &c->v[r->arg[1]];
+	bool fp = v->place == P_REG && is_fp(v->reg) && size >= 2 && !(memop & BP_MEM_RELEASE);
+	value = fp ? use_fp(c, r->arg[1]) : use(c, r->arg[1]);
+	if (memop & BP_MEM_SEQ_CST)
+		barrier(c);
+	struct cold *k = find(c, COLD_STORE, addr, memop);
+	if (memop & BP_MEM_RELEASE) {
+		emit_3(&c->e, A64_ADD, true, X16, X16, addr);
+		emit_ordered(&c->e, A64_STLR, size, 0, value, X16);
+	} else {
+		emit_mem_x(&c->e, A_STORE, size, value, addr, X16);
+	}
+	if (k) {
+		k->value = (uint8_t)value;
+		k->back = c->e.at;
+	}
+	if (memop & BP_MEM_SEQ_CST)
+		barrier(c);
+	return true;
+}
+
+/* ---- atomics ---- */
+
+/* FEAT_LSE: one instruction; LDCLR clears, so AND's operand is inverted. */
+static void rmw_single(
+	struct native_compiler *c, const struct bp_ir *r, unsigned size, unsigned value, unsigned d)
+{
+	static const uint32_t code[] = { A64_SWP, A64_LDADD, A64_LDCLR, A64_LDSET, A64_LDEOR,
+		A64_LDSMIN, A64_LDSMAX, A64_LDUMIN, A64_LDUMAX };
+	if (r->aux == BP_RMW_AND) {
+		emit_3(&c->e, A64_ORN, true, X17, XZR, value);
+		value = X17;
+	}
+	emit_ordered(&c->e, code[r->aux] | LSE_ACQUIRE | LSE_RELEASE, size, value, d, X16);
+}
+
+/* Else a loop of exclusive load and store. */
+static void rmw_loop(
+	struct native_compiler *c, const struct bp_ir *r, unsigned size, unsigned value, unsigned d)
+{
+	static const uint32_t alu[] = { A64_ADD, A64_AND, A64_ORR, A64_EOR };
+	static const uint8_t minmax[] = { CC_LT, CC_GT, CC_CC, CC_HI };
+	bool wide = size == 3;
+	unsigned fresh = X17;
+	const uint8_t *again = c->e.at;
+	emit_ordered(&c->e, A64_LDAXR, size, 31, d, X16);
+	if (r->aux == BP_RMW_SWAP) {
+		fresh = value;
+	} else if (r->aux >= BP_RMW_MINS) {
+		emit_3(&c->e, A64_SUBS, wide, XZR, d, value);
+		emit_csel(&c->e, wide, X17, d, value, (enum cc)minmax[r->aux - BP_RMW_MINS]);
+	} else {
+		emit_3(&c->e, alu[r->aux - BP_RMW_ADD], wide, X17, d, value);
+	}
+	emit_ordered(&c->e, A64_STLXR, size, LR, fresh, X16);
+	emit_to(emit_cbz(&c->e, false, true, LR), again);
+}
+
+static bool rmw(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r);
+	unsigned size = memop & BP_MEM_SIZE;
+	if (size < 2 || size > 3 || r->type > BP_T_I64 || memop & BP_MEM_BIG_ENDIAN)
+		return false;
+	unsigned addr = address(c, r, 0), value = use(c, r->arg[1]), d = reg_new(c, false);
+	if (memop & BP_MEM_SEQ_CST)
+		barrier(c);
+	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE);
+	struct cold *k = cold_new(c, COLD_RMW, slow);
+	/* Both permissions, or the slow way sorts it out. */
+	emit_mem(&c->e, A_LOAD, 3, LR, LR, offsetof(struct tlb_entry, tag[BP_ACC_READ]));
+	emit_3(&c->e, A64_SUBS, true, XZR, LR, X17);
+	uint8_t *slow2 = emit_jcc(&c->e, CC_NE);
+	struct cold *k2 = cold_new(c, COLD_RMW, slow2);
+	emit_3(&c->e, A64_ADD, true, X16, X16, addr);
+	if (have_lse)
+		rmw_single(c, r, size, value, d);
+	else
+		rmw_loop(c, r, size, value, d);
+	if (is_wide(r->type))
+		extend(c, d, memop, true);
+	struct cold *parts[] = { k, k2 };
+	for (unsigned i = 0; i < 2; i++)
+		if (k && k2) {
+			parts[i]->addr = (uint8_t)addr;
+			parts[i]->value = (uint8_t)value;
+			parts[i]->result = (uint8_t)d;
+			parts[i]->memop = memop;
+			parts[i]->back = c->e.at;
+		}
+	barrier(c);
+	set_reg(c, c->at, r->type, d);
+	return true;
+}
+
+/* ---- the slow way ---- */
+
+static void store_u32(struct native_compiler *c, int32_t at, uint32_t value)
+{
+	emit_const(&c->e, X16, value);
+	emit_mem(&c->e, A_STORE, 2, X16, CPU, at);
+}
+
+/* The result of a slow access, extended as the record says. */
+static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
+{
+	enum access how = load_kind(k->memop, is_wide(r->type));
+	emit_mem(&c->e, how, k->memop & BP_MEM_SIZE, k->result, CPU, CPU_AT(native.value));
+}
+
+void access_cold(struct native_compiler *c, struct cold *k)
+{
+	static const struct {
+		const void **plain, **fp;
+	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_fp },
+		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_fp },
+		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_fp } };
+	const struct bp_ir *r = &c->rec[k->record];
+	if (k->memo != NO_MEMO)
+		memo_cold(c, k);
+	write_back(c, true);
+	emit_mem(&c->e, A_STORE, 3, k->addr, CPU, CPU_AT(native.addr));
+	if (k->kind != COLD_LOAD)
+		emit_mem(&c->e, A_STORE, 3, k->value, CPU, CPU_AT(native.value));
+	if (k->kind == COLD_RMW)
+		store_u32(c, CPU_AT(native.rmw), r->aux);
+	emit_const(&c->e, X16, k->memop);
+	emit_const(&c->e, X17, site_here(c));
+	if (k->memop & MEM_ORDERED)
+		barrier(c);
+	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);
+	if (k->memop & MEM_ORDERED)
+		barrier(c);
+	/* a load changes no flags: they still say whether to leave */
+	if (k->kind != COLD_STORE)
+		slow_result(c, r, k);
+	emit_to(emit_jcc(&c->e, CC_EQ), k->back);
+	if (k->kind != COLD_STORE)
+		set_reg(c, k->record, r->type, k->result);
+	c->at++;
+	rest_cold(c);
+}
+
+/* ---- what C does ---- */
+
+/* A copy of what C is to see, behind the code so far: X16 points to it. */
+static void info(struct native_compiler *c, const void *data, size_t size)
+{
+	uint8_t *over = emit_jmp(&c->e);
+	while ((uintptr_t)c->e.at & 7)
+		emit(&c->e, (uint32_t)A64_NOP);
+	uint8_t *at = c->e.at;
+	if (c->e.end - c->e.at < (ptrdiff_t)size + 4 * EMIT_MARGIN) {
+		c->e.full = true;
+		return;
+	}
+	memcpy(at, data, size);
+	c->e.at += (size + 3) & ~(size_t)3;
+	emit_here(&c->e, over);
+	emit_adr(&c->e, X16, at);
+}
+
+/* Behind a call of `thunk`: pinned registers again, and the way out if it asks for that. */
+static void after_call(struct native_compiler *c, bool may_leave)
+{
+	uint8_t *leave = may_leave ? emit_jcc(&c->e, CC_NE) : NULL;
+	if (leave)
+		cold_new(c, COLD_REST, leave);
+	reload_pinned(c);
+}
+
+static void set_out(struct native_compiler *c, unsigned which, unsigned type, uint32_t off)
+{
+	for (unsigned j = c->at + 1; j < c->count; j++) {
+		const struct bp_ir *o = &c->rec[j];
+		if (o->op == BP_IR_OUT && o->arg[0] == c->at && (unsigned)o->imm == which)
+			set_mem(c, j, type, off);
+	}
+}
+
+void select_generic(struct native_compiler *c, const struct bp_ir *r)
+{
+	struct gen g = { .r = *r, .fn = generic_for(r) };
+	const struct ir_info *ir = ir_info(r->op);
+	bool touches = r->op == BP_IR_GETX || r->op == BP_IR_PUTX || r->op == BP_IR_TIME;
+	if (!g.fn) {
+		c->failed = true;
+		return;
+	}
+	if (ir->aux == AUX_ENV) {
+		g.env = verify_env(&c->type, r->aux);
+		/* The environment's registers are read and written where they lie. */
+		touches = true;
+	}
+	for (unsigned n = 0; n < 3; n++)
+		if (ir_is_arg_value(r, n)) {
+			g.a[n] = in_memory(c, r->arg[n]);
+			g.has[n] = true;
+		}
+	if (ir->out != BP_T_NONE) {
+		g.out = frame_new(c, 8);
+		set_out(c, 1, ir->out, g.out);
+	}
+	if (ir_result_type(r) != BP_T_NONE)
+		g.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
+	if (touches)
+		flush(c);
+	info(c, &g, sizeof(g));
+	emit_call_to(&c->e, touches ? thunks.generic : thunks.generic_keep);
+	if (touches)
+		reload_pinned(c);
+	if (g.d)
+		set_mem(c, c->at, ir_result_type(r), g.d);
+}
+
+void call_generic_keep(struct native_compiler *c, const struct gen *g)
+{
+	info(c, g, sizeof(*g));
+	emit_call_to(&c->e, thunks.generic_keep);
+}
+
+static void select_memory(struct native_compiler *c, const struct bp_ir *r)
+{
+	const struct ir_info *ir = ir_info(r->op);
+	struct mem m = { .r = *r, .memop = bp_ir_memop(r), .addr_mask = c->addr_mask };
+	bool plain = r->op == BP_IR_LD || r->op == BP_IR_ST || r->op == BP_IR_STP;
+	bool ordered = m.memop & MEM_ORDERED || (!plain && r->op != BP_IR_PROBE);
+	m.addr = in_memory(c, r->arg[0]);
+	if (ir_is_arg_value(r, 1))
+		m.value = in_memory(c, r->arg[1]);
+	if (ir->more)
+		m.second = in_memory(c, r[1].arg[0]);
+	if (ir->result != RES_NONE) {
+		m.discard = !c->v[c->at].uses;
+		m.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
+	}
+	if (ordered)
+		barrier(c);
+	flush(c);
+	store_u32(c, CPU_AT(native.site), site_here(c));
+	info(c, &m, sizeof(m));
+	emit_call_to(&c->e, thunks.memory);
+	if (m.d)
+		set_mem(c, c->at, ir_result_type(r), m.d);
+	if (ordered)
+		barrier(c); /* changes no flags */
+	after_call(c, true);
+}
+
+static void call_slot(struct call_slot *s, unsigned type, uint32_t offset)
+{
+	s->offset = offset;
+	s->bytes = ir_types[type].bytes;
+}
+
+static void select_call(struct native_compiler *c, const struct bp_ir *r)
+{
+	struct call call = { .helper = verify_helper(&c->type, r->imm) };
+	call.args = call.helper->args;
+	call.results = call.helper->results;
+	for (unsigned n = 0; n < call.args; n++) {
+		unsigned id = c->rec[c->at + n / 4].arg[n % 4];
+		uint32_t at = in_memory(c, id);
+		call_slot(&call.arg[n], ir_result_type(&c->rec[id]), at);
+	}
+	for (unsigned n = 0; n < call.results; n++) {
+		call.result_words[n] = 1;
+		if (n == 0 && r->type != BP_T_NONE) {
+			call.result_words[0] = ir_types[r->type].bytes > 8 ? 2 : 1;
+			call_slot(&call.result[0], r->type, frame_new(c, ir_types[r->type].bytes));
+			set_mem(c, c->at, r->type, call.result[0].offset);
+		}
+		for (unsigned j = c->at + 1; n && j < c->count; j++) {
+			const struct bp_ir *o = &c->rec[j];
+			if (o->op != BP_IR_OUT || o->arg[0] != c->at || (unsigned)o->imm != n)
+				continue;
+			call.result_words[n] = ir_types[o->type].bytes > 8 ? 2 : 1;
+			call_slot(&call.result[n], o->type, frame_new(c, ir_types[o->type].bytes));
+			set_mem(c, j, o->type, call.result[n].offset);
+		}
+	}
+	flush(c);
+	store_u32(c, CPU_AT(native.site), site_here(c));
+	info(c, &call, sizeof(call));
+	emit_call_to(&c->e, thunks.call);
+	after_call(c, true);
+}
+
+static void fence(struct native_compiler *c, const struct bp_ir *r)
+{
+	/* Device input and output are reads and writes to the host. */
+	unsigned before = r->aux >> 4, after = r->aux & 15;
+	before = (before | before >> 2) & 3;
+	after = (after | after >> 2) & 3;
+	if (!before || !after)
+		return;
+	if (before == 1)
+		emit(&c->e, (uint32_t)A64_DMB_LD);
+	else if (before == 2 && after == 2)
+		emit(&c->e, (uint32_t)A64_DMB_ST);
+	else
+		barrier(c);
+}
+
+bool select_access(struct native_compiler *c, const struct bp_ir *r)
+{
+	switch (r->op) {
+	case BP_IR_LD:
+		if (!load(c, r))
+			select_memory(c, r);
+		return true;
+	case BP_IR_ST:
+		if (!store(c, r))
+			select_memory(c, r);
+		return true;
+	case BP_IR_RMW:
+		if (!rmw(c, r))
+			select_memory(c, r);
+		return true;
+	case BP_IR_STP:
+	case BP_IR_LL:
+	case BP_IR_SC:
+	case BP_IR_CAS:
+	case BP_IR_PROBE: select_memory(c, r); return true;
+	case BP_IR_FENCE: fence(c, r); return true;
+	case BP_IR_CALL: select_call(c, r); return true;
+	default: return false;
+	}
+}

@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: MIT */
+/* Which guest register and which value lies in which host register. */
+#include "native.h"
+
+/* Those that C functions keep come last, and X18 is the platform's. */
+static const uint8_t general[] = { X0, X1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, X15, X23, 24,
+	25, 26, 27, 28 };
+
+void state_init(struct state *s)
+{
+	memset(s, 0, sizeof(*s));
+	memset(s->slot_of, -1, sizeof(s->slot_of));
+}
+
+/* ---- moving ---- */
+
+static void load(struct native_compiler *c, unsigned reg, unsigned bytes, int32_t disp)
+{
+	emit_mem(&c->e, A_LOAD, (unsigned)__builtin_ctz(bytes), reg, BASE, disp);
+}
+
+static void store(struct native_compiler *c, unsigned reg, unsigned bytes, int32_t disp)
+{
+	emit_mem(&c->e, A_STORE, (unsigned)__builtin_ctz(bytes), reg, BASE, disp);
+}
+
+/* Between two places of the instance, eight bytes at a time. */
+static void copy(struct native_compiler *c, unsigned bytes, uint32_t to, uint32_t from)
+{
+	for (unsigned done = 0; done < bytes; done += 8) {
+		load(c, V31, 8, AT(from + done));
+		store(c, V31, 8, AT(to + done));
+	}
+}
+
+/* From any host register to any other. */
+static void move(struct native_compiler *c, unsigned to, unsigned from)
+{
+	if (to == from)
+		return;
+	if (is_fp(to) && is_fp(from))
+		emit_f2(&c->e, A64_FMOV, true, to, from);
+	else if (is_fp(to))
+		emit_2(&c->e, (uint32_t)A64_FMOV_DX, true, to, from);
+	else if (is_fp(from))
+		emit_2(&c->e, (uint32_t)A64_FMOV_XD, true, to, from);
+	else
+		emit_mov(&c->e, true, to, from);
+}
+
+uint32_t frame_new(struct native_compiler *c, unsigned bytes)
+{
+	bytes = bytes < 8 ? 8 : bytes;
+	uint32_t at = (c->temp + bytes - 1) & ~(bytes - 1);
+	c->temp = at + bytes;
+	if (c->temp > c->in->frame + OBJECT_CPU_FRAME) {
+		c->failed = true;
+		c->temp = c->in->frame;
+		return c->in->frame;
+	}
+	return at;
+}
+
+/* ---- slots ---- */
+
+static bool overlap(uint32_t a, uint32_t alen, uint32_t b, uint32_t blen)
+{
+	return a - b < blen || b - a < alen;
+}
+
+static void slot_store(struct native_compiler *c, struct slot *s)
+{
+	if (s->used && s->dirty)
+		store(c, s->reg, s->bytes, AT(s->off));
+	s->dirty = false;
+}
+
+static void slot_forget(struct native_compiler *c, struct slot *s)
+{
+	if (s->used && s->reg != NO_REG)
+		c->s.slot_of[s->reg] = -1;
+	s->used = false;
+}
+
+static struct slot *slot_find(struct native_compiler *c, uint32_t off, unsigned bytes)
+{
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+		if (s->used && s->off == off && s->bytes == bytes)
+			return s;
+	return NULL;
+}
+
+/* Slots that share bytes with the range, but for `keep`: to memory and forgotten. A pinned one stays
+ * where it is, so its block is not for pinning. */
+static void slots_release(
+	struct native_compiler *c, uint32_t off, unsigned bytes, const struct slot *keep)
+{
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+		if (s->used && s != keep && overlap(s->off, s->bytes, off, bytes)) {
+			slot_store(c, s);
+			if (s->pinned)
+				c->failed = true;
+			else
+				slot_forget(c, s);
+		}
+}
+
+static struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
+{
+	struct slot *best = NULL;
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
+		if (!s->used) {
+			best = s;
+			break;
+		}
+		if (!s->pinned && (!best || s->touched < best->touched))
+			best = s;
+	}
+	if (best->used) {
+		slot_store(c, best);
+		slot_forget(c, best);
+	}
+	*best = (struct slot){ .off = off,
+		.bytes = (uint8_t)bytes,
+		.reg = (uint8_t)reg,
+		.used = true,
+		.touched = ++c->clock };
+	c->s.slot_of[reg] = (int8_t)(best - c->s.slot);
+	return best;
+}
+
+void load_slot(struct native_compiler *c, struct slot *s)
+{
+	load(c, s->reg, s->bytes, AT(s->off));
+}
+
+void write_back(struct native_compiler *c, bool clean)
+{
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
+		bool dirty = s->dirty;
+		slot_store(c, s);
+		s->dirty = dirty && !clean;
+	}
+}
+
+void reload_pinned(struct native_compiler *c)
+{
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+		if (s->used && s->pinned) {
+			load_slot(c, s);
+			s->ones = 0;
+		}
+}
+
+bool prefers_fp(const struct native_compiler *c, uint32_t off)
+{
+	return off / 4 < c->prefers_fp->len && c->prefers_fp->data[off / 4];
+}
+
+/* ---- host registers ---- */
+
+static bool lives_on(const struct native_compiler *c, const struct val *v)
+{
+	return v->last > c->at;
+}
+
+/* Values that live on in reg go to the frame. */
+static void spill(struct native_compiler *c, unsigned reg)
+{
+	uint32_t at = 0;
+	for (unsigned i = 1; i < c->count; i++) {
+		struct val *v = &c->v[i];
+		if (v->place != P_REG || v->reg != reg || v->last < c->at)
+			continue;
+		if (!at) {
+			at = frame_new(c, 8);
+			store(c, reg, 8, AT(at));
+		}
+		v->place = P_MEM;
+		v->off = at;
+	}
+	c->s.until[reg] = 0;
+}
+
+/* How much it costs to have this register: 0 free, more: what has to be moved away; -1: never. */
+static int64_t cost(const struct native_compiler *c, unsigned reg)
+{
+	if (c->locked >> reg & 1)
+		return -1;
+	bool live = c->s.until[reg] >= c->at; /* an operand of this record too */
+	if (c->s.slot_of[reg] < 0)
+		return live ? INT64_MAX : 0;
+	const struct slot *s = &c->s.slot[c->s.slot_of[reg]];
+	if (s->pinned)
+		return -1;
+	return live ? INT64_MAX - 1 : (int64_t)s->touched + 1;
+}
+
+static void reg_empty(struct native_compiler *c, unsigned reg)
+{
+	if (c->s.until[reg] >= c->at)
+		spill(c, reg);
+	if (c->s.slot_of[reg] >= 0) {
+		struct slot *s = &c->s.slot[c->s.slot_of[reg]];
+		slot_store(c, s);
+		slot_forget(c, s);
+	}
+}
+
+void reg_claim(struct native_compiler *c, unsigned reg)
+{
+	if (c->locked >> reg & 1) {
+		c->failed = true;
+		return;
+	}
+	reg_empty(c, reg);
+	c->locked |= UINT64_C(1) << reg;
+}
+
+unsigned reg_new(struct native_compiler *c, bool fp)
+{
+	unsigned n = fp ? V31 - V0 : G_N_ELEMENTS(general), best = NO_REG;
+	int64_t least = INT64_MAX;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned reg = fp ? V0 + i : general[i];
+		int64_t k = cost(c, reg);
+		if (k >= 0 && (best == NO_REG || k < least)) {
+			best = reg;
+			least = k;
+		}
+		if (!k)
+			break;
+	}
+	if (best == NO_REG) {
+		c->failed = true;
+		return fp ? V0 : X0;
+	}
+	if (least)
+		reg_empty(c, best);
+	c->locked |= UINT64_C(1) << best;
+	c->uses_fp |= fp;
+	return best;
+}
+
+/* The pinned register that record c->at's result is for, if it may be written now. */
+static unsigned pinned_target(const struct native_compiler *c, bool fp)
+{
+	const struct bp_ir *p = &c->rec[c->at];
+	unsigned id = c->at;
+	if (!c->pinning || c->last_fault >= c->at)
+		return NO_REG;
+	/* To the PUT, perhaps over CASTs, which change nothing: each the only use. */
+	do {
+		const struct bp_ir *user = p + 1;
+		if (c->v[id].uses != 1)
+			return NO_REG;
+		while (user < c->rec + c->count && user->arg[0] != id)
+			user++;
+		if (user == c->rec + c->count || (user->op != BP_IR_PUT && user->op != BP_IR_CAST))
+			return NO_REG;
+		p = user;
+		id = (unsigned)(p - c->rec);
+	} while (p->op == BP_IR_CAST);
+	for (const struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
+		if (!s->used || !s->pinned || s->off != (uint32_t)p->imm ||
+			s->bytes != ir_types[p->type].bytes)
+			continue;
+		if (is_fp(s->reg) != fp || c->s.until[s->reg] > c->at)
+			return NO_REG;
+		for (const struct bp_ir *r = &c->rec[c->at + 1]; r < p; r++)
+			if (r->op == BP_IR_GET || r->op == BP_IR_PUT || r->op == BP_IR_CALL)
+				return NO_REG;
+		return s->reg;
+	}
+	return NO_REG;
+}
+
+unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse)
+{
+	unsigned pinned = pinned_target(c, fp);
+	if (pinned != NO_REG) {
+		c->locked |= UINT64_C(1) << pinned;
+		return pinned;
+	}
+	if (reuse != NO_REG && c->s.slot_of[reuse] < 0 && c->s.until[reuse] <= c->at)
+		return reuse;
+	return reg_new(c, fp);
+}
+
+/* ---- values ---- */
+
+void set_reg(struct native_compiler *c, unsigned id, unsigned type, unsigned reg)
+{
+	struct val *v = &c->v[id];
+	v->place = P_REG;
+	v->type = (uint8_t)type;
+	v->reg = (uint8_t)reg;
+	c->s.until[reg] = MAX(c->s.until[reg], v->last);
+}
+
+void set_const(struct native_compiler *c, unsigned id, unsigned type, uint64_t imm)
+{
+	struct val *v = &c->v[id];
+	v->place = P_CONST;
+	v->type = (uint8_t)type;
+	v->imm = interp_extend(imm, MIN(bits_of(type), 64), false);
+	v->ones = v->imm;
+}
+
+void set_mem(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
+{
+	struct val *v = &c->v[id];
+	v->place = P_MEM;
+	v->type = (uint8_t)type;
+	v->off = off;
+}
+
+bool is_const(const struct native_compiler *c, unsigned id, int64_t *imm)
+{
+	const struct val *v = &c->v[id];
+	if (v->place != P_CONST || v->type > BP_T_I64)
+		return false;
+	unsigned bits = bits_of(v->type);
+	*imm = (int64_t)interp_extend(v->imm, bits, bits > 1);
+	return true;
+}
+
+void pcrel_to(struct native_compiler *c, unsigned id, unsigned reg)
+{
+	const struct val *v = &c->v[id];
+	/* imm: offset | bits cleared below << 32 | bits kept << 40 | mark << 48: see compile.c */
+	unsigned low = v->imm >> 32 & 0xff, keep = v->imm >> 40 & 0xff;
+	int32_t mark = (int32_t)(v->imm >> 48), imm = (int32_t)v->imm;
+	bool narrow = c->addr_mask != UINT64_MAX;
+	if (low) {
+		emit_add_i(&c->e, !narrow, false, reg, PC, mark);
+		if (low >= 64)
+			emit_const(&c->e, reg, 0);
+		else
+			emit_logic_i(&c->e, A64_AND_I, true, reg, reg, UINT64_MAX << low);
+		emit_add_i(&c->e, true, false, reg, reg, imm);
+	} else if (narrow) {
+		emit_add_i(&c->e, false, false, reg, PC, mark);
+		emit_add_i(&c->e, true, false, reg, reg, imm);
+	} else {
+		emit_add_i(&c->e, true, false, reg, PC, (int64_t)imm + mark);
+	}
+	if (keep == 32)
+		emit_mov(&c->e, false, reg, reg);
+	else if (keep && keep < 64)
+		emit_logic_i(&c->e, A64_AND_I, true, reg, reg, UINT64_MAX >> (64 - keep));
+}
+
+/* A value at an offset: in a register, which is a slot's if the offset is a guest register's. */
+static unsigned from_memory(struct native_compiler *c, struct val *v, bool fp)
+{
+	unsigned bytes = ir_types[v->type].bytes;
+	bool guest = v->off < c->in->frame;
+	struct slot *s = guest ? slot_find(c, v->off, bytes) : NULL;
+	if (s) {
+		s->touched = ++c->clock;
+		v->ones = s->ones;
+		return s->reg;
+	}
+	if (guest)
+		slots_release(c, v->off, bytes, NULL);
+	unsigned reg = reg_new(c, fp && bytes >= 4);
+	load(c, reg, bytes, AT(v->off));
+	if (guest)
+		slot_new(c, v->off, bytes, reg);
+	return reg;
+}
+
+static unsigned value_in(struct native_compiler *c, unsigned id, bool fp)
+{
+	struct val *v = &c->v[id];
+	unsigned reg;
+	switch (v->place) {
+	case P_REG: reg = v->reg; break;
+	case P_CONST:
+		reg = reg_new(c, false);
+		emit_const(&c->e, reg, v->imm);
+		return reg;
+	case P_PCREL:
+		reg = reg_new(c, false);
+		pcrel_to(c, id, reg);
+		return reg;
+	case P_COND: {
+		enum cc cc = test_condition(c, id);
+		reg = reg_new(c, false);
+		emit_cset(&c->e, reg, cc);
+		return reg;
+	}
+	case P_MEM:
+		reg = from_memory(c, v, fp);
+		set_reg(c, id, v->type, reg);
+		break;
+	default: c->failed = true; return fp ? V0 : X0;
+	}
+	c->locked |= UINT64_C(1) << reg;
+	if (c->s.slot_of[reg] >= 0)
+		c->s.slot[c->s.slot_of[reg]].touched = ++c->clock;
+	return reg;
+}
+
+unsigned use(struct native_compiler *c, unsigned id)
+{
+	unsigned reg = value_in(c, id, false);
+	if (!is_fp(reg))
+		return reg;
+	unsigned to = reg_new(c, false);
+	move(c, to, reg);
+	return to;
+}
+
+/* A guest register that is used as floating point lives in a register for it from then on. */
+static void slot_to_fp(struct native_compiler *c, unsigned id, unsigned from, unsigned to)
+{
+	int n = c->s.slot_of[from];
+	move(c, to, from);
+	if (n < 0 || c->s.slot[n].pinned || c->s.slot[n].bytes < 4)
+		return;
+	c->s.slot[n].reg = (uint8_t)to;
+	c->s.slot_of[from] = -1;
+	c->s.slot_of[to] = (int8_t)n;
+	set_reg(c, id, c->v[id].type, to);
+}
+
+unsigned use_fp(struct native_compiler *c, unsigned id)
+{
+	unsigned reg = value_in(c, id, true);
+	if (is_fp(reg))
+		return reg;
+	unsigned to = reg_new(c, true);
+	if (c->v[id].place == P_REG && c->v[id].reg == reg)
+		slot_to_fp(c, id, reg, to);
+	else
+		move(c, to, reg);
+	return to;
+}
+
+unsigned use_copy(struct native_compiler *c, unsigned id)
+{
+	unsigned reg = use(c, id);
+	const struct val *v = &c->v[id];
+	bool own = v->place != P_REG || v->reg != reg; /* made for this record */
+	if (own || (c->s.slot_of[reg] < 0 && c->s.until[reg] <= c->at))
+		return reg;
+	unsigned to = reg_new(c, false);
+	move(c, to, reg);
+	return to;
+}
+
+uint32_t in_memory(struct native_compiler *c, unsigned id)
+{
+	struct val *v = &c->v[id];
+	unsigned bytes = ir_types[v->type].bytes;
+	if (v->place == P_MEM) {
+		/* C reads and writes places of its own: a guest register may be one of its results. */
+		if (v->off >= c->in->frame)
+			return v->off;
+		for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+			if (s->used && overlap(s->off, s->bytes, v->off, bytes))
+				slot_store(c, s);
+		return v->off;
+	}
+	uint32_t at = frame_new(c, bytes);
+	if (v->place == P_CONST && !v->imm)
+		store(c, XZR, 8, AT(at));
+	else
+		store(c, value_in(c, id, false), 8, AT(at));
+	for (unsigned done = 8; done < bytes; done += 8)
+		store(c, XZR, 8, AT(at + done));
+	return at;
+}
+
+/* ---- GET and PUT ---- */
+
+/* I1 and FLAGS have no bits but their own. */
+static void get_bits(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
+{
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+		if (s->used && overlap(s->off, s->bytes, off, 1))
+			slot_store(c, s);
+	unsigned reg = reg_new(c, false);
+	load(c, reg, 1, AT(off));
+	emit_logic_i(&c->e, A64_AND_I, false, reg, reg, ir_get_mask(type));
+	set_reg(c, id, type, reg);
+}
+
+void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
+{
+	unsigned bytes = ir_types[type].bytes;
+	for (unsigned i = c->deferreds; i-- > 0;) {
+		const struct deferred *d = &c->deferred[i];
+		unsigned len = ir_types[d->type].bytes;
+		bool bits = type == BP_T_I1 || type == BP_T_FLAGS;
+		if (d->off == off && len == bytes && (!bits || d->type == type)) {
+			struct val *v = &c->v[id], old = *v;
+			*v = c->v[d->val];
+			v->uses = old.uses;
+			v->last = old.last;
+			v->type = (uint8_t)type;
+			if (v->place == P_REG)
+				set_reg(c, id, type, v->reg);
+			return;
+		}
+		if (overlap(d->off, len, off, bytes)) {
+			c->failed = true;
+			return;
+		}
+	}
+	if (type == BP_T_I1 || type == BP_T_FLAGS) {
+		get_bits(c, id, type, off);
+		return;
+	}
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
+		if (!s->used || !overlap(s->off, s->bytes, off, bytes))
+			continue;
+		if (s->off == off && bytes <= s->bytes && (!is_fp(s->reg) || bytes >= 4)) {
+			s->touched = ++c->clock;
+			set_reg(c, id, type, s->reg);
+			c->v[id].ones = s->ones;
+			return;
+		}
+		slot_store(c, s);
+		if (!s->pinned && bytes <= 8)
+			slot_forget(c, s);
+	}
+	set_mem(c, id, type, off);
+}
+
+/* Values that were read from a guest register which is about to change. */
+static void keep_old(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned but)
+{
+	for (unsigned i = 1; i < c->count; i++) {
+		struct val *v = &c->v[i];
+		if (v->place != P_MEM || v->off >= c->in->frame || !lives_on(c, v) || i == but ||
+			!overlap(v->off, ir_types[v->type].bytes, off, bytes))
+			continue;
+		if (ir_types[v->type].bytes > 8)
+			c->failed = true;
+		else
+			value_in(c, i, false);
+	}
+}
+
+static void put_wide(struct native_compiler *c, unsigned bytes, uint32_t off, unsigned id)
+{
+	uint32_t from = in_memory(c, id);
+	slots_release(c, off, bytes, NULL);
+	copy(c, bytes, off, from);
+}
+
+static void put_pinned(struct native_compiler *c, struct slot *s, unsigned id)
+{
+	const struct val *v = &c->v[id];
+	s->dirty = true;
+	if (v->place == P_REG && v->reg == s->reg)
+		return;
+	for (unsigned i = 1; i < c->count; i++)
+		if (i != id && c->v[i].place == P_REG && c->v[i].reg == s->reg &&
+			lives_on(c, &c->v[i])) {
+			spill(c, s->reg);
+			break;
+		}
+	c->s.until[s->reg] = 0;
+	if (v->place == P_CONST && !is_fp(s->reg))
+		emit_const(&c->e, s->reg, v->imm);
+	else
+		move(c, s->reg, value_in(c, id, is_fp(s->reg)));
+}
+
+static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
+{
+	unsigned bytes = ir_types[type].bytes;
+	struct val *v = &c->v[id];
+	keep_old(c, off, bytes, v->last > c->at ? 0 : id);
+	if (bytes > 8) {
+		put_wide(c, bytes, off, id);
+		return;
+	}
+	struct slot *s = slot_find(c, off, bytes);
+	slots_release(c, off, bytes, s);
+	if (s && s->pinned) {
+		put_pinned(c, s, id);
+		s->ones = v->ones;
+		return;
+	}
+	unsigned reg = value_in(c, id, prefers_fp(c, off));
+	s = slot_find(c, off, bytes); /* reading the value may have made or moved it */
+	if (s && s->reg == reg)
+		return;
+	if (c->s.slot_of[reg] >= 0) {
+		unsigned to = reg_new(c, is_fp(reg));
+		move(c, to, reg);
+		reg = to;
+		s = slot_find(c, off, bytes);
+	}
+	if (s)
+		slot_forget(c, s);
+	s = slot_new(c, off, bytes, reg);
+	s->dirty = true;
+	s->ones = v->ones;
+}
+
+void put(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
+{
+	if (c->last_fault <= c->at) {
+		put_now(c, type, off, id);
+	} else if (c->deferreds == DEFERRED) {
+		c->failed = true;
+	} else {
+		c->deferred[c->deferreds++] =
+			(struct deferred){ .off = off, .val = (uint16_t)id, .type = (uint8_t)type };
+	}
+}
+
+void flush(struct native_compiler *c)
+{
+	for (unsigned i = 1; i < c->count; i++) {
+		struct val *v = &c->v[i];
+		unsigned bytes = ir_types[v->type].bytes;
+		if (!lives_on(c, v) || (v->place != P_REG && v->place != P_MEM))
+			continue;
+		if (v->place == P_REG) {
+			spill(c, v->reg);
+		} else if (v->off < c->in->frame) {
+			uint32_t at = frame_new(c, bytes);
+			copy(c, bytes, at, v->off);
+			v->off = at;
+		}
+	}
+	write_back(c, true);
+	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
+		if (s->used && !s->pinned)
+			slot_forget(c, s);
+	memset(c->s.until, 0, sizeof(c->s.until));
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* The code that all blocks share: entering, leaving, finding the next block, calling C. Calls follow
+ * AAPCS64, section 6. And the caches: what is written by one mapping is run from another. */
+#include "native.h"
+#include <sys/auxv.h>
+
+struct thunks thunks;
+bool have_lse;
+
+typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
+static enter_fn *enter;
+
+enum {
+	HWCAP_LSE = 1 << 8, /* Linux, Documentation/arch/arm64/elf_hwcaps.rst: HWCAP_ATOMICS */
+	FPCR_DN = 1 << 25,
+	KEPT = 12 * 8 + 8 * 8, /* X19 to X30, D8 to D15 */
+	ENTER_BYTES = KEPT + 16, /* and FPCR */
+	GENERAL_BYTES = 16 * 8, /* X0 to X15 */
+	FP_REGS = 31 - 8, /* V0 to V7, V16 to V30: a function keeps the low half of V8 to V15 */
+	FP_BYTES = (FP_REGS + 1) * 8
+};
+
+static const void *here(const struct emit *e)
+{
+	return e->at + e->to_execute;
+}
+
+/* ---- caches ---- */
+
+/* Arm ARM, B2.4.4: clean data to the point of unification by the address that was written, then
+ * invalidate instructions by the address that is run, on all CPUs. CTR_EL0 (D19.2.34) has the sizes of
+ * lines as log2 of words, and says which of the two the host does by itself. */
+void code_publish(const uint8_t *write, size_t size)
+{
+	uint64_t ctr;
+	__asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
+	uintptr_t data_line = (uintptr_t)4 << (ctr >> 16 & 15),
+		  code_line = (uintptr_t)4 << (ctr & 15);
+	uintptr_t at = (uintptr_t)write, end = at + size;
+	if (!(ctr >> 28 & 1))
+		for (uintptr_t p = at & ~(data_line - 1); p < end; p += data_line)
+			__asm__ volatile("dc cvau, %0" : : "r"(p) : "memory");
+	__asm__ volatile("dsb ish" : : : "memory");
+	at += (uintptr_t)code_memory_to_execute();
+	end += (uintptr_t)code_memory_to_execute();
+	if (!(ctr >> 29 & 1)) {
+		for (uintptr_t p = at & ~(code_line - 1); p < end; p += code_line)
+			__asm__ volatile("ic ivau, %0" : : "r"(p) : "memory");
+		__asm__ volatile("dsb ish" : : : "memory");
+	}
+	__asm__ volatile("isb" : : : "memory");
+}
+
+/* ---- entering and leaving ---- */
+
+/* What a function keeps, to or from [SP]. */
+static void kept(struct emit *e, bool store)
+{
+	for (unsigned i = 0; i < 6; i++)
+		emit_pair(e, store ? (uint32_t)A64_STP : (uint32_t)A64_LDP, X19 + 2 * i,
+			X20 + 2 * i, SP, (int32_t)(16 * i));
+	for (unsigned i = 0; i < 4; i++)
+		emit_pair(e, store ? A64_STP_D : A64_LDP_D, 8 + 2 * i, 9 + 2 * i, SP,
+			(int32_t)(96 + 16 * i));
+}
+
+static void save_position(struct emit *e)
+{
+	emit_mem(e, A_STORE, 3, PC, CPU, CPU_AT(native.pc));
+	emit_mem(e, A_STORE, 3, LEFT, CPU, CPU_AT(native.left));
+}
+
+static void call_absolute(struct emit *e, const void *fn)
+{
+	emit_const(e, X16, (uintptr_t)fn);
+	emit(e, (uint32_t)A64_BLR | X16 << 5);
+}
+
+static void make_enter(struct emit *e)
+{
+	const void *at = here(e);
+	memcpy(&enter, &at, sizeof(enter));
+	emit_add_i(e, true, false, SP, SP, -ENTER_BYTES);
+	kept(e, true);
+	emit(e, (uint32_t)A64_MRS_FPCR | X16);
+	emit_mem(e, A_STORE, 3, X16, SP, KEPT);
+	emit_const(e, X16, FPCR_DN);
+	emit(e, (uint32_t)A64_MSR_FPCR | X16);
+	emit_mov(e, true, CPU, X0);
+	emit_add_i(e, true, false, X16, SP, 0);
+	emit_mem(e, A_STORE, 3, X16, CPU, CPU_AT(native.stack));
+	emit_mem(e, A_LOAD, 3, BASE, CPU, CPU_AT(head));
+	emit_mem(e, A_LOAD, 3, PC, CPU, CPU_AT(native.pc));
+	emit_mem(e, A_LOAD, 3, LEFT, CPU, CPU_AT(native.left));
+	emit(e, (uint32_t)A64_BR | X1 << 5);
+}
+
+static void make_exit(struct emit *e)
+{
+	thunks.exit_link = here(e);
+	emit_mem(e, A_STORE, 3, X16, CPU, CPU_AT(native.link));
+	emit_const(e, X0, NATIVE_LOOKUP);
+	thunks.exit = here(e);
+	save_position(e);
+	emit_mem(e, A_LOAD, 3, X16, CPU, CPU_AT(native.stack));
+	emit_add_i(e, true, false, SP, X16, 0);
+	emit_mem(e, A_LOAD, 3, X16, SP, KEPT);
+	emit(e, (uint32_t)A64_MSR_FPCR | X16);
+	kept(e, false);
+	emit_add_i(e, true, false, SP, SP, ENTER_BYTES);
+	emit(e, (uint32_t)A64_RET);
+}
+
+/* ---- the next block ---- */
+
+void emit_lookup(struct emit *e)
+{
+	_Static_assert(sizeof(struct jit_jump) == 32, "the index is shifted by 5");
+	_Static_assert(offsetof(struct jit_jump, key) == offsetof(struct jit_jump, pc) + 8 &&
+			offsetof(struct jit_jump, block) == offsetof(struct jit_jump, epoch) + 8,
+		"they are loaded as pairs");
+	emit_shift(e, true, SH_LSR, X16, PC, 1);
+	emit_3s(e, A64_EOR, true, X16, X16, PC, SH_LSR, JIT_JUMP_CACHE_BITS + 1);
+	emit_logic_i(e, A64_AND_I, true, X16, X16, (1 << JIT_JUMP_CACHE_BITS) - 1);
+	emit_mem(e, A_LOAD, 3, X17, CPU, CPU_AT(native.jumps));
+	emit_3s(e, A64_ADD, true, X16, X17, X16, SH_LSL, 5);
+	emit_pair(e, (uint32_t)A64_LDP, X17, LR, X16, offsetof(struct jit_jump, pc));
+	emit_3(e, A64_SUBS, true, XZR, X17, PC);
+	emit_mem(e, A_LOAD, 3, X17, BASE, AT(offsetof(struct bp_cpu_head, key)));
+	emit_3(e, A64_CCMP | CC_EQ << 12, true, 0, X17, LR);
+	emit_pair(e, (uint32_t)A64_LDP, X17, LR, X16, offsetof(struct jit_jump, epoch));
+	emit_mem(e, A_LOAD, 3, X16, CPU, CPU_AT(space_epoch));
+	emit_3(e, A64_CCMP | CC_EQ << 12, true, 0, X17, X16);
+	uint8_t *miss = emit_jcc(e, CC_NE);
+	emit_mem(e, A_LOAD, 3, X16, LR, offsetof(struct block, entry));
+	emit(e, (uint32_t)A64_BR | X16 << 5);
+	emit_here(e, miss);
+	emit_jmp_to(e, thunks.miss);
+}
+
+static void make_lookup(struct emit *e)
+{
+	thunks.miss = here(e);
+	emit_const(e, X16, 0);
+	emit_jmp_to(e, thunks.exit_link);
+	thunks.lookup = here(e);
+	emit_lookup(e);
+}
+
+static void make_resync(struct emit *e)
+{
+	thunks.resync = here(e);
+	emit_mem(e, A_LOAD, 2, X16, BASE, AT(offsetof(struct bp_cpu_head, pending)));
+	emit_mem(e, A_LOAD, 2, X17, CPU, CPU_AT(kick));
+	emit_3(e, A64_ORR, false, X16, X16, X17);
+	emit_to(emit_cbz(e, false, true, X16), (const uint8_t *)thunks.miss - e->to_execute);
+	emit_jmp_to(e, thunks.lookup);
+}
+
+/* ---- calling C ---- */
+
+/* In W0 what fn returned: BP_H_RAISED leaves from here, BP_H_LEAVE gives "not equal". */
+static void check_status(struct emit *e)
+{
+	_Static_assert(BP_H_OK == 0 && BP_H_RAISED == 1, "tested here");
+	emit_cmp_i(e, false, X0, BP_H_RAISED);
+	uint8_t *fine = emit_jcc(e, CC_NE);
+	emit_const(e, X0, NATIVE_RAISED);
+	emit_jmp_to(e, thunks.exit);
+	emit_here(e, fine);
+	emit_cmp_i(e, false, X0, BP_H_OK);
+}
+
+/* The registers that C may change and blocks use, to or from [SP]. */
+static void volatiles(struct emit *e, bool store, bool fp)
+{
+	uint32_t general = store ? (uint32_t)A64_STP : (uint32_t)A64_LDP;
+	uint32_t floating = store ? A64_STP_D : A64_LDP_D;
+	for (unsigned i = 0; i < 8; i++)
+		emit_pair(e, general, 2 * i, 2 * i + 1, SP, (int32_t)(16 * i));
+	for (unsigned i = 0; fp && i < 12; i++) {
+		unsigned reg = i < 4 ? 2 * i : 2 * i + 8;
+		emit_pair(e, floating, reg, reg + 1, SP, (int32_t)(GENERAL_BYTES + 16 * i));
+	}
+}
+
+/* Calls fn(cpu, X16) and gives back every register that a block may use. `access`: see native.h. */
+static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
+{
+	const void *at = here(e);
+	int32_t bytes = GENERAL_BYTES + (fp ? FP_BYTES : 0);
+	emit_add_i(e, true, false, SP, SP, -(bytes + 16));
+	emit_mem(e, A_STORE, 3, LR, SP, bytes);
+	volatiles(e, true, fp);
+	if (access) {
+		emit_mem(e, A_STORE, 2, X16, CPU, CPU_AT(native.memop));
+		emit_mem(e, A_STORE, 2, X17, CPU, CPU_AT(native.site));
+	}
+	save_position(e);
+	emit_mov(e, true, X0, CPU);
+	emit_mov(e, true, X1, X16);
+	call_absolute(e, fn);
+	check_status(e);
+	/* nothing from here on changes the flags */
+	volatiles(e, false, fp);
+	emit_mem(e, A_LOAD, 3, LR, SP, bytes);
+	emit_add_i(e, true, false, SP, SP, bytes + 16);
+	emit(e, (uint32_t)A64_RET);
+	return at;
+}
+
+/* Calls fn(cpu, X16) and keeps nothing. */
+static const void *make_call(struct emit *e, const void *fn)
+{
+	const void *at = here(e);
+	emit_add_i(e, true, false, SP, SP, -16);
+	emit_mem(e, A_STORE, 3, LR, SP, 0);
+	save_position(e);
+	emit_mov(e, true, X0, CPU);
+	emit_mov(e, true, X1, X16);
+	call_absolute(e, fn);
+	emit_mem(e, A_LOAD, 3, LR, SP, 0);
+	emit_add_i(e, true, false, SP, SP, 16);
+	check_status(e);
+	emit(e, (uint32_t)A64_RET);
+	return at;
+}
+
+static void make_raise(struct emit *e)
+{
+	thunks.raise = here(e);
+	save_position(e);
+	emit_mov(e, true, X0, CPU);
+	call_absolute(e, (const void *)(uintptr_t)native_raise);
+	emit_const(e, X0, NATIVE_RAISED);
+	emit_jmp_to(e, thunks.exit);
+}
+
+#define FN(f) ((const void *)(uintptr_t)(f))
+
+static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
+{
+	struct emit e = { .at = write, .end = write + CODE_CHUNK_SIZE, .to_execute = to_execute };
+	make_enter(&e);
+	make_exit(&e);
+	make_lookup(&e);
+	make_resync(&e);
+	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
+	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
+	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
+	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
+	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
+	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
+	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
+	thunks.memory = make_call(&e, FN(native_memory));
+	thunks.call = make_call(&e, FN(native_call));
+	thunks.generic = make_call(&e, FN(native_generic));
+	make_raise(&e);
+	/* code_memory_to_execute() is not known yet: by the compiler's own function, for both mappings */
+	__builtin___clear_cache((char *)write, (char *)e.at);
+	__builtin___clear_cache((char *)write + to_execute, (char *)e.at + to_execute);
+	return (size_t)(e.at - write);
+}
+
+bool native_host_init(void)
+{
+	have_lse = getauxval(AT_HWCAP) & HWCAP_LSE;
+	return code_memory_init(make_all);
+}
+
+int native_host_enter(struct jit_cpu *cpu, const void *entry)
+{
+	/* Whatever others wrote before this is fetched anew. */
+	__asm__ volatile("isb" : : : "memory");
+	return enter(cpu, entry);
+}
+
+const void *native_dead_entry(void)
+{
+	return thunks.miss;
+}
+
+void native_patch(const struct link *link, const struct block *to)
+{
+	int32_t distance = link->unlinked;
+	if (to)
+		distance = (int32_t)((const uint8_t *)to->entry -
+			(link->patch + code_memory_to_execute()));
+	uint32_t word = A64_B | ((uint32_t)(distance / 4) & 0x03ffffff);
+	code_chunk_write(link->from->chunk);
+	__atomic_store_n((uint32_t *)(void *)link->patch, word, __ATOMIC_RELEASE);
+	code_publish(link->patch, sizeof(word));
+}
