@@ -4,6 +4,7 @@
  *
  *   encodings.tab  gen_decode.py   words -> enum rv_op and struct rv_args
  *   translate.c    tr_*.c          enum rv_op -> IR records; pure
+ *   tr_vec*.c                      vector instructions as records, where the key allows it
  *   csr.c                          control and status registers, by a table
  *   trap.c                         exceptions, interrupts, mret and sret
  *   mmu.c  pmp.c                   address translation and physical memory protection
