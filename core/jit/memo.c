@@ -67,8 +67,9 @@ static void instruction(struct planner *p, const struct ir_insn *insn)
 	const struct bp_ir *record = p->ir->record + insn->record;
 	for (unsigned n = 1; n < insn->records; n++) {
 		const struct bp_ir *r = &record[n], *base = &record[r->arg[0]];
+		/* Vectors go by the TLB: a memo cannot tell that they end in its page. */
 		if ((r->op == BP_IR_LD || r->op == BP_IR_ST) && base->op == BP_IR_GET &&
-			base->type == BP_T_I64)
+			base->type == BP_T_I64 && ir_types[r->type].class != IR_VECTOR)
 			access_by(p, (uint32_t)base->imm, r, insn->record + n);
 		else if (r->op == BP_IR_PUT)
 			put_of(p, record, r);

@@ -230,9 +230,236 @@ static void test_programs(void)
 	g_free(word);
 }
 
+/* ---- vectors: every opcode with every type of lanes, on operands that matter ---- */
+
+enum { VECTOR_PROGRAMS = 15000, VECTORS = 6, VECTOR_STEPS = 4 };
+
+/* A lane that is a special number of some format more often than not. */
+static uint64_t special_lane(GRand *r)
+{
+	static const uint64_t some[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7f800000,
+		0x80000000, 0x7fc00000, 0x7f800001, 0xff812345, 0x3f800000, 0xbf800000, 0x00800000,
+		0x007fffff, 0x7f7fffff, 0x4b800001, 0x7ff0000000000000, 0x8000000000000000,
+		0x7ff8000000000000, 0x7ff0000000000001, 0x3ff0000000000000, 0x0010000000000000,
+		0x000fffffffffffff, 0x7fefffffffffffff, 0x7fffffffffffffff, UINT64_MAX };
+	unsigned n = (unsigned)g_rand_int_range(r, 0, 2 * G_N_ELEMENTS(some));
+	uint64_t x = (uint64_t)g_rand_int(r) << 32 | g_rand_int(r);
+	return n < G_N_ELEMENTS(some) ? some[n] | (g_rand_boolean(r) ? some[n] << 32 : 0) : x;
+}
+
+/* Few numbers in many lanes: they meet. */
+static void special_vectors(GRand *r, struct toy_state *s)
+{
+	uint64_t pool[6];
+	bool numbers = g_rand_boolean(r); /* nothing but zeros of both signs and numbers */
+	for (unsigned i = 0; i < G_N_ELEMENTS(pool); i++)
+		pool[i] = numbers ? UINT64_C(0x3f8000003f800000) << g_rand_int_range(r, 0, 2)
+				  : special_lane(r);
+	pool[4] = g_rand_boolean(r) ? UINT64_C(0x8000000080000000) : UINT64_C(1) << 63;
+	pool[5] = 0;
+	for (unsigned v = 0; v < VECTORS; v++)
+		for (unsigned i = 0; i < 64; i += 8)
+			memcpy(s->v[v] + i, &pool[g_rand_int_range(r, 0, G_N_ELEMENTS(pool))], 8);
+}
+
+static uint32_t vector_at(GRand *r)
+{
+	return (uint32_t)offsetof(struct toy_state, v) +
+		64u * (uint32_t)g_rand_int_range(r, 0, VECTORS) +
+		16u * (uint32_t)(g_rand_int_range(r, 0, 8) == 0);
+}
+
+/* Whether the value ends with an arm that is closed by now. */
+static bool in_arm(const struct bp_ir_cursor *c, unsigned id)
+{
+	unsigned i = id;
+	while (i > 1 && c->record[i].op != BP_IR_IF && c->record[i].op != BP_IR_END)
+		i--;
+	if (c->record[i].op != BP_IR_IF)
+		return false;
+	while (i < c->count && c->record[i].op != BP_IR_END)
+		i++;
+	return i < c->count;
+}
+
+/* A value of a type: register, constant, or part of a register. */
+static unsigned operand_of(GRand *r, struct bp_ir_cursor *c, unsigned type)
+{
+	/* a value of before, so that many live on */
+	for (unsigned n = g_rand_int_range(r, 0, 3) ? 12 : 0; n-- > 0 && c->count > 1;) {
+		unsigned id = (unsigned)g_rand_int_range(r, 1, (gint32)c->count);
+		if (ir_result_type(&c->record[id]) == type && !in_arm(c, id))
+			return id;
+	}
+	if (type == BP_T_V128 && g_rand_int_range(r, 0, 12))
+		return bp_ir_get(c, type, vector_at(r));
+	if (g_rand_int_range(r, 0, 3) == 0)
+		return bp_ir_const(
+			c, type, g_rand_boolean(r) ? special_lane(r) : g_rand_int(r) & 71);
+	return bp_ir_get(c, type, vector_at(r));
+}
+
+/* An opcode that works on vectors. */
+static void vector_record(GRand *r, struct bp_ir_cursor *c)
+{
+	const struct ir_info *info;
+	struct bp_ir x = { 0 };
+	do {
+		x.op = (uint16_t)g_rand_int_range(r, 1, BP_IR_OPS);
+		info = ir_info(x.op);
+	} while (!info || !info->lanes);
+	x.type = BP_T_V128;
+	do
+		x.arg[3] = (uint16_t)g_rand_int_range(r, BP_T_I8, BP_T_F64 + 1);
+	while (!(ir_types[x.arg[3]].class & info->lanes) || x.arg[3] == BP_T_I128 ||
+		((x.op == BP_IR_VWIDENS || x.op == BP_IR_VWIDENU) && x.arg[3] == BP_T_I64) ||
+		((x.op == BP_IR_VNARROW || x.op == BP_IR_FTOI) && x.arg[3] == BP_T_I8));
+	unsigned lanes = 16 / ir_types[x.arg[3]].bytes;
+	if (x.op == BP_IR_VEXTRACT)
+		x.type = (uint8_t)x.arg[3];
+	if (info->aux == AUX_IMM && g_rand_boolean(r))
+		x.aux = BP_IR_IMM;
+	switch (info->imm) {
+	case IMM_OPERAND:
+		x.imm = !x.aux              ? 0
+			: g_rand_boolean(r) ? g_rand_int_range(r, -1, 66)
+					    : (int32_t)special_lane(r);
+		break;
+	case IMM_LANE: x.imm = g_rand_int_range(r, 0, (gint32)lanes); break;
+	case IMM_LIMIT:
+		x.imm = x.op == BP_IR_FTOI
+			? g_rand_int_range(r, 0, 4) << 4 | g_rand_int_range(r, 0, 2)
+			: x.op == BP_IR_FCMP
+			? g_rand_int_range(r, 0, 4) | g_rand_int_range(r, 0, 2) << 3
+			: g_rand_int_range(r, 0, info->imm_limit + 1);
+		break;
+	default: break;
+	}
+	if (x.op == BP_IR_FTOI)
+		x.arg[1] = (uint16_t)(x.arg[3] - BP_T_I16 + BP_T_F16);
+	if (x.op == BP_IR_ITOF)
+		x.arg[1] = (uint16_t)(x.arg[3] - BP_T_F16 + BP_T_I16);
+	unsigned splat = 0;
+	bool shift = x.op >= BP_IR_SHL && x.op <= BP_IR_SAR && !x.aux;
+	if (shift && g_rand_boolean(r))
+		splat = bp_ir_emit(c, BP_IR_VSPLAT, BP_T_V128, 0, 0, operand_of(r, c, x.arg[3]), 0,
+			0, x.arg[3]);
+	for (unsigned n = 0; n < 3; n++) {
+		unsigned type = info->arg[n] == ARG_VECTOR ? BP_T_V128 : ir_arg_type(&x, n);
+		if (info->arg[n] != ARG_TYPE && type != BP_T_NONE && type != BP_T_COUNT)
+			x.arg[n] = (uint16_t)operand_of(r, c, type);
+	}
+	if (splat)
+		x.arg[1] = (uint16_t)splat;
+	unsigned id =
+		bp_ir_emit(c, x.op, x.type, x.aux, x.imm, x.arg[0], x.arg[1], x.arg[2], x.arg[3]);
+	bp_ir_put(c, ir_result_type(&x), vector_at(r), id);
+}
+
+/* Sometimes across pages, and once in a while where there is nothing. */
+static void vector_access(GRand *r, struct bp_ir_cursor *c)
+{
+	unsigned addr = bp_ir_get(c, BP_T_I64,
+		(uint32_t)offsetof(struct toy_state, r) + 8 * (g_rand_boolean(r) ? DATA : 10));
+	int32_t disp = g_rand_int_range(r, -40, 40);
+	unsigned wider = (unsigned)g_rand_int_range(r, 0, 3), type = BP_T_V128 + wider;
+	uint32_t at = wider ? vector_at(r) & ~UINT32_C(63) : vector_at(r);
+	if (g_rand_boolean(r))
+		bp_ir_store(c, type, addr, disp, bp_ir_get(c, type, at), BP_MEM_128 + wider);
+	else
+		bp_ir_put(c, type, at, bp_ir_load(c, type, addr, disp, BP_MEM_128 + wider));
+}
+
+/* An arm that leaves, or raises. */
+static void vector_arm(GRand *r, struct bp_ir_cursor *c)
+{
+	unsigned x = bp_ir_get(c, BP_T_I64, (uint32_t)offsetof(struct toy_state, r));
+	unsigned cond = bp_ir_op2i(c, BP_IR_EQ, BP_T_I64, x, g_rand_int_range(r, 0, 12));
+	bp_ir_emit(c, BP_IR_IF, BP_T_NONE, 0, 0, cond, 0, 0, 0);
+	vector_record(r, c);
+	if (g_rand_boolean(r))
+		vector_access(r, c);
+	if (g_rand_boolean(r))
+		bp_ir_emit(c, BP_IR_RESYNC, BP_T_NONE, 0, 0, 0, 0, 0, 0);
+	else
+		bp_ir_jump(c, bp_ir_pcrel(c, 4, 0, 0), BP_HINT_PLAIN, 0, 0);
+	bp_ir_emit(c, BP_IR_END, BP_T_NONE, 0, 0, 0, 0, 0, 0);
+}
+
+/* A loop of four instructions of such records. */
+static void vector_program(GRand *r, uint32_t *word)
+{
+	const uint32_t loop[] = { TOY(TOY_RAW, 0, 0, 0), TOY(TOY_RAW, 0, 0, 1),
+		TOY(TOY_RAW, 0, 0, 2), TOY(TOY_RAW, 0, 0, 3), TOY(TOY_ADDI, 0, 0, -1),
+		TOY(TOY_BNE, 0, 1, -5), TOY(TOY_HALT, 0, 0, 0) };
+	for (unsigned i = 0; i < 4; i++) {
+		struct bp_ir_cursor c = {
+			.record = toy_raw[i].rec, .count = 1, .limit = G_N_ELEMENTS(toy_raw[i].rec)
+		};
+		memset(toy_raw[i].rec, 0, sizeof(toy_raw[i].rec[0]));
+		if (g_rand_int_range(r, 0, 4) == 0)
+			for (unsigned v = 0; v < 20; v++)
+				bp_ir_get(&c, BP_T_V128, vector_at(r));
+		if (g_rand_int_range(r, 0, 4) == 0)
+			vector_arm(r, &c);
+		for (int n = g_rand_int_range(r, 1, 14); n > 0; n--) {
+			if (g_rand_int_range(r, 0, 5) == 0)
+				vector_access(r, &c);
+			else
+				vector_record(r, &c);
+		}
+		toy_raw[i].count = c.count;
+	}
+	for (unsigned i = 0; i < WORDS; i++)
+		word[i] = i < G_N_ELEMENTS(loop) ? loop[i] : TOY(TOY_HALT, 0, 0, 0);
+}
+
+static void test_vectors(void)
+{
+	const char *full = g_getenv("BACKPLANE_FULL");
+	bool many = full && *full && *full != '0';
+	uint32_t base = many ? g_random_int() : 1;
+	if (!native_available()) {
+		g_test_skip("this host has no back end");
+		return;
+	}
+	struct toy_state *state = g_new0(struct toy_state, 1);
+	uint8_t *ram = g_malloc0(TOY_RAM);
+	uint32_t *word = g_new(uint32_t, WORDS);
+	struct toy *interp = toy_create_with(false), *native = toy_create_with(true);
+	g_test_message("seed %u", base);
+	for (unsigned n = 0; n < (many ? 30 : 1) * VECTOR_PROGRAMS; n++) {
+		GRand *r = g_rand_new_with_seed(base + n);
+		vector_program(r, word);
+		random_state(r, state, ram);
+		special_vectors(r, state);
+		state->r[0] = 12;
+		state->r[1] = 0;
+		/* near the end of a page, and of RAM */
+		state->r[DATA] = TOY_BASE + (g_rand_boolean(r) ? TOY_RAM : 4 * TOY_PAGE) - 30;
+		state->r[10] = TOY_BASE + 5 * TOY_PAGE + 100;
+		seed(interp, state, ram, word);
+		seed(native, state, ram, word);
+		for (unsigned step = 0; step < VECTOR_STEPS; step++) {
+			toy_run(interp, interp->s->head.pc, 23);
+			toy_run(native, native->s->head.pc, 23);
+			const char *what = difference(interp, native);
+			if (what)
+				complain(base + n, step, what, interp, native, TOY_BASE);
+		}
+		g_rand_free(r);
+	}
+	toy_destroy(interp);
+	toy_destroy(native);
+	g_free(state);
+	g_free(ram);
+	g_free(word);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/jit/native/programs", test_programs);
+	g_test_add_func("/jit/native/vectors", test_vectors);
 	return g_test_run();
 }

@@ -66,6 +66,7 @@ static const struct bp_cpu_reg regs[] = {
 	{ "vl", "vector", AT(vl), BP_T_I64 },
 	{ "vtype", "vector", AT(vtype), BP_T_I64 },
 	{ "vstart", "vector", AT(vstart), BP_T_I64 },
+	{ "vill", "vector", AT(vill), BP_T_I32, BP_REG_HIDDEN, .count = 0 },
 	{ "mstatus", "csr", AT(mstatus), BP_T_I64 },
 	{ "mepc", "csr", AT(mepc), BP_T_I64 },
 	{ "mcause", "csr", AT(mcause), BP_T_I64 },
@@ -143,6 +144,8 @@ static const struct bp_helper helpers[] = {
 		.flags = SYSTEM | BP_HELPER_MEMORY },
 	[RV_H_VSETVL] = { "vsetvl", rv_h_vsetvl, 3, 1, .flags = SYSTEM },
 	[RV_H_VECTOR] = { "vector", rv_h_vector, 2, 0, .flags = SYSTEM | BP_HELPER_MEMORY },
+	[RV_H_VECTOR_KEEP] = { "vector_keep", rv_h_vector, 2, 0,
+		.flags = (SYSTEM & ~BP_HELPER_KEY) | BP_HELPER_MEMORY },
 	[RV_H_COUNT] = { 0 },
 };
 

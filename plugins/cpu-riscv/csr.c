@@ -3,6 +3,7 @@
  * where storage and a mask do not say it all (priv 2, 3, 4; unpriv 8, 20.2, 30.3). */
 #include "csr.h"
 #include "state.h"
+#include "vtype.h"
 
 enum csr_flags {
 	XLEN32 = 1, /* only on RV32: the high half of another */
@@ -72,6 +73,15 @@ static uint64_t cbo_key(const struct rv_cpu *cpu)
 		(on & MENVCFG_CBZE ? UINT64_C(1) << RV_KEY_CBZE : 0);
 }
 
+/* While the unit is off nothing looks at it: then code is the same for all. */
+static uint64_t vector_key(const struct rv_cpu *cpu)
+{
+	if (cpu->vill)
+		return UINT64_C(1) << RV_KEY_VILL;
+	return cpu->vtype << RV_KEY_VTYPE |
+		(uint64_t)(cpu->vl == rv_vlmax_of(&cpu->config, cpu->vtype)) << RV_KEY_VLMAX;
+}
+
 void rv_update_key(struct rv_cpu *cpu)
 {
 	uint64_t s = cpu->mstatus, key = cpu->priv;
@@ -79,7 +89,8 @@ void rv_update_key(struct rv_cpu *cpu)
 	key |= (s >> MSTATUS_VS_SHIFT & 3) << RV_KEY_VS;
 	key |= (uint64_t)data_regime(cpu) << RV_KEY_REGIME;
 	key |= (uint64_t)(cpu->frm > 4) << RV_KEY_FRM_BAD;
-	/* vtype and vl are data so far: the vector helpers look at them. */
+	if (rv_has(&cpu->config, RV_EXT_V) && RV_KEY(key, RV_KEY_VS, 2))
+		key |= vector_key(cpu);
 	key |= (uint64_t)(cpu->vstart != 0) << RV_KEY_VSTART;
 	if (cpu->priv == RV_S && s & MSTATUS_TVM)
 		key |= UINT64_C(1) << RV_KEY_TVM;

@@ -4,6 +4,7 @@
  *
  *   encodings.tab  gen_decode.py   words -> enum rv_op and struct rv_args
  *   translate.c    tr_*.c          enum rv_op -> IR records; pure
+ *   tr_vec*.c                      vector instructions as records, where the key allows it
  *   csr.c                          control and status registers, by a table
  *   trap.c                         exceptions, interrupts, mret and sret
  *   mmu.c  pmp.c                   address translation and physical memory protection
@@ -36,7 +37,7 @@ enum {
 	RV_KEY_VS = 4, /* 2 bits: mstatus.VS */
 	RV_KEY_REGIME = 6, /* 4 bits: regime of data accesses (MPRV, SUM, MXR applied) */
 	RV_KEY_FRM_BAD = 10, /* 1 bit: frm holds a reserved mode: dynamic rounding is illegal */
-	RV_KEY_VILL = 11, /* 1 bit: vtype.vill */
+	RV_KEY_VILL = 11, /* 1 bit: vtype.vill; this and the next two are 0 while VS is off */
 	RV_KEY_VTYPE = 12, /* 8 bits: vtype's vlmul, vsew, vta, vma */
 	RV_KEY_VLMAX = 20, /* 1 bit: vl == VLMAX */
 	RV_KEY_VSTART = 21, /* 1 bit: vstart != 0 */
@@ -185,6 +186,7 @@ enum rv_helper {
 	RV_H_CBO_CHECK, /* args: address, 0 inval, 1 clean, 2 flush */
 	RV_H_VSETVL, /* args: avl, vtype, mode (0 avl is a number, 1 keep vl, 2 VLMAX) -> vl */
 	RV_H_VECTOR, /* args: op (enum rv_op), word; reads and writes registers itself */
+	RV_H_VECTOR_KEEP, /* the same where the key stays */
 	RV_H_COUNT
 };
 int rv_h_csrrw(void *cpu, uint64_t *args);

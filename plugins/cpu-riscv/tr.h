@@ -42,6 +42,9 @@ void tr_illegal(struct tr *t);
 unsigned tr_call(struct tr *t, unsigned helper, unsigned a, unsigned b, unsigned c, unsigned d);
 unsigned tr_const(struct tr *t, uint64_t value); /* I64 */
 void tr_resync(struct tr *t);
+/* An f register's value as a number of the format; its bits from an integer of its width. */
+unsigned tr_f(struct tr *t, unsigned type, unsigned n);
+void tr_set_f_bits(struct tr *t, unsigned type, unsigned n, unsigned value);
 /* The FP unit is about to change state: it is dirty from here on. -1: it is off. */
 int tr_use_fp(struct tr *t);
 
@@ -59,9 +62,10 @@ tr_fn tr_fload, tr_fstore, tr_farith, tr_fsqrt, tr_fma, tr_fminmax, tr_fcmp, tr_
 	tr_fcvt, tr_ftoi, tr_itof, tr_fmv_to_x, tr_fmv_from_x, tr_fround, tr_fli, tr_fcvtmod,
 	tr_fmvh, tr_fmvp;
 /* tr_sys.c */
-tr_fn tr_nop, tr_ecall, tr_ebreak, tr_csr, tr_xret, tr_wfi, tr_wrs, tr_sfence, tr_fence_i, tr_cbo,
-	tr_vsetvl;
-/* Every vector instruction but vset*: the helper does it all. */
+tr_fn tr_nop, tr_ecall, tr_ebreak, tr_csr, tr_xret, tr_wfi, tr_wrs, tr_sfence, tr_fence_i, tr_cbo;
+/* tr_vec.c */
+tr_fn tr_vsetvl;
+/* tr_vec.c: every vector instruction but vset* */
 void tr_vector(struct tr *t);
 
 #endif

@@ -41,12 +41,12 @@ static unsigned unbox(struct tr *t, unsigned type, unsigned n)
 		t->c, narrow, boxed, low, bp_ir_const(t->c, narrow, canonical_nan(type)));
 }
 
-static unsigned f(struct tr *t, unsigned type, unsigned n)
+unsigned tr_f(struct tr *t, unsigned type, unsigned n)
 {
 	return bp_ir_convert(t->c, BP_IR_CAST, type, int_of(type), unbox(t, type, n));
 }
 
-static void set_bits(struct tr *t, unsigned type, unsigned n, unsigned value)
+void tr_set_f_bits(struct tr *t, unsigned type, unsigned n, unsigned value)
 {
 	if (type != BP_T_F64) {
 		unsigned wide = bp_ir_convert(t->c, BP_IR_ZEXT, BP_T_I64, int_of(type), value);
@@ -57,7 +57,7 @@ static void set_bits(struct tr *t, unsigned type, unsigned n, unsigned value)
 
 static void set_f(struct tr *t, unsigned type, unsigned n, unsigned value)
 {
-	set_bits(t, type, n, bp_ir_convert(t->c, BP_IR_CAST, int_of(type), type, value));
+	tr_set_f_bits(t, type, n, bp_ir_convert(t->c, BP_IR_CAST, int_of(type), type, value));
 }
 
 /* arg3 of floating-point records: a rounding mode of its own, or the environment's. */
@@ -78,7 +78,7 @@ void tr_fload(struct tr *t, int p, int q)
 	unsigned type = (unsigned)p, size = (unsigned)q;
 	unsigned addr = tr_addr(t, t->a.rs1, t->a.imm, &disp);
 	unsigned v = bp_ir_load(t->c, int_of(type), addr, disp, tr_memop(t, size, 0));
-	set_bits(t, type, t->a.rd, v);
+	tr_set_f_bits(t, type, t->a.rd, v);
 }
 
 /* Stores take the low bits as they are, boxed or not (unpriv 21.2). */
@@ -95,22 +95,22 @@ void tr_farith(struct tr *t, int p, int op)
 {
 	unsigned type = (unsigned)p;
 	set_f(t, type, t->a.rd,
-		fp(t, (unsigned)op, type, 0, f(t, type, t->a.rs1), f(t, type, t->a.rs2), 0));
+		fp(t, (unsigned)op, type, 0, tr_f(t, type, t->a.rs1), tr_f(t, type, t->a.rs2), 0));
 }
 
 void tr_fsqrt(struct tr *t, int p, int q)
 {
 	unsigned type = (unsigned)p;
 	(void)q;
-	set_f(t, type, t->a.rd, fp(t, BP_IR_FSQRT, type, 0, f(t, type, t->a.rs1), 0, 0));
+	set_f(t, type, t->a.rd, fp(t, BP_IR_FSQRT, type, 0, tr_f(t, type, t->a.rs1), 0, 0));
 }
 
 void tr_fma(struct tr *t, int p, int negate)
 {
 	unsigned type = (unsigned)p;
 	set_f(t, type, t->a.rd,
-		fp(t, BP_IR_FMA, type, negate, f(t, type, t->a.rs1), f(t, type, t->a.rs2),
-			f(t, type, t->a.rs3)));
+		fp(t, BP_IR_FMA, type, negate, tr_f(t, type, t->a.rs1), tr_f(t, type, t->a.rs2),
+			tr_f(t, type, t->a.rs3)));
 }
 
 /* q: enum bp_ir_minmax, + 16 for the maximum */
@@ -118,15 +118,15 @@ void tr_fminmax(struct tr *t, int p, int q)
 {
 	unsigned type = (unsigned)p;
 	set_f(t, type, t->a.rd,
-		fp(t, q & 16 ? BP_IR_FMAX : BP_IR_FMIN, type, q & 15, f(t, type, t->a.rs1),
-			f(t, type, t->a.rs2), 0));
+		fp(t, q & 16 ? BP_IR_FMAX : BP_IR_FMIN, type, q & 15, tr_f(t, type, t->a.rs1),
+			tr_f(t, type, t->a.rs2), 0));
 }
 
 void tr_fcmp(struct tr *t, int p, int q)
 {
 	unsigned type = (unsigned)p;
 	tr_set_bool(t, t->a.rd,
-		fp(t, BP_IR_FCMP, type, q, f(t, type, t->a.rs1), f(t, type, t->a.rs2), 0));
+		fp(t, BP_IR_FCMP, type, q, tr_f(t, type, t->a.rs1), tr_f(t, type, t->a.rs2), 0));
 }
 
 /* q: 0 sign of rs2, 1 its inverse, 2 both signs' exclusive or */
@@ -137,13 +137,13 @@ void tr_fsgnj(struct tr *t, int p, int q)
 	unsigned sign = bp_ir_const(t->c, i, UINT64_C(1) << (bits_of(type) - 1));
 	unsigned s = op2(t, BP_IR_AND, i, b, sign);
 	if (q == 2) {
-		set_bits(t, type, t->a.rd, op2(t, BP_IR_XOR, i, a, s));
+		tr_set_f_bits(t, type, t->a.rd, op2(t, BP_IR_XOR, i, a, s));
 		return;
 	}
 	if (q == 1)
 		s = op2(t, BP_IR_XOR, i, s, sign);
 	unsigned magnitude = op2(t, BP_IR_AND, i, a, bp_ir_op1(t->c, BP_IR_NOT, i, sign));
-	set_bits(t, type, t->a.rd, op2(t, BP_IR_OR, i, magnitude, s));
+	tr_set_f_bits(t, type, t->a.rd, op2(t, BP_IR_OR, i, magnitude, s));
 }
 
 void tr_fclass(struct tr *t, int p, int q)
@@ -151,14 +151,14 @@ void tr_fclass(struct tr *t, int p, int q)
 	unsigned type = (unsigned)p;
 	(void)q;
 	tr_set_xw(t, t->a.rd,
-		bp_ir_emit(t->c, BP_IR_FCLASS, type, ENV, 0, f(t, type, t->a.rs1), 0, 0, 0));
+		bp_ir_emit(t->c, BP_IR_FCLASS, type, ENV, 0, tr_f(t, type, t->a.rs1), 0, 0, 0));
 }
 
 /* p: to, q: from */
 void tr_fcvt(struct tr *t, int p, int q)
 {
 	set_f(t, (unsigned)p, t->a.rd,
-		fp(t, BP_IR_FCVT, (unsigned)p, q, f(t, (unsigned)q, t->a.rs1), 0, 0));
+		fp(t, BP_IR_FCVT, (unsigned)p, q, tr_f(t, (unsigned)q, t->a.rs1), 0, 0));
 }
 
 enum { UNSIGNED = 1, LONG = 2 }; /* q of the conversions from and to integers */
@@ -167,7 +167,7 @@ void tr_ftoi(struct tr *t, int p, int q)
 {
 	unsigned type = q & LONG ? BP_T_I64 : BP_T_I32;
 	int32_t how = BP_FTOI_NAN_MAX | (q & UNSIGNED ? BP_FTOI_UNSIGNED : 0);
-	unsigned v = fp(t, BP_IR_FTOI, type, how, f(t, (unsigned)p, t->a.rs1), (unsigned)p, 0);
+	unsigned v = fp(t, BP_IR_FTOI, type, how, tr_f(t, (unsigned)p, t->a.rs1), (unsigned)p, 0);
 	if (q & LONG)
 		tr_set_x(t, t->a.rd, v);
 	else
@@ -186,7 +186,7 @@ void tr_fcvtmod(struct tr *t, int p, int q)
 	(void)p;
 	(void)q;
 	unsigned v = bp_ir_emit(t->c, BP_IR_FTOI, BP_T_I32, ENV, BP_FTOI_MODULAR,
-		f(t, BP_T_F64, t->a.rs1), BP_T_F64, 0, 1 + BP_ROUND_ZERO);
+		tr_f(t, BP_T_F64, t->a.rs1), BP_T_F64, 0, 1 + BP_ROUND_ZERO);
 	tr_set_xw(t, t->a.rd, v);
 }
 
@@ -208,7 +208,7 @@ void tr_fmv_from_x(struct tr *t, int p, int q)
 	unsigned v = tr_x(t, t->a.rs1);
 	if (type != t->xt)
 		v = bp_ir_convert(t->c, BP_IR_TRUNC, type, t->xt, v);
-	set_bits(t, (unsigned)p, t->a.rd, v);
+	tr_set_f_bits(t, (unsigned)p, t->a.rd, v);
 }
 
 void tr_fmvh(struct tr *t, int p, int q)
@@ -225,14 +225,14 @@ void tr_fmvp(struct tr *t, int p, int q)
 	unsigned low = bp_ir_convert(t->c, BP_IR_ZEXT, BP_T_I64, BP_T_I32, tr_x(t, t->a.rs1));
 	unsigned high = bp_ir_convert(t->c, BP_IR_ZEXT, BP_T_I64, BP_T_I32, tr_x(t, t->a.rs2));
 	high = bp_ir_op2i(t->c, BP_IR_SHL, BP_T_I64, high, 32);
-	set_bits(t, BP_T_F64, t->a.rd, op2(t, BP_IR_OR, BP_T_I64, low, high));
+	tr_set_f_bits(t, BP_T_F64, t->a.rd, op2(t, BP_IR_OR, BP_T_I64, low, high));
 }
 
 /* q: 1 without the inexact flag (fround), 0 with it (froundnx) */
 void tr_fround(struct tr *t, int p, int q)
 {
 	set_f(t, (unsigned)p, t->a.rd,
-		fp(t, BP_IR_FROUND, (unsigned)p, q, f(t, (unsigned)p, t->a.rs1), 0, 0));
+		fp(t, BP_IR_FROUND, (unsigned)p, q, tr_f(t, (unsigned)p, t->a.rs1), 0, 0));
 }
 
 /* Zfa's table of constants (unpriv 26.1): each as a double; the smallest normal number, rows 1, and
@@ -262,5 +262,5 @@ void tr_fli(struct tr *t, int p, int q)
 		if (n >= 30)
 			value = n == 30 ? UINT64_C(0x7ff0000000000000) : canonical_nan(type);
 	}
-	set_bits(t, type, t->a.rd, bp_ir_const(t->c, int_of(type), value));
+	tr_set_f_bits(t, type, t->a.rd, bp_ir_const(t->c, int_of(type), value));
 }

@@ -2,29 +2,7 @@
 /* vsetvl, and what comes before any other vector instruction: its operands and whether its encoding
  * is reserved. Reserved encodings are illegal here throughout. */
 #include "vec.h"
-
-enum { VTYPE_BITS = 0xff, ELEN_LOG2 = 3 };
-
-/* log2 of LMUL: -3 to 3; vlmul 4 is reserved */
-static int lmul_of(uint64_t vtype)
-{
-	int n = (int)(vtype & 7);
-	return n > 4 ? n - 8 : n;
-}
-
-static uint64_t vlmax_of(const struct rv_cpu *cpu, int sew, int lmul)
-{
-	uint64_t one = cpu->config.vlen / 8 >> sew;
-	return lmul >= 0 ? one << lmul : one >> -lmul;
-}
-
-/* unpriv 30.3.4; a fractional LMUL must leave room for SEW: SEW <= LMUL * ELEN. */
-static int vtype_reserved(uint64_t vtype)
-{
-	int sew = (int)(vtype >> 3 & 7), lmul = lmul_of(vtype);
-	return vtype & ~(uint64_t)VTYPE_BITS || lmul == 4 || sew > ELEN_LOG2 ||
-		(lmul < 0 && sew > ELEN_LOG2 + lmul);
-}
+#include "vtype.h"
 
 int rv_vector_possible(const struct rv_cpu *cpu)
 {
@@ -32,8 +10,7 @@ int rv_vector_possible(const struct rv_cpu *cpu)
 		return 0;
 	if (cpu->vill)
 		return !cpu->vtype && !cpu->vl;
-	return !vtype_reserved(cpu->vtype) &&
-		cpu->vl <= vlmax_of(cpu, (int)(cpu->vtype >> 3 & 7), lmul_of(cpu->vtype));
+	return !rv_vtype_reserved(cpu->vtype) && cpu->vl <= rv_vlmax_of(&cpu->config, cpu->vtype);
 }
 
 int rv_h_vsetvl(void *self, uint64_t *args)
@@ -42,11 +19,11 @@ int rv_h_vsetvl(void *self, uint64_t *args)
 	struct rv_cpu *cpu = self;
 	uint64_t avl = args[2] == KEEP ? cpu->vl : args[2] == MAXIMUM ? UINT64_MAX : args[0];
 	uint64_t vtype = args[1];
-	cpu->vill = (uint32_t)vtype_reserved(vtype);
+	cpu->vill = (uint32_t)rv_vtype_reserved(vtype);
 	if (cpu->vill) {
 		cpu->vtype = cpu->vl = 0;
 	} else {
-		uint64_t most = vlmax_of(cpu, (int)(vtype >> 3 & 7), lmul_of(vtype));
+		uint64_t most = rv_vlmax_of(&cpu->config, vtype);
 		cpu->vtype = vtype;
 		cpu->vl = avl < most ? avl : most;
 	}
@@ -104,11 +81,11 @@ static int operand(const struct vec *v, struct vec_group *g, unsigned reg, unsig
 	switch (w) {
 	case VW_MASK: return vec_group(g, reg, 1, 0, 1);
 	case VW_ONE: return vec_group(g, reg, 8 << v->sew, 0, 1);
-	case VW_ONE_WIDE: return v->sew < ELEN_LOG2 && vec_group(g, reg, 16 << v->sew, 0, 1);
+	case VW_ONE_WIDE: return v->sew < RV_ELEN_LOG2 && vec_group(g, reg, 16 << v->sew, 0, 1);
 	case VW_16: return vec_group(g, reg, 16, v->lmul + 1 - v->sew, 1);
 	default: {
 		int sew = v->sew + doubled[w];
-		return sew >= 0 && sew <= ELEN_LOG2 &&
+		return sew >= 0 && sew <= RV_ELEN_LOG2 &&
 			vec_group(g, reg, 8 << sew, v->lmul + doubled[w], 1);
 	}
 	}
@@ -219,9 +196,9 @@ int rv_h_vector(void *self, uint64_t *args)
 	if (!v.rule->run || (cpu->vill && !(flags & VF_WHOLE)))
 		return vec_illegal(&v);
 	rv_extract(op, v.insn, &v.a);
-	v.sew = (int)(cpu->vtype >> 3 & 7);
-	v.lmul = lmul_of(cpu->vtype);
-	v.vlmax = vlmax_of(cpu, v.sew, v.lmul);
+	v.sew = rv_sew_of(cpu->vtype);
+	v.lmul = rv_lmul_of(cpu->vtype);
+	v.vlmax = rv_vlmax_of(&cpu->config, cpu->vtype);
 	v.v0 = cpu->v;
 	v.d = vec_reg(cpu, flags & VF_STORE ? v.a.rs3 : v.a.rd);
 	v.s2 = vec_reg(cpu, v.a.rs2);

@@ -42,21 +42,21 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 10, STYLES = 7 };
+enum { LABELS = 32, MACROS = 11, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2 }, 12, 128 },
 };
 
 struct gen {
@@ -70,6 +70,7 @@ struct gen {
 		unsigned at, due; /* a branch at `at` goes to instruction number `due` */
 	} open[LABELS];
 	unsigned opens, count;
+	unsigned group; /* registers of a vector group, or 0: any vector instructions */
 };
 
 static bool reserved(unsigned reg)
@@ -192,6 +193,20 @@ static uint32_t pick_csr(struct gen *g)
 				    : csrs[rng_below(g->r, sizeof(csrs) / sizeof(csrs[0]))];
 }
 
+/* Segments, groups and masks make most vector words illegal: make fewer so. */
+static uint32_t tame_vector(struct gen *g, uint32_t word, const struct row *row, bool memory)
+{
+	bool has_mask = !(row->mask & 1u << 25);
+	uint32_t low = g->group ? g->group - 1 : 3, regs = low << 7;
+	if (has_mask && rng_below(g->r, g->group ? 16 : 4))
+		word |= 1u << 25;
+	if (memory && g->group && rng_below(g->r, 8))
+		word &= ~(UINT32_C(0xfc000000) & ~row->mask); /* no segments */
+	if (!memory)
+		regs |= low << 20 | (g->group || rng_one_in(g->r, 2) ? low << 15 : 0);
+	return rng_below(g->r, g->group ? 16 : 4) ? word & ~(regs & ~row->mask) : word;
+}
+
 static void emit_row(struct gen *g, const struct row *row)
 {
 	uint32_t word = (uint32_t)rng_next(g->r);
@@ -207,11 +222,8 @@ static void emit_row(struct gen *g, const struct row *row)
 		word |= 0x7000; /* rounding from frm */
 	if (row->kind == CSR)
 		word = (word & 0xfffff) | pick_csr(g) << 20;
-	/* Segments, groups and masks make most vector words illegal: make fewer so. */
-	if (row->kind == VECTOR && !(row->mask & 1u << 25) && rng_below(g->r, 4))
-		word |= 1u << 25;
-	if (row->kind == VECTOR && rng_below(g->r, 4) && !memory)
-		word &= ~(UINT32_C(0x00300180) & ~row->mask);
+	if (row->kind == VECTOR)
+		word = tame_vector(g, word, row, memory);
 	if (row->kind == BRANCH)
 		emit_branch(g, word);
 	else
@@ -422,8 +434,35 @@ static void walk(struct gen *g)
 	emit(g, with_target(BNE | counter << 15, (int32_t)(start - g->at)));
 }
 
+/* Vector instructions under a type that they are likely to be legal with, mostly at full length, and in
+ * a loop. */
+static void vectors(struct gen *g)
+{
+	static const uint8_t lmuls[] = { 0, 0, 0, 1, 2, 3, 7 };
+	unsigned lmul = lmuls[rng_below(g->r, sizeof(lmuls))], counter = 12 + rng_below(g->r, 4);
+	unsigned avl = rng_below(g->r, 4) ? 0 : pick(g), dest = pick_dest(g);
+	uint32_t type = lmul | rng_below(g->r, 4) << 3 | rng_below(g->r, 4) << 6;
+	bool loops = rng_one_in(g->r, 2), inside = rng_one_in(g->r, 2);
+	uint32_t set = 0x7057 | (dest ? dest : 1) << 7 | avl << 15 | type << 20;
+	if (loops)
+		emit(g, i_type(ADDI, counter, 0, (int32_t)(1 + rng_below(g->r, 20))));
+	if (!inside)
+		emit(g, set);
+	unsigned start = g->at;
+	if (inside)
+		emit(g, set);
+	g->group = lmul < 4 ? 1u << lmul : 1;
+	for (unsigned n = 2 + rng_below(g->r, 12); n; n--)
+		emit_kind(g, rng_one_in(g->r, 12) ? INTEGER : VECTOR);
+	g->group = 0;
+	if (!loops)
+		return;
+	emit(g, i_type(ADDI, counter, counter, -1));
+	emit(g, with_target(BNE | counter << 15, (int32_t)(start - g->at)));
+}
+
 static void (*const macros[MACROS])(struct gen *g) = { loop, jump, call, modify, device, exclusive,
-	float_csr, patched_call, other_space, walk };
+	float_csr, patched_call, other_space, walk, vectors };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)
@@ -434,10 +473,14 @@ static void change_style(struct gen *g)
 							  : rng_below(g->r, 32));
 	g->set[0] = 12; /* one that may be written */
 	/* Vectors need a type. */
-	if (g->style->row[VECTOR] > 8)
+	if (g->style->row[VECTOR] > 8) {
+		/* vsetivli with some length, or vsetvli with the longest: native code is for that one */
+		uint32_t how =
+			rng_one_in(g->r, 2) ? 0xc0007057 | rng_below(g->r, 32) << 15 : 0x7057;
 		emit(g,
-			0xc0007057 | pick_dest(g) << 7 | rng_below(g->r, 32) << 15 |
+			how | pick_dest(g) << 7 |
 				(rng_below(g->r, 32) | rng_below(g->r, 4) << 6) << 20);
+	}
 }
 
 static void one(struct gen *g)

@@ -390,7 +390,8 @@ static void info(struct native_compiler *c, const void *data, size_t size)
 /* Behind a call of `thunk`: pinned registers again, and the way out if it asks for that. */
 static void after_call(struct native_compiler *c, bool may_leave)
 {
-	uint8_t *leave = may_leave ? emit_jcc(&c->e, CC_B) : NULL;
+	/* One that is leaving already needs no other way out. */
+	uint8_t *leave = may_leave && !c->leaving ? emit_jcc(&c->e, CC_B) : NULL;
 	if (leave)
 		cold_new(c, COLD_REST, leave);
 	reload_pinned(c);
@@ -442,13 +443,100 @@ void select_generic(struct native_compiler *c, const struct bp_ir *r)
 		set_mem(c, c->at, ir_result_type(r), g.d);
 }
 
-void call_generic_keep(struct native_compiler *c, const struct gen *g)
+void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk)
 {
-	/* RAX carries the address of g, whoever lives there */
+	/* RAX carries the address of the copy, whoever lives there */
 	emit_rm(&c->e, OP_MOV_MR, true, RAX, CPU, CPU_AT(native.value));
-	info(c, g, sizeof(*g));
-	emit_call_to(&c->e, thunks.generic_keep);
+	info(c, data, size);
+	emit_call_to(&c->e, thunk);
 	emit_rm(&c->e, OP_MOV_RM, true, RAX, CPU, CPU_AT(native.value));
+}
+
+/* ---- vectors ---- */
+
+/* In steps of 16 bytes between the guest's memory and the instance. */
+static void copy_wide(struct native_compiler *c, bool is_store, unsigned bytes, unsigned addr,
+	unsigned addend, uint32_t at)
+{
+	for (unsigned done = 0; done < bytes; done += 16) {
+		if (is_store)
+			emit_rm(&c->e, OP_MOVUPS_XM, false, XMM15, BASE, AT(at + done));
+		emit_rx(&c->e, is_store ? OP_MOVUPS_MX : OP_MOVUPS_XM, false, false, XMM15, addr,
+			addend, 0, (int32_t)done);
+		if (!is_store)
+			emit_rm(&c->e, OP_MOVUPS_MX, false, XMM15, BASE, AT(at + done));
+	}
+}
+
+/* A vector needs no alignment but must lie in one page: the page of its last byte is the one that the
+ * entry is for. Those of 128 bits have a register, wider ones a place in the instance. */
+static bool vector(struct native_compiler *c, const struct bp_ir *r)
+{
+	uint32_t memop = bp_ir_memop(r), at = 0;
+	bool is_store = r->op == BP_IR_ST, wide = r->type != BP_T_V128;
+	unsigned bytes = ir_types[r->type].bytes, value = NO_REG;
+	if (r->type < BP_T_V128 || r->type > BP_T_V512 || c->leaving ||
+		memop &
+			(BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION | BP_MEM_SEQ_CST |
+				BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC | BP_MEM_ATOMIC))
+		return false;
+	unsigned addr = address(c, r, r->imm);
+	if (wide)
+		at = is_store ? in_memory(c, r->arg[1]) : frame_new(c, bytes);
+	else
+		value = is_store ? use_xmm(c, r->arg[1]) : reg_new(c, true);
+	unsigned entry = reg_new(c, false), addend = reg_new(c, false);
+	tlb_entry(c, addr, regime_of(memop), entry);
+	emit_rm(&c->e, OP_LEA, true, addend, addr, (int32_t)bytes - 1);
+	emit_group1(&c->e, true, G1_AND, addend, (int32_t)c->in->cpu->page_mask);
+	emit_rm(&c->e, OP_CMP_RM, true, addend, entry,
+		tag_at(is_store ? BP_ACC_WRITE : BP_ACC_READ));
+	struct cold *k = cold_new(c, COLD_VECTOR, emit_jcc(&c->e, CC_NE));
+	emit_rm(&c->e, OP_MOV_RM, true, addend, entry, offsetof(struct tlb_entry, addend));
+	if (wide)
+		copy_wide(c, is_store, bytes, addr, addend, at);
+	else
+		emit_rx(&c->e, is_store ? OP_MOVUPS_MX : OP_MOVUPS_XM, false, false, value, addr,
+			addend, 0, 0);
+	if (k) {
+		k->addr = (uint8_t)addr;
+		k->value = k->result = (uint8_t)value;
+		k->imm = at;
+		k->back = c->e.at;
+	}
+	if (!is_store && wide)
+		set_mem(c, c->at, r->type, at);
+	else if (!is_store)
+		set_reg(c, c->at, r->type, value);
+	return true;
+}
+
+void vector_cold(struct native_compiler *c, struct cold *k)
+{
+	const struct bp_ir *r = &c->rec[k->record];
+	bool is_store = r->op == BP_IR_ST, wide = r->type != BP_T_V128;
+	uint32_t at = wide ? (uint32_t)k->imm : frame_new(c, ir_types[r->type].bytes);
+	struct mem m = { .r = *r, .memop = bp_ir_memop(r), .addr_mask = c->addr_mask };
+	m.addr = frame_new(c, 8);
+	m.value = is_store ? at : 0;
+	m.d = is_store ? 0 : at;
+	m.r.imm = 0; /* it is in the address */
+	write_back(c, true);
+	emit_rm(&c->e, OP_MOV_MR, true, k->addr, BASE, AT(m.addr));
+	if (is_store && !wide)
+		emit_rm(&c->e, OP_MOVUPS_MX, false, k->value, BASE, AT(at));
+	store_u32(c, CPU_AT(native.site), site_here(c));
+	call_keep(c, &m, sizeof(m), thunks.memory_keep);
+	/* no flags change: the carry still says whether to leave */
+	if (!is_store && !wide)
+		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(at));
+	emit_to(emit_jcc(&c->e, CC_AE), k->back);
+	if (!is_store && wide)
+		set_mem(c, k->record, r->type, at);
+	else if (!is_store)
+		set_reg(c, k->record, r->type, k->result);
+	c->at++;
+	rest_cold(c);
 }
 
 static void select_memory(struct native_compiler *c, const struct bp_ir *r)
@@ -531,11 +619,11 @@ bool select_access(struct native_compiler *c, const struct bp_ir *r)
 {
 	switch (r->op) {
 	case BP_IR_LD:
-		if (!load(c, r))
+		if (!load(c, r) && !vector(c, r))
 			select_memory(c, r);
 		return true;
 	case BP_IR_ST:
-		if (!store(c, r))
+		if (!store(c, r) && !vector(c, r))
 			select_memory(c, r);
 		return true;
 	case BP_IR_RMW:

@@ -15,6 +15,8 @@ uint32_t site_here(const struct native_compiler *c)
 	return c->insn->offset | insns_left(c) << 16;
 }
 
+static void record(struct native_compiler *c);
+
 /* ---- cold parts ---- */
 
 struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *from)
@@ -58,6 +60,42 @@ static void enter_instruction(struct native_compiler *c, unsigned i)
 		c->last_fault--;
 }
 
+/* The END of the IF at c->at, if its arm leaves and that is all: no ELSE, no MERGE. Else 0. */
+static unsigned arm_end(const struct native_compiler *c)
+{
+	unsigned end = c->at + 1;
+	while (end < c->count && c->rec[end].op != BP_IR_IF && c->rec[end].op != BP_IR_ELSE &&
+		c->rec[end].op != BP_IR_END)
+		end++;
+	bool leaves = end < c->count && ir_info(c->rec[end - 1].op)->props & IR_LEAVES;
+	return leaves && c->rec[end].op == BP_IR_END &&
+			(end + 1 == c->count || c->rec[end + 1].op != BP_IR_MERGE)
+		? end
+		: 0;
+}
+
+/* An IF whose arm leaves is emitted behind the block; the way past it goes on here. */
+static void arm(struct native_compiler *c, const struct bp_ir *r)
+{
+	unsigned end = arm_end(c);
+	if (!end) {
+		c->failed = true;
+		return;
+	}
+	cold_new(c, COLD_ARM, emit_jcc(&c->e, test_condition(c, r->arg[0])));
+	c->at = end;
+}
+
+static void arm_cold(struct native_compiler *c)
+{
+	unsigned end = arm_end(c);
+	c->last_fault = end;
+	while (c->last_fault > c->at && !may_raise(c, &c->rec[c->last_fault]))
+		c->last_fault--;
+	for (c->at++; c->at < end && !c->failed && !c->ended; c->at++)
+		record(c);
+}
+
 static void cold_part(struct native_compiler *c, unsigned n)
 {
 	struct cold *k = &c->cold[n];
@@ -83,6 +121,8 @@ static void cold_part(struct native_compiler *c, unsigned n)
 		rest_cold(c);
 		break;
 	case COLD_EXIT: leave_cold(c, k); break;
+	case COLD_ARM: arm_cold(c); break;
+	case COLD_VECTOR: vector_cold(c, k); break;
 	case COLD_FLOAT: float_cold(c, k); break;
 	}
 }
@@ -136,7 +176,7 @@ static void scan(struct native_compiler *c)
 			r->op == BP_IR_HI || r->op == BP_IR_ZEXT) {
 			at = MAX(at, v->last); /* may share its operand's place */
 		}
-		if (r->op == BP_IR_SELECT)
+		if (r->op == BP_IR_SELECT || r->op == BP_IR_IF)
 			c->v[r->arg[0]].user_conds++;
 		unsigned count = masked_count(c, r);
 		for (unsigned n = 0; n < 4; n++)
@@ -223,10 +263,11 @@ static void record(struct native_compiler *c)
 			put(c, r->type, (uint32_t)r->imm, r->arg[0]);
 		return;
 	case BP_IR_COMMIT: commit_deferred(c); return;
+	case BP_IR_IF: arm(c, r); return;
 	default: break;
 	}
 	if (!select_leave(c, r) && !select_access(c, r) && !select_integer(c, r) &&
-		!select_float(c, r))
+		!select_float(c, r) && !select_vector(c, r))
 		select_generic(c, r);
 }
 

@@ -92,7 +92,9 @@ enum opcode {
 	OP_MOVSS_XM = (int)0xf3000f10,
 	OP_MOVSS_MX = (int)0xf3000f11,
 	OP_MOVAPS = 0x0f28,
-	OP_XORPS = 0x0f57
+	OP_XORPS = 0x0f57,
+	OP_MOVUPS_XM = 0x0f10,
+	OP_MOVUPS_MX = 0x0f11
 };
 
 enum group1 { G1_ADD = 0, G1_OR = 1, G1_AND = 4, G1_SUB = 5, G1_XOR = 6, G1_CMP = 7 };

@@ -100,13 +100,18 @@ static bool is_format(unsigned type)
 
 enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
 
-/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
-static enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
+static enum rounding rounding_in(unsigned mode)
 {
-	unsigned mode = r->arg[3] ? r->arg[3] - 1u : env->rounding;
 	if (mode == BP_ROUND_DYNAMIC)
 		return ROUND_ASK;
 	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
+}
+
+/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
+static enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
+{
+	bool own = r->arg[3] && ir_types[r->type].class != IR_VECTOR;
+	return rounding_in(own ? r->arg[3] - 1u : env->rounding);
 }
 
 static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
@@ -120,12 +125,15 @@ static bool environment_fits(const struct native_compiler *c, const struct bp_fp
 void float_entry(struct native_compiler *c)
 {
 	const struct bp_fp_env *asked = NULL;
+	unsigned depth = 0; /* of IFs, whose arms leave */
 	c->rounds = false;
 	for (unsigned i = 0; i < c->insns; i++) {
 		const struct ir_insn *insn = &c->ir->insn[i];
 		for (unsigned n = 1; n < insn->records; n++) {
 			const struct bp_ir *r = &c->ir->record[insn->record + n];
-			if (r->op == BP_IR_CALL || r->op == BP_IR_PUTX)
+			depth += r->op == BP_IR_IF;
+			depth -= r->op == BP_IR_END;
+			if ((r->op == BP_IR_CALL || r->op == BP_IR_PUTX) && !depth)
 				return;
 			if (ir_info(r->op)->aux != AUX_ENV)
 				continue;
@@ -221,20 +229,25 @@ void float_cold(struct native_compiler *c, struct cold *k)
 {
 	const struct bp_ir *r = &c->rec[k->record];
 	struct gen g = { .r = *r, .fn = generic_for(r), .env = verify_env(&c->type, r->aux) };
+	unsigned size = r->type == BP_T_V128 ? 16 : 8,
+		 whole = size == 16 ? OP_MOVUPS_MX : OP_MOVQ_MX;
 	for (unsigned i = 0; i < 2; i++)
 		if (k->also[i])
 			emit_here(&c->e, k->also[i]);
 	for (unsigned i = 0; i < 3; i++)
 		if (k->operand[i] != NO_REG) {
-			g.a[i] = frame_new(c, 8);
+			bool xmm = is_xmm(k->operand[i]);
+			g.a[i] = frame_new(c, size);
 			g.has[i] = true;
-			emit_rm(&c->e, is_xmm(k->operand[i]) ? OP_MOVQ_MX : OP_MOV_MR,
-				!is_xmm(k->operand[i]), k->operand[i], BASE, AT(g.a[i]));
+			emit_rm(&c->e, xmm ? whole : OP_MOV_MR, !xmm, k->operand[i], BASE,
+				AT(g.a[i]));
 		}
-	g.d = frame_new(c, 8);
-	call_generic_keep(c, &g);
+	g.d = frame_new(c, size);
+	call_keep(c, &g, sizeof(g), thunks.generic_keep);
 	unsigned bytes = ir_types[ir_result_type(r)].bytes;
-	if (is_xmm(k->result))
+	if (bytes == 16)
+		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(g.d));
+	else if (is_xmm(k->result))
 		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_XM : OP_MOVQ_XM, false, k->result, BASE,
 			AT(g.d));
 	else if (bytes == 1)
@@ -423,13 +436,139 @@ static bool to_integer(
 	return true;
 }
 
+/* ---- vectors of 128 bits ---- */
+
+static unsigned packed(bool wide)
+{
+	return wide ? PP_66 : PP_NONE;
+}
+
+/* Where a lane of `reg` is a NaN, to C. */
+static void unless_nan(struct native_compiler *c, bool wide, unsigned a, unsigned b, unsigned t,
+	struct operation *o)
+{
+	op3(c, packed(wide), 0xc2, t, a, b); /* cmpunordps, cmpunordpd */
+	emit8(&c->e, 3);
+	emit_rr(&c->e, 0x660f3817, false, t, t); /* ptest */
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+}
+
+/* Equal lanes may be zeros of two signs, of which the instruction gives the second operand: see
+ * min_max. */
+static void min_max_lanes(
+	struct native_compiler *c, const struct bp_ir *r, bool wide, struct operation *o)
+{
+	bool max = r->op == BP_IR_FMAX;
+	unsigned a = o->operand[0], b = o->operand[1], code = max ? 0x5f : 0x5d,
+		 t = reg_new(c, true);
+	unless_nan(c, wide, a, b, t, o);
+	op3(c, packed(wide), code, XMM15, a, b);
+	op3(c, packed(wide), code, t, b, a);
+	op3(c, PP_NONE, max ? 0x54 : 0x56, XMM15, XMM15, t);
+	emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
+}
+
+static void fused_lanes(
+	struct native_compiler *c, const struct bp_ir *r, bool wide, const struct operation *o)
+{
+	static const uint8_t code[] = { 0xb8, 0xbc, 0xba, 0xbe };
+	emit_rr(&c->e, OP_MOVAPS, false, XMM15, o->operand[2]);
+	emit_vex(&c->e, 2, PP_66, wide, code[r->imm & 3], XMM15, o->operand[0], o->operand[1]);
+}
+
+static bool arithmetic_lanes(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	struct operation o = { 0 };
+	bool minmax = r->op == BP_IR_FMIN || r->op == BP_IR_FMAX, wide = r->arg[3] == BP_T_F64;
+	if ((r->op == BP_IR_FMA && !have_fma) || (minmax && r->imm != BP_MINMAX_NUMBER) ||
+		rounding_of(env, r) == ROUND_OTHER)
+		return false;
+	for (unsigned n = 0; n < 3; n++)
+		if (ir_is_arg_value(r, n))
+			o.operand[o.operands++] = use_xmm(c, r->arg[n]);
+	o.result = reg_new(c, true); /* not an operand: C may need those again */
+	if (minmax) {
+		min_max_lanes(c, r, wide, &o);
+	} else {
+		unless_nearest(c, env, rounding_of(env, r), &o);
+		if (r->op == BP_IR_FMA)
+			fused_lanes(c, r, wide, &o);
+		else if (r->op == BP_IR_FSQRT) /* has no second operand, not even the first again */
+			emit_rr(&c->e, (wide ? 0x66000f00 : 0x0f00) | 0x51, false, XMM15,
+				o.operand[0]);
+		else
+			op3(c, packed(wide), arithmetic[r->op - BP_IR_FADD], XMM15, o.operand[0],
+				o.operand[o.operands - 1]);
+		unless_nan(c, wide, XMM15, XMM15, o.result, &o);
+		emit_rr(&c->e, OP_MOVAPS, false, o.result, XMM15);
+	}
+	add_cold(c, &o);
+	set_reg(c, c->at, r->type, o.result);
+	return true;
+}
+
+/* cmpps, cmppd: EQ and UNORD are quiet, LT and LE not; AVX has the others from 16 on (SDM volume 2,
+ * CMPPD). */
+static bool compare_lanes(struct native_compiler *c, const struct bp_ir *r)
+{
+	static const uint8_t quiet[] = { 0x00, 0x11, 0x12, 0x03 };
+	static const uint8_t signaling[] = { 0x10, 0x01, 0x02, 0x13 };
+	unsigned how = (r->imm & BP_FCMP_SIGNALING ? signaling : quiet)[r->imm & 3];
+	if (how >= 0x10 && !have_avx)
+		return false;
+	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = reg_new(c, true);
+	op3(c, packed(r->arg[3] == BP_T_F64), 0xc2, d, a, b);
+	emit8(&c->e, how);
+	set_reg(c, c->at, r->type, d);
+	return true;
+}
+
+/* cvtdq2ps: the only conversion from integers of the same width without AVX-512 */
+static bool lanes_from_integer(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	struct operation o = { .operands = 1 };
+	if (r->arg[3] != BP_T_F32 || r->imm & 1 || rounding_of(env, r) == ROUND_OTHER)
+		return false;
+	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.result = reg_new(c, true);
+	unless_nearest(c, env, rounding_of(env, r), &o);
+	emit_rr(&c->e, 0x0f5b, false, o.result, o.operand[0]);
+	add_cold(c, &o);
+	set_reg(c, c->at, r->type, o.result);
+	return true;
+}
+
+static bool select_lanes(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	if (r->type != BP_T_V128 || !have_sse42 || (r->op != BP_IR_FTOI && !is_format(r->arg[3])))
+		return false;
+	switch (r->op) {
+	case BP_IR_FADD:
+	case BP_IR_FSUB:
+	case BP_IR_FMUL:
+	case BP_IR_FDIV:
+	case BP_IR_FSQRT:
+	case BP_IR_FMA:
+	case BP_IR_FMIN:
+	case BP_IR_FMAX: return arithmetic_lanes(c, r, env);
+	case BP_IR_FCMP: return compare_lanes(c, r);
+	case BP_IR_ITOF: return lanes_from_integer(c, r, env);
+	default: return false;
+	}
+}
+
 bool select_float(struct native_compiler *c, const struct bp_ir *r)
 {
-	if (ir_info(r->op)->aux != AUX_ENV || ir_types[r->type].class == IR_VECTOR)
+	if (ir_info(r->op)->aux != AUX_ENV)
 		return false;
 	const struct bp_fp_env *env = verify_env(&c->type, r->aux);
 	if (!environment_fits(c, env))
 		return false;
+	if (ir_types[r->type].class == IR_VECTOR)
+		return select_lanes(c, r, env);
 	switch (r->op) {
 	case BP_IR_FADD:
 	case BP_IR_FSUB:

@@ -300,7 +300,6 @@ bool select_leave(struct native_compiler *c, const struct bp_ir *r)
 		leave_here(c, c->insn->offset + c->insn->length, NATIVE_HALT, insns_left(c) - 1);
 		break;
 	case BP_IR_RESYNC: resync(c, r); break;
-	case BP_IR_IF:
 	case BP_IR_ELSE:
 	case BP_IR_END:
 	case BP_IR_MERGE: c->failed = true; return true;

@@ -4,6 +4,7 @@
  *   regs.c     which guest register and which value lies where
  *   select.c   integers: which instructions a record becomes
  *   float.c    the same for floating point
+ *   vector.c   the same for vectors of 128 bits
  *   access.c   loads, stores, atomics, and everything that a C function does
  *   leave.c    jumps, exits, links
  *   compile.c  instructions, blocks, and the parts of a block that are seldom run
@@ -86,6 +87,8 @@ enum cold_kind {
 	COLD_RMW,
 	COLD_REST, /* after a call that wants to leave: the rest of the instruction, then leave */
 	COLD_EXIT, /* a side exit */
+	COLD_ARM, /* an IF whose arm leaves */
+	COLD_VECTOR, /* the slow way of a vector's load or store */
 	COLD_FLOAT /* an operation by C */
 };
 
@@ -200,6 +203,10 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r); /* false:
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
+bool select_vector(struct native_compiler *c, const struct bp_ir *r);
+/* d = a op b; code: the opcode's map << 8, the opcode; prefix 66. */
+void vector_op3(
+	struct native_compiler *c, unsigned code, bool wide, unsigned d, unsigned a, unsigned b);
 /* At the block's entry: leave if its floating point is not for the host. */
 void float_entry(struct native_compiler *c);
 /* GET or PUT of the register that collects exception flags. */
@@ -209,8 +216,9 @@ bool select_access(struct native_compiler *c, const struct bp_ir *r);
 void access_cold(struct native_compiler *c, struct cold *k);
 /* At a loop's entry, where registers are free: the memos that its accesses look at. */
 void memos_at_entry(struct native_compiler *c);
-/* A record by C, which keeps all registers but RAX. */
-void call_generic_keep(struct native_compiler *c, const struct gen *g);
+void vector_cold(struct native_compiler *c, struct cold *k);
+/* C by a thunk that keeps all registers and is given a copy of `data`; RAX too is kept. */
+void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk);
 void select_generic(struct native_compiler *c, const struct bp_ir *r);
 bool select_leave(struct native_compiler *c, const struct bp_ir *r);
 /* Leave for `offset` bytes behind the block's start; `left` instructions of it were not executed. */
@@ -245,7 +253,7 @@ struct thunks {
 	const void *slow_load_xmm, *slow_store_xmm, *slow_rmw_xmm; /* and XMM ones */
 	const void *memory, *call; /* RAX = info; keep nothing; carry: leave */
 	const void *generic; /* the same, never leaves */
-	const void *generic_keep; /* keeps all registers */
+	const void *generic_keep, *memory_keep; /* keep all registers */
 	const void *resync; /* the block at R12, unless something is pending */
 	const uint8_t *flags; /* 64 bytes: MXCSR's flags as enum bp_fp_flag */
 	const void *raise; /* ESI = cause, jit_native.value */
@@ -255,7 +263,7 @@ extern struct thunks thunks;
  * In line, each place has a jump of its own for the host to predict. */
 void emit_lookup(struct emit *e);
 extern const uint8_t float_flag_bits[6];
-extern bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
+extern bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
 
 /* Which TLB's entry goes to which memo. */
 #define MEMO_WORD(regime, access, memo) ((regime) | (access) << 8 | 2 * (memo) << 16)

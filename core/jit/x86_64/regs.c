@@ -12,10 +12,15 @@ void state_init(struct state *s)
 
 /* ---- moving ---- */
 
+/* 16 bytes: a vector. */
 static void load(struct native_compiler *c, unsigned reg, unsigned bytes, int32_t disp)
 {
 	if (is_xmm(reg)) {
-		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_XM : OP_MOVQ_XM, false, reg, BASE, disp);
+		emit_rm(&c->e,
+			bytes == 4            ? OP_MOVSS_XM
+				: bytes == 16 ? OP_MOVUPS_XM
+					      : OP_MOVQ_XM,
+			false, reg, BASE, disp);
 		return;
 	}
 	switch (bytes) {
@@ -28,7 +33,11 @@ static void load(struct native_compiler *c, unsigned reg, unsigned bytes, int32_
 static void store(struct native_compiler *c, unsigned reg, unsigned bytes, int32_t disp)
 {
 	if (is_xmm(reg)) {
-		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_MX : OP_MOVQ_MX, false, reg, BASE, disp);
+		emit_rm(&c->e,
+			bytes == 4            ? OP_MOVSS_MX
+				: bytes == 16 ? OP_MOVUPS_MX
+					      : OP_MOVQ_MX,
+			false, reg, BASE, disp);
 		return;
 	}
 	switch (bytes) {
@@ -38,12 +47,13 @@ static void store(struct native_compiler *c, unsigned reg, unsigned bytes, int32
 	}
 }
 
-/* Between two places of the instance, eight bytes at a time. */
+/* Between two places of the instance. */
 static void copy(struct native_compiler *c, unsigned bytes, uint32_t to, uint32_t from)
 {
-	for (unsigned done = 0; done < bytes; done += 8) {
-		load(c, XMM15, 8, AT(from + done));
-		store(c, XMM15, 8, AT(to + done));
+	unsigned step = bytes < 16 ? 8 : 16;
+	for (unsigned done = 0; done < bytes; done += step) {
+		load(c, XMM15, step, AT(from + done));
+		store(c, XMM15, step, AT(to + done));
 	}
 }
 
@@ -186,9 +196,10 @@ static void spill(struct native_compiler *c, unsigned reg)
 		struct val *v = &c->v[i];
 		if (v->place != P_REG || v->reg != reg || v->last < c->at)
 			continue;
-		if (!at) {
-			at = frame_new(c, 8);
-			store(c, reg, 8, AT(at));
+		if (!at) { /* a narrower value may be the vector's beginning */
+			unsigned bytes = is_xmm(reg) ? 16 : 8;
+			at = frame_new(c, bytes);
+			store(c, reg, bytes, AT(at));
 		}
 		v->place = P_MEM;
 		v->off = at;
@@ -380,7 +391,7 @@ static unsigned from_memory(struct native_compiler *c, struct val *v, bool xmm)
 	}
 	if (guest)
 		slots_release(c, v->off, bytes, NULL);
-	unsigned reg = reg_new(c, xmm && bytes >= 4);
+	unsigned reg = reg_new(c, (xmm && bytes >= 4) || v->type == BP_T_V128);
 	load(c, reg, bytes, AT(v->off));
 	if (guest)
 		slot_new(c, v->off, bytes, reg);
@@ -396,6 +407,11 @@ static unsigned value_in(struct native_compiler *c, unsigned id, bool xmm)
 	case P_CONST:
 		reg = reg_new(c, false);
 		emit_const(&c->e, reg, v->imm);
+		if (v->type == BP_T_V128) {
+			unsigned from = reg;
+			reg = reg_new(c, true);
+			move(c, reg, from);
+		}
 		return reg;
 	case P_PCREL:
 		reg = reg_new(c, false);
@@ -414,6 +430,8 @@ static unsigned value_in(struct native_compiler *c, unsigned id, bool xmm)
 		break;
 	default: c->failed = true; return xmm ? XMM0 : RAX;
 	}
+	if (ir_types[v->type].bytes > 8 && !is_xmm(reg)) /* a wide integer has no register */
+		c->failed = true;
 	c->locked |= 1u << reg;
 	if (c->s.slot_of[reg] >= 0)
 		c->s.slot[c->s.slot_of[reg]].touched = ++c->clock;
@@ -483,6 +501,10 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 	}
 	uint32_t at = frame_new(c, bytes);
 	int64_t imm;
+	if (v->type == BP_T_V128 && v->place == P_REG) {
+		store(c, v->reg, 16, AT(at));
+		return at;
+	}
 	if (v->place == P_CONST && v->imm == (uint64_t)(int64_t)(int32_t)v->imm) {
 		imm = (int64_t)v->imm;
 		emit_rm(&c->e, OP_MOV_MI, true, 0, BASE, AT(at));
@@ -519,7 +541,7 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 		const struct deferred *d = &c->deferred[i];
 		unsigned len = ir_types[d->type].bytes;
 		bool bits = type == BP_T_I1 || type == BP_T_FLAGS;
-		if (d->off == off && len == bytes && (!bits || d->type == type)) {
+		if (d->off == off && len == bytes && ((!bits && bytes <= 8) || d->type == type)) {
 			struct val *v = &c->v[id], old = *v;
 			*v = c->v[d->val];
 			v->uses = old.uses;
@@ -541,7 +563,8 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
 		if (!s->used || !overlap(s->off, s->bytes, off, bytes))
 			continue;
-		if (s->off == off && bytes <= s->bytes && (!is_xmm(s->reg) || bytes >= 4)) {
+		if (s->off == off && bytes <= s->bytes && (!is_xmm(s->reg) || bytes >= 4) &&
+			(bytes <= 8 || type == BP_T_V128)) {
 			s->touched = ++c->clock;
 			set_reg(c, id, type, s->reg);
 			c->v[id].ones = s->ones;
@@ -562,7 +585,7 @@ static void keep_old(struct native_compiler *c, uint32_t off, unsigned bytes, un
 		if (v->place != P_MEM || v->off >= c->in->frame || !lives_on(c, v) || i == but ||
 			!overlap(v->off, ir_types[v->type].bytes, off, bytes))
 			continue;
-		if (ir_types[v->type].bytes > 8)
+		if (ir_types[v->type].bytes > 8 && v->type != BP_T_V128)
 			c->failed = true;
 		else
 			value_in(c, i, false);
@@ -600,7 +623,7 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 	unsigned bytes = ir_types[type].bytes;
 	struct val *v = &c->v[id];
 	keep_old(c, off, bytes, v->last > c->at ? 0 : id);
-	if (bytes > 8) {
+	if (bytes > 8 && type != BP_T_V128) {
 		put_wide(c, bytes, off, id);
 		return;
 	}

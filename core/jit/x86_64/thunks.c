@@ -5,7 +5,7 @@
 #include <cpuid.h>
 
 struct thunks thunks;
-bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
+bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
 
 typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
 static enter_fn *enter;
@@ -165,7 +165,7 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool a
 	if (xmm) {
 		emit_group1(e, true, G1_SUB, RSP, XMM_BYTES);
 		for (unsigned i = 0; i < 16; i++)
-			emit_rm(e, OP_MOVQ_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
+			emit_rm(e, OP_MOVUPS_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
 	}
 	save_position(e);
 	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
@@ -175,7 +175,7 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool a
 	/* nothing from here on changes the carry flag */
 	if (xmm) {
 		for (unsigned i = 0; i < 16; i++)
-			emit_rm(e, OP_MOVQ_XM, false, XMM0 + i, RSP, (int32_t)(16 * i));
+			emit_rm(e, OP_MOVUPS_XM, false, XMM0 + i, RSP, (int32_t)(16 * i));
 		emit_rm(e, OP_LEA, true, RSP, RSP, XMM_BYTES);
 	}
 	for (unsigned i = sizeof(volatiles); i-- > 0;)
@@ -265,6 +265,7 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true, true);
 	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true, true);
 	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
+	thunks.memory_keep = make_keeping(&e, FN(native_memory), true, false);
 	thunks.memory = make_call(&e, FN(native_memory));
 	thunks.call = make_call(&e, FN(native_call));
 	thunks.generic = make_call(&e, FN(native_generic));
@@ -276,7 +277,7 @@ bool native_host_init(void)
 {
 	unsigned a, b, c, d;
 	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		have_bmi2 = b >> 8 & 1;
+		have_bmi2 = b >> 8 & 1, have_avx2 = b >> 5 & 1;
 	if (__get_cpuid(1, &a, &b, &c, &d)) {
 		/* AVX state must be enabled by the kernel too (SDM volume 1, 14.3). */
 		bool saved = c >> 27 & 1;
@@ -288,7 +289,9 @@ bool native_host_init(void)
 		have_avx = saved && (c >> 28 & 1);
 		have_fma = have_avx && (c >> 12 & 1);
 		have_popcnt = c >> 23 & 1;
+		have_sse42 = c >> 20 & 1;
 		have_bmi2 = have_bmi2 && have_avx;
+		have_avx2 = have_avx2 && have_avx;
 	}
 	if (__get_cpuid(0x80000001, &a, &b, &c, &d))
 		have_lzcnt = c >> 5 & 1;
