@@ -24,7 +24,8 @@ static const struct {
 } kinds[] = { { "device", BP_KIND_DEVICE }, { "cpu", BP_KIND_CPU }, { "board", BP_KIND_BOARD },
 	{ "chr", BP_KIND_CHR }, { "tool", BP_KIND_TOOL }, { "service", BP_KIND_SERVICE },
 	{ "isa-extension", BP_KIND_ISA_EXTENSION }, { "bus", BP_KIND_BUS },
-	{ "format", BP_KIND_FORMAT }, { "net", BP_KIND_NET }, { "ui", BP_KIND_UI } };
+	{ "format", BP_KIND_FORMAT }, { "net", BP_KIND_NET }, { "ui", BP_KIND_UI },
+	{ "os", BP_KIND_OS } };
 
 const char *kind_name(uint32_t kind)
 {
@@ -293,6 +294,16 @@ struct type_entry *type_at(unsigned n)
 		g_ptr_array_sort(sorted, (GCompareFunc)compare_ids);
 	}
 	return n < sorted->len ? g_ptr_array_index(sorted, n) : NULL;
+}
+
+struct type_entry *type_for_program(const char *program)
+{
+	struct type_entry *e;
+	for (unsigned n = 0; (e = type_at(n)); n++)
+		if (e->kind == BP_KIND_CPU && e->runs &&
+			g_strv_contains((const char *const *)e->runs, program))
+			return e;
+	return NULL;
 }
 
 const char *type_nearest(const char *id)

@@ -28,6 +28,7 @@ struct type_entry { /* one type that a manifest names */
 	char *id, *summary;
 	uint32_t kind;
 	char **compatible; /* NULL ended */
+	char **runs; /* CPUs: kinds of programs, as an os plugin names them; NULL ended */
 	struct manifest *manifest;
 	struct type *type; /* NULL: not loaded */
 	struct type_entry *hides; /* a later definition of the same id */
@@ -43,6 +44,8 @@ void types_add_builtin(const struct bp_type *table);
 int types_add_static(const struct bp_plugin *p, struct error_list *errors);
 /* By id, or NULL. */
 struct type_entry *type_find(const char *id);
+/* The CPU type whose manifest says that it runs programs of that kind, or NULL. */
+struct type_entry *type_for_program(const char *program);
 /* The n-th type by id, or NULL after the last. */
 struct type_entry *type_at(unsigned n);
 /* The id most like a misspelt one, or NULL. */

@@ -33,6 +33,9 @@ static const struct {
 	{ "dump", "MACHINE", "the flattened machine file", tool_dump },
 	{ "list", "[cpus|boards|devices|chrs|buses|tracers|services|machines|plugins|types]",
 		"what can be plugged in (--conflicts: also what is hidden)", tool_list },
+	{ "user", "[OPTION...] PROGRAM [ARG...]",
+		"run a Linux program of another ISA; `backplane user --help` lists the options",
+		NULL },
 	{ "describe", "TYPE", "properties, windows, registers, pins, plugin, package",
 		tool_describe },
 };
@@ -177,6 +180,8 @@ int bp_main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_GOOD;
 	}
+	if (!strcmp(argv[1], "user"))
+		return tool_user(argc - 2, argv + 2);
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (!strcmp(commands[i].name, argv[1]))
 			return run_command(i, argc, argv);

@@ -89,7 +89,8 @@ enum cold_kind {
 
 struct cold { /* a part of the block that is emitted behind it */
 	enum cold_kind kind;
-	uint8_t *from; /* the jump that leads here */
+	uint8_t *from; /* the jump that leads here, or NULL: */
+	uint8_t *fault; /* the access of flat memory, when it faults */
 	uint8_t *back; /* where it goes on, NULL: nowhere */
 	unsigned insn, record; /* where in the block */
 	struct state state;
@@ -97,6 +98,7 @@ struct cold { /* a part of the block that is emitted behind it */
 	unsigned deferreds;
 	struct deferred deferred[DEFERRED];
 	uint8_t addr, value, result; /* host registers */
+	int32_t disp; /* to be added to addr */
 	uint64_t imm; /* value when `value` is NO_REG */
 	uint32_t memop, temp;
 	uint8_t operand[3]; /* COLD_FLOAT: host registers */
@@ -134,6 +136,7 @@ struct native_compiler {
 	struct cold *cold;
 	unsigned colds;
 	GArray *cold_vals; /* struct val */
+	GArray *faults; /* struct code_fault, offsets from start */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
 	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;
