@@ -76,6 +76,7 @@ struct vcpu {
 	bool user; /* runs a program: no bus, no scheduler (user.c) */
 	bool user_raised; /* an exception is recorded that run() has to report */
 	uint8_t *user_code; /* copies of two pages */
+	struct vcpu *user_next, **user_prev; /* user.c's list */
 
 	uint8_t fetch_buffer[16]; /* code that lies in a device */
 	bool stopped_by_watch;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
@@ -22,7 +23,8 @@ enum {
 	RUN_BUDGET = 1 << 30
 };
 #define BASE_ALIGN (UINT64_C(1) << 30) /* what is large to the guest is to the host */
-#define GUARD      (UINT64_C(4) << 30) /* behind the space: no length that the host takes reaches beyond */
+#define GUARD                                                                                      \
+	(UINT64_C(4) << 30) /* behind the space: no length that the host takes reaches beyond */
 
 static struct {
 	uint8_t *base;
@@ -32,6 +34,11 @@ static struct {
 	pthread_mutex_t lock;
 	GArray *volatile_pages; /* uint64_t: with code, and the guest may write to them */
 } space = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Read by whoever runs or makes a CPU, written around a fork: the new process has this thread alone, and
+ * locks of libraries that others were holding would stay locked. */
+static pthread_rwlock_t world = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static struct vcpu *cpus; /* under space.lock */
 
 static __thread sigjmp_buf *guard; /* where a fault of C code goes; NULL: nowhere */
 static __thread int caught_signal;
@@ -73,19 +80,43 @@ static void forget_code(uint64_t page)
 	code_cache_invalidate(&space.ram, page << PAGE_BITS, PAGE);
 }
 
+/* Eight pages' flags at once, for mappings of many gigabytes. */
+enum { GROUP = 8 };
+#define EACH UINT64_C(0x0101010101010101)
+
+static _Atomic(uint64_t) *group_of(uint64_t page)
+{
+	return (_Atomic(uint64_t) *)(void *)&space.page[page];
+}
+
+static void set_page(uint64_t page, unsigned what)
+{
+	uint8_t was = atomic_exchange(&space.page[page], (uint8_t)what);
+	if (was & PAGE_HAS_CODE)
+		forget_code(page);
+}
+
 void user_pages(uint64_t addr, uint64_t len, unsigned what)
 {
-	uint64_t first = addr >> PAGE_BITS, end = (addr + len + PAGE - 1) >> PAGE_BITS;
-	for (uint64_t p = first; p < end; p++) {
-		uint8_t was = atomic_exchange(&space.page[p], (uint8_t)what);
-		if (was & PAGE_HAS_CODE)
-			forget_code(p);
+	uint64_t p = addr >> PAGE_BITS, end = (addr + len + PAGE - 1) >> PAGE_BITS;
+	for (; p < end && p % GROUP; p++)
+		set_page(p, what);
+	for (; end - p >= GROUP && p < end; p += GROUP) {
+		if (atomic_load(group_of(p)) == EACH * what)
+			continue;
+		uint64_t was = atomic_exchange(group_of(p), EACH * what);
+		for (unsigned i = 0; was & EACH * PAGE_HAS_CODE && i < GROUP; i++)
+			if (was >> 8 * i & PAGE_HAS_CODE)
+				forget_code(p + i);
 	}
+	for (; p < end; p++)
+		set_page(p, what);
 }
 
 unsigned user_page(uint64_t addr)
 {
-	return addr < space.size ? atomic_load(&space.page[addr >> PAGE_BITS]) & ~PAGE_HAS_CODE : 0u;
+	return addr < space.size ? atomic_load(&space.page[addr >> PAGE_BITS]) & ~PAGE_HAS_CODE
+				 : 0u;
 }
 
 uint64_t user_find_free(uint64_t least, uint64_t below, uint64_t len, uint64_t align)
@@ -95,8 +126,15 @@ uint64_t user_find_free(uint64_t least, uint64_t below, uint64_t len, uint64_t a
 	uint64_t at = (below - len) & ~(align - 1);
 	while (at >= least) {
 		uint64_t end = (at + len) >> PAGE_BITS, p = end;
-		while (p > at >> PAGE_BITS && !atomic_load(&space.page[p - 1]))
-			p--;
+		while (p > at >> PAGE_BITS) {
+			if (p % GROUP == 0 && p - GROUP >= at >> PAGE_BITS &&
+				!atomic_load(group_of(p - GROUP)))
+				p -= GROUP;
+			else if (!atomic_load(&space.page[p - 1]))
+				p--;
+			else
+				break;
+		}
 		if (p == at >> PAGE_BITS)
 			return at;
 		/* page p - 1 is taken: end below it */
@@ -242,12 +280,26 @@ int user_host_fault(int signal, void *info, void *context)
 
 void user_init(struct vcpu *v)
 {
+	pthread_mutex_lock(&space.lock);
+	v->user_next = cpus;
+	v->user_prev = &cpus;
+	if (v->user_next)
+		v->user_next->user_prev = &v->user_next;
+	cpus = v;
+	pthread_mutex_unlock(&space.lock);
 	v->user_code = g_malloc(2 * (size_t)PAGE);
 	v->jit.flat = space.base;
 }
 
 void user_finish(struct vcpu *v)
 {
+	if (!v->user)
+		return;
+	pthread_mutex_lock(&space.lock);
+	*v->user_prev = v->user_next;
+	if (v->user_next)
+		v->user_next->user_prev = v->user_prev;
+	pthread_mutex_unlock(&space.lock);
 	g_free(v->user_code);
 }
 
@@ -291,8 +343,10 @@ void user_run(void *cpu, struct bp_user_exit *out)
 	sigjmp_buf buf;
 	*out = (struct bp_user_exit){ .size = sizeof(*out) };
 	v->user_raised = false;
+	pthread_rwlock_rdlock(&world);
 	if (sigsetjmp(buf, 0)) {
 		guard = NULL;
+		pthread_rwlock_unlock(&world);
 		jit_recover(&v->jit);
 		access_fault(v, BP_FAULT_BUS, BP_ACC_READ, 0, caught_addr, 0);
 		report(v, out);
@@ -303,6 +357,7 @@ void user_run(void *cpu, struct bp_user_exit *out)
 	while (!out->why && !v->user_raised)
 		out->why = run_once(v);
 	guard = NULL;
+	pthread_rwlock_unlock(&world);
 	if (v->user_raised)
 		report(v, out);
 }
@@ -314,13 +369,42 @@ void user_kick(void *cpu)
 	atomic_store(&v->jit.kick, 1);
 }
 
+void user_making(bool begin)
+{
+	if (begin)
+		pthread_rwlock_rdlock(&world);
+	else
+		pthread_rwlock_unlock(&world);
+}
+
+static void kick_all(void)
+{
+	pthread_mutex_lock(&space.lock);
+	for (struct vcpu *v = cpus; v; v = v->user_next)
+		user_kick(v->cpu);
+	pthread_mutex_unlock(&space.lock);
+}
+
 void user_fork(unsigned what, void *cpu)
 {
-	if (what == BP_USER_FORK_BEGIN)
+	if (what == BP_USER_FORK_BEGIN) {
+		/* Others stand between two runs: a kick in the middle of one can be lost to another. */
+		while (pthread_rwlock_trywrlock(&world) != 0) {
+			kick_all();
+			sched_yield();
+		}
 		pthread_mutex_lock(&space.lock);
+	}
 	code_cache_fork(what == BP_USER_FORK_BEGIN);
-	if (what != BP_USER_FORK_BEGIN)
-		pthread_mutex_unlock(&space.lock);
-	if (what == BP_USER_FORK_CHILD)
+	if (what == BP_USER_FORK_BEGIN)
+		return;
+	pthread_mutex_unlock(&space.lock);
+	if (what == BP_USER_FORK_CHILD) {
+		static const pthread_rwlock_t fresh =
+			PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+		world = fresh;
 		code_cache_alone(&vcpu_of(cpu)->jit);
+	} else {
+		pthread_rwlock_unlock(&world);
+	}
 }

@@ -4,6 +4,7 @@
 #ifndef CPU_USER_H
 #define CPU_USER_H
 #include <backplane/os.h>
+#include <stdbool.h>
 
 uint8_t *user_space(unsigned address_bits, bp_error *err);
 void user_pages(uint64_t addr, uint64_t len, unsigned what);
@@ -17,6 +18,8 @@ int user_copy_in(void *to, uint64_t addr, size_t len);
 int user_copy_out(uint64_t addr, const void *from, size_t len);
 int user_cas32(uint64_t addr, uint32_t *seen, uint32_t from, uint32_t to);
 int user_host_fault(int signal, void *info, void *context);
+/* Around the making of a CPU. */
+void user_making(bool begin);
 void user_fork(unsigned what, void *cpu);
 
 #endif

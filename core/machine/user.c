@@ -17,7 +17,7 @@ static const char *cpu_type(const char *program)
 	return e ? e->id : NULL;
 }
 
-static void cpu_free(void *cpu)
+static void free_cpu(void *cpu)
 {
 	struct object *o = object_of(cpu);
 	vcpu_destroy(o);
@@ -27,12 +27,19 @@ static void cpu_free(void *cpu)
 	object_free(o);
 }
 
-static void *cpu_new(const char *id, bp_error *err)
+static void cpu_free(void *cpu)
+{
+	user_making(true);
+	free_cpu(cpu);
+	user_making(false);
+}
+
+static void *new_cpu(const char *id, bp_error *err)
 {
 	struct type_entry *e = type_find(id);
 	if (!e || e->kind != BP_KIND_CPU) {
-		object_fail(err, "%s is no type of a CPU; `backplane list cpus` names those there are",
-			id);
+		object_fail(err,
+			"%s is no type of a CPU; `backplane list cpus` names those there are", id);
 		return NULL;
 	}
 	struct error_list ignored = { 0 };
@@ -48,12 +55,20 @@ static void *cpu_new(const char *id, bp_error *err)
 	}
 	if ((t->object->create && t->object->create(o->instance, &host_table, err) != 0) ||
 		vcpu_create(o, &options, err) != 0) {
-		cpu_free(o->instance);
+		free_cpu(o->instance);
 		return NULL;
 	}
 	for (int step = BP_RESET_ENTER; t->object->reset && step <= BP_RESET_LEAVE; step++)
 		t->object->reset(o->instance, step);
 	return o->instance;
+}
+
+static void *cpu_new(const char *id, bp_error *err)
+{
+	user_making(true);
+	void *cpu = new_cpu(id, err);
+	user_making(false);
+	return cpu;
 }
 
 static const void *cpu_interface(void *cpu, const char *id)

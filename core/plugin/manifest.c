@@ -24,8 +24,7 @@ static char *take_string(
 	return g_strdup(v->string.bytes);
 }
 
-static char **take_strings(
-	const struct toml_value *v, const char *key, struct error_list *errors)
+static char **take_strings(const struct toml_value *v, const char *key, struct error_list *errors)
 {
 	GPtrArray *list = g_ptr_array_new();
 	for (unsigned i = 0; v && v->type == TOML_ARRAY && i < v->array.count; i++) {

@@ -18,7 +18,8 @@ static const struct {
 	const char *name, *value, *help;
 	size_t offset; /* of a string in struct bp_os_start; or 0 */
 } options[] = {
-	{ "sysroot", "FOLDER", "where files are looked for first", offsetof(struct bp_os_start, sysroot) },
+	{ "sysroot", "FOLDER", "where files are looked for first",
+		offsetof(struct bp_os_start, sysroot) },
 	{ "argv0", "NAME", "what the program is told of its own name",
 		offsetof(struct bp_os_start, argv0) },
 	{ "cpu", "TYPE", "the CPU, if not the one that the program asks for",

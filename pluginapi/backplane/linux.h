@@ -83,7 +83,8 @@ struct bp_linux_abi {
 	/* Enter a handler: as a function of (signal, info, context) that returns to `ret`. */
 	void (*handler)(void *cpu, uint64_t pc, uint64_t sp, int signal, uint64_t info,
 		uint64_t context, uint64_t ret);
-	const struct bp_linux_code *vdso; /* the one named in sigreturn is where handlers return to */
+	const struct bp_linux_code
+		*vdso; /* the one named in sigreturn is where handlers return to */
 	const char *sigreturn;
 	const struct bp_linux_call *own_calls; /* or NULL */
 };

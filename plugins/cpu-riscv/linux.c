@@ -2,9 +2,9 @@
 /* "bp.linux-abi/1": Linux programs. Facts from the RISC-V ELF psABI 1.0 (registers, vDSO, code of
  * system calls) and the headers that the kernel exports for user space: asm/ucontext.h,
  * asm/sigcontext.h, asm/ptrace.h, asm/hwcap.h, asm/hwprobe.h. */
+#include "linux.h"
 #include "csr.h"
 #include "isa.h"
-#include "linux.h"
 #include "state.h"
 #include <backplane/linux.h>
 #include <signal.h>
@@ -228,9 +228,9 @@ static uint64_t extension_bits(const struct rv_cpu *cpu)
 		uint8_t ext, bit;
 	} rows[] = { { RV_EXT_D, 0 }, { RV_EXT_C, 1 }, { RV_EXT_V, 2 }, { RV_EXT_ZBA, 3 },
 		{ RV_EXT_ZBB, 4 }, { RV_EXT_ZBS, 5 }, { RV_EXT_ZICBOZ, 6 }, { RV_EXT_ZBC, 7 },
-		{ RV_EXT_ZBKB, 8 }, { RV_EXT_ZFH, 27 }, { RV_EXT_ZFHMIN, 28 },
-		{ RV_EXT_ZVFH, 30 }, { RV_EXT_ZFA, 32 }, { RV_EXT_ZACAS, 34 },
-		{ RV_EXT_ZICOND, 35 }, { RV_EXT_ZIHINTPAUSE, 36 } };
+		{ RV_EXT_ZBKB, 8 }, { RV_EXT_ZFH, 27 }, { RV_EXT_ZFHMIN, 28 }, { RV_EXT_ZVFH, 30 },
+		{ RV_EXT_ZFA, 32 }, { RV_EXT_ZACAS, 34 }, { RV_EXT_ZICOND, 35 },
+		{ RV_EXT_ZIHINTPAUSE, 36 } };
 	uint64_t bits = 0;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rv_has(&cpu->config, rows[i].ext))

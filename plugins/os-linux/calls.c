@@ -87,8 +87,9 @@ const struct call *call_find(uint64_t number)
 		else
 			high = middle;
 	}
-	return low < calls_generic_count && calls_generic[low].number == number ? &calls_generic[low]
-										: NULL;
+	return low < calls_generic_count && calls_generic[low].number == number
+		? &calls_generic[low]
+		: NULL;
 }
 
 long string_in(const struct thread *t, char *to, uint64_t addr, size_t size)
@@ -170,8 +171,8 @@ static int64_t unknown(const struct thread *t, uint64_t number, const struct cal
 		t->os->host->log(NULL, BP_LOG_DEBUG, "system call %u (%s) is not there: ENOSYS",
 			(unsigned)number, row ? row->name : "unknown");
 	if (!row && (number >= 512 || number < 424))
-		t->os->host->log(NULL, BP_LOG_GUEST, "system call %u is unknown: ENOSYS",
-			(unsigned)number);
+		t->os->host->log(
+			NULL, BP_LOG_GUEST, "system call %u is unknown: ENOSYS", (unsigned)number);
 	return -ENOSYS;
 }
 

@@ -15,10 +15,19 @@ struct host_action { /* what rt_sigaction takes on this host */
 };
 
 #define HOST_OF(type, member)                                                                      \
-	(uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member)
-#define U(type, member, guest, size) { HOST_OF(type, member), guest, size, MEMBER_UNSIGNED }
-#define S(type, member, guest, size) { HOST_OF(type, member), guest, size, MEMBER_SIGNED }
-#define P(type, member, guest, size) { HOST_OF(type, member), guest, size, MEMBER_POINTER }
+	(uint16_t) offsetof(type, member), (uint16_t)sizeof(((type *)0)->member)
+#define U(type, member, guest, size)                                                               \
+	{                                                                                          \
+		HOST_OF(type, member), guest, size, MEMBER_UNSIGNED                                \
+	}
+#define S(type, member, guest, size)                                                               \
+	{                                                                                          \
+		HOST_OF(type, member), guest, size, MEMBER_SIGNED                                  \
+	}
+#define P(type, member, guest, size)                                                               \
+	{                                                                                          \
+		HOST_OF(type, member), guest, size, MEMBER_POINTER                                 \
+	}
 
 /* ---- asm-generic, 64 bits ---- */
 
@@ -128,7 +137,8 @@ int struct_in(const struct thread *t, enum structure which, void *host, uint64_t
 		return -EFAULT;
 	memset(host, 0, d->host_size);
 	for (const struct member *m = d->member; m->host_size; m++) {
-		uint64_t value = extend(load(guest + m->guest, m->guest_size, big), m->guest_size, m->kind);
+		uint64_t value =
+			extend(load(guest + m->guest, m->guest_size, big), m->guest_size, m->kind);
 		if (m->kind == MEMBER_POINTER)
 			value = (uint64_t)(uintptr_t)host_ptr(t, value);
 		memcpy((uint8_t *)host + m->host, &value, m->host_size);

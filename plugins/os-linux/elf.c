@@ -96,7 +96,8 @@ static int measure(const struct loading *l, struct image *m)
 		const Elf64_Phdr *p = &l->part[i];
 		if (p->p_type != PT_LOAD || !p->p_memsz)
 			continue;
-		if (p->p_filesz > p->p_memsz || p->p_vaddr >= limit || p->p_memsz > limit - p->p_vaddr)
+		if (p->p_filesz > p->p_memsz || p->p_vaddr >= limit ||
+			p->p_memsz > limit - p->p_vaddr)
 			return bad(l, "a segment is larger than what a program can have");
 		if (p->p_filesz && (p->p_offset > l->size || p->p_filesz > l->size - p->p_offset))
 			return bad(l, "a segment lies behind the end of the file");
@@ -106,8 +107,7 @@ static int measure(const struct loading *l, struct image *m)
 			m->low = p->p_vaddr & ~(uint64_t)(PAGE - 1);
 		if (p->p_vaddr + p->p_memsz > m->end)
 			m->end = p->p_vaddr + p->p_memsz;
-		if (p->p_offset <= l->head.e_phoff &&
-			l->head.e_phoff - p->p_offset < p->p_filesz)
+		if (p->p_offset <= l->head.e_phoff && l->head.e_phoff - p->p_offset < p->p_filesz)
 			m->headers = p->p_vaddr + (l->head.e_phoff - p->p_offset);
 	}
 	return m->low < m->end ? 0 : bad(l, "it has no segment to load");
@@ -299,7 +299,8 @@ int program_load(struct thread *t, bp_error *err)
 	if (load_file(t, file, false, &program, err) != 0)
 		return -1;
 	if (program.interpreter &&
-		load_file(t, path_find(os, program.interpreter, found), true, &interpreter, err) != 0)
+		load_file(t, path_find(os, program.interpreter, found), true, &interpreter, err) !=
+			0)
 		return -1;
 	os->brk_start = os->brk = (program.end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	if (vdso_map(t) != 0)

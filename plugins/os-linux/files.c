@@ -81,8 +81,8 @@ static void view_maps(struct thread *t, FILE *out)
 	FILE *in = fopen("/proc/self/maps", "re");
 	while (in && fgets(line, sizeof(line), in)) {
 		int name = 0;
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %31s %" SCNu64 " %n", &from,
-			    &to, perm, &offset, dev, &inode, &name) < 6 ||
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %31s %" SCNu64 " %n",
+			    &from, &to, perm, &offset, dev, &inode, &name) < 6 ||
 			from < base || to > base + os->limit)
 			continue;
 		for (uint64_t at = from - base, end; at < to - base; at = end) {
@@ -98,10 +98,12 @@ static void view_maps(struct thread *t, FILE *out)
 				label = "[stack]\n";
 			else if (at <= os->brk_start && os->brk_start < end && !inode)
 				label = "[heap]\n";
-			int n = fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %s %" PRIu64
-				" ", at, end, what & BP_USER_READ ? 'r' : '-',
-				what & BP_USER_WRITE ? 'w' : '-', what & BP_USER_EXEC ? 'x' : '-', perm[3],
-				inode ? offset + (at - (from - base)) : 0, dev, inode);
+			int n = fprintf(out,
+				"%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %s %" PRIu64
+				" ",
+				at, end, what & BP_USER_READ ? 'r' : '-',
+				what & BP_USER_WRITE ? 'w' : '-', what & BP_USER_EXEC ? 'x' : '-',
+				perm[3], inode ? offset + (at - (from - base)) : 0, dev, inode);
 			if (*label && *label != '\n')
 				fprintf(out, "%*s", n < 73 ? 73 - n : 1, "");
 			fputs(*label ? label : "\n", out);
@@ -263,9 +265,9 @@ int64_t sys_fcntl(struct thread *t, const uint64_t a[6])
 {
 	enum { GETOWNER_UIDS = 17, GET_HINT = 1035, SET_FILE_HINT = 1038 };
 	int what = (int)a[1];
-	bool pointer = what == F_GETLK || what == F_SETLK || what == F_SETLKW || what == F_OFD_GETLK ||
-		what == F_OFD_SETLK || what == F_OFD_SETLKW || what == F_GETOWN_EX ||
-		what == F_SETOWN_EX || what == GETOWNER_UIDS ||
+	bool pointer = what == F_GETLK || what == F_SETLK || what == F_SETLKW ||
+		what == F_OFD_GETLK || what == F_OFD_SETLK || what == F_OFD_SETLKW ||
+		what == F_GETOWN_EX || what == F_SETOWN_EX || what == GETOWNER_UIDS ||
 		(what >= GET_HINT && what <= SET_FILE_HINT);
 	return SAFE(t, SYS_fcntl, (int64_t)a[0], what,
 		pointer ? HOST(host_ptr(t, a[2])) : (int64_t)a[2]);
@@ -276,8 +278,8 @@ int64_t sys_epoll_ctl(struct thread *t, const uint64_t a[6])
 	struct epoll_event e = { 0 };
 	if (a[3] && struct_in(t, S_EPOLL_EVENT, &e, a[3]) != 0)
 		return -EFAULT;
-	return SAFE(t, SYS_epoll_ctl, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2],
-		a[3] ? HOST(&e) : 0);
+	return SAFE(
+		t, SYS_epoll_ctl, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2], a[3] ? HOST(&e) : 0);
 }
 
 int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
@@ -289,7 +291,8 @@ int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 		HOST(host_ptr(t, a[4])), (int64_t)a[5]);
 	for (int64_t i = 0; i < r; i++)
 		if (struct_out(t, S_EPOLL_EVENT,
-			    a[1] + (uint64_t)i * struct_size(t->os, S_EPOLL_EVENT), &events[i]) != 0)
+			    a[1] + (uint64_t)i * struct_size(t->os, S_EPOLL_EVENT),
+			    &events[i]) != 0)
 			return -EFAULT;
 	return r;
 }
@@ -304,6 +307,7 @@ int64_t sys_pselect6(struct thread *t, const uint64_t a[6])
 		host[0] = (uint64_t)(uintptr_t)host_ptr(t, guest[0]);
 		host[1] = guest[1];
 	}
-	return SAFE(t, SYS_pselect6, (int64_t)a[0], HOST(host_ptr(t, a[1])), HOST(host_ptr(t, a[2])),
-		HOST(host_ptr(t, a[3])), HOST(host_ptr(t, a[4])), a[5] ? HOST(host) : 0);
+	return SAFE(t, SYS_pselect6, (int64_t)a[0], HOST(host_ptr(t, a[1])),
+		HOST(host_ptr(t, a[2])), HOST(host_ptr(t, a[3])), HOST(host_ptr(t, a[4])),
+		a[5] ? HOST(host) : 0);
 }

@@ -140,7 +140,8 @@ int vdso_map(struct thread *t);
 /* ---- mem.c ---- */
 enum { MAP_ANY = 0 };
 /* As mmap; addresses are the guest's. A negative errno when it fails. */
-int64_t mem_map(struct os *os, uint64_t addr, uint64_t len, int prot, int flags, int fd, int64_t offset);
+int64_t mem_map(
+	struct os *os, uint64_t addr, uint64_t len, int prot, int flags, int fd, int64_t offset);
 int64_t mem_unmap(struct os *os, uint64_t addr, uint64_t len);
 int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot);
 
@@ -174,7 +175,7 @@ int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[
 /* A host's system call that a signal interrupts or keeps from starting; -RESTART: to be done again. */
 int64_t safe_call(struct thread *t, long number, const int64_t args[6]);
 #define SAFE(t, number, ...) safe_call(t, number, (const int64_t[6]){ __VA_ARGS__ })
-#define HOST(p) ((int64_t)(uintptr_t)(p))
+#define HOST(p)              ((int64_t)(uintptr_t)(p))
 extern const struct call calls_generic[];
 extern const unsigned calls_generic_count;
 
@@ -184,9 +185,10 @@ enum { PATH_SIZE = 4096 };
 const char *path_find(const struct os *os, const char *path, char out[2 * PATH_SIZE]);
 
 /* ---- trace.c ---- */
-void trace_enter(const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6]);
-void trace_leave(const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6],
-	int64_t result);
+void trace_enter(
+	const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6]);
+void trace_leave(const struct thread *t, const struct call *row, uint64_t number,
+	const uint64_t args[6], int64_t result);
 
 /* ---- convert.c ---- */
 struct member { /* of a struct, on the host and in the guest; table ends with size 0 */
@@ -198,7 +200,16 @@ struct description {
 	uint16_t host_size, guest_size;
 	const struct member *member;
 };
-enum structure { S_STAT, S_EPOLL_EVENT, S_IOVEC, S_MSGHDR, S_MMSGHDR, S_SIGACTION, S_STACK, S_COUNT };
+enum structure {
+	S_STAT,
+	S_EPOLL_EVENT,
+	S_IOVEC,
+	S_MSGHDR,
+	S_MMSGHDR,
+	S_SIGACTION,
+	S_STACK,
+	S_COUNT
+};
 const struct description *describe(const struct os *os, enum structure which);
 /* Between guest memory and a host struct; pointers become the host's on the way in. 0, or -EFAULT. */
 int struct_in(const struct thread *t, enum structure which, void *host, uint64_t addr);
@@ -207,11 +218,13 @@ size_t struct_size(const struct os *os, enum structure which); /* the guest's */
 
 /* Handlers, by file. */
 call_fn sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_brk, sys_shmat, sys_shmdt, sys_madvise;
-call_fn sys_clone, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex, sys_set_tid_address,
-	sys_set_robust_list, sys_get_robust_list, sys_prctl, sys_ptrace, sys_uname;
+call_fn sys_clone, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex,
+	sys_set_tid_address, sys_set_robust_list, sys_get_robust_list, sys_prctl, sys_ptrace,
+	sys_uname;
 call_fn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack, sys_rt_sigsuspend;
-call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_ioctl, sys_fcntl, sys_epoll_ctl,
-	sys_epoll_pwait, sys_pselect6, sys_faccessat, sys_chdir, sys_statx, sys_fchmodat;
+call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_ioctl, sys_fcntl,
+	sys_epoll_ctl, sys_epoll_pwait, sys_pselect6, sys_faccessat, sys_chdir, sys_statx,
+	sys_fchmodat;
 call_fn sys_readv, sys_writev, sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2, sys_vmsplice;
 call_fn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg, sys_setsockopt;
 call_fn sys_close_range, sys_close;

@@ -79,7 +79,8 @@ static int64_t map_locked(
 	return (int64_t)addr;
 }
 
-int64_t mem_map(struct os *os, uint64_t addr, uint64_t len, int prot, int flags, int fd, int64_t offset)
+int64_t mem_map(
+	struct os *os, uint64_t addr, uint64_t len, int prot, int flags, int fd, int64_t offset)
 {
 	if (!len)
 		return -EINVAL;
@@ -120,8 +121,8 @@ int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot)
 	for (uint64_t at = addr, n; at < addr + len && r == 0; at += n) {
 		/* runs of pages that are alike */
 		unsigned shared = os->user->page(at) & BP_USER_SHARED;
-		for (n = PAGE; at + n < addr + len &&
-			(os->user->page(at + n) & BP_USER_SHARED) == shared;)
+		for (n = PAGE;
+			at + n < addr + len && (os->user->page(at + n) & BP_USER_SHARED) == shared;)
 			n += PAGE;
 		os->user->pages(at, n, what(prot, shared != 0));
 	}

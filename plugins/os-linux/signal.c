@@ -171,8 +171,8 @@ static struct frame frame_of(const struct bp_linux_abi *abi)
 }
 
 /* 0, or -1: there is no room on the stack. */
-static int push_frame(
-	struct thread *t, int signal, const siginfo_t *info, const struct action *a, uint64_t saved_mask)
+static int push_frame(struct thread *t, int signal, const siginfo_t *info, const struct action *a,
+	uint64_t saved_mask)
 {
 	const struct bp_linux_abi *abi = t->os->abi;
 	struct frame f = frame_of(abi);
@@ -214,7 +214,8 @@ static void enter_handler(struct thread *t, int signal, const siginfo_t *info)
 	if (a.handler == (uint64_t)(uintptr_t)SIG_IGN)
 		return;
 	if (a.handler == (uint64_t)(uintptr_t)SIG_DFL) {
-		if (signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT)
+		if (signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH ||
+			signal == SIGCONT)
 			return;
 		die_by(t, signal);
 	}
@@ -288,7 +289,7 @@ int64_t sys_rt_sigprocmask(struct thread *t, const uint64_t a[6])
 		return -EFAULT;
 	if (a[1])
 		thread_mask(t,
-			(int)a[0] == SIG_BLOCK           ? old | set
+			(int)a[0] == SIG_BLOCK             ? old | set
 				: (int)a[0] == SIG_UNBLOCK ? old & ~set
 							   : set);
 	return 0;
@@ -331,9 +332,10 @@ int64_t sys_sigaltstack(struct thread *t, const uint64_t a[6])
 {
 	uint64_t sp = t->os->abi->stack_pointer(t->cpu);
 	bool inside = on_alt_stack(t, sp);
-	stack_t fresh, old = { .ss_sp = (void *)(uintptr_t)t->alt_stack,
-			       .ss_size = t->alt_size,
-			       .ss_flags = (int)t->alt_flags | (inside ? SS_ONSTACK : 0) };
+	stack_t fresh,
+		old = { .ss_sp = (void *)(uintptr_t)t->alt_stack,
+			.ss_size = t->alt_size,
+			.ss_flags = (int)t->alt_flags | (inside ? SS_ONSTACK : 0) };
 	if (a[0] && struct_in(t, S_STACK, &fresh, a[0]) != 0)
 		return -EFAULT;
 	if (a[0]) {

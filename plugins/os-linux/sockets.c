@@ -125,7 +125,8 @@ static int64_t many(struct thread *t, const uint64_t a[6], bool send)
 {
 	uint64_t count = a[2] > IOV_MAX ? IOV_MAX : a[2], flags = a[3];
 	for (uint64_t i = 0; i < count; i++) {
-		uint64_t at = a[1] + i * MANY_STRIDE, args[6] = { a[0], at, flags & ~(uint64_t)MSG_WAITFORONE };
+		uint64_t at = a[1] + i * MANY_STRIDE,
+			 args[6] = { a[0], at, flags & ~(uint64_t)MSG_WAITFORONE };
 		int64_t r = one_of_many(t, at, args, send);
 		if (r < 0)
 			return i ? (int64_t)i : r;
@@ -162,7 +163,8 @@ int64_t sys_setsockopt(struct thread *t, const uint64_t a[6])
 		if (copy_in(t, &program, a[3], sizeof(program)) != 0)
 			return -EFAULT;
 		struct sock_fprog host = { program.length, host_ptr(t, program.filter) };
-		return SAFE(t, SYS_setsockopt, (int64_t)a[0], level, name, HOST(&host), sizeof(host));
+		return SAFE(
+			t, SYS_setsockopt, (int64_t)a[0], level, name, HOST(&host), sizeof(host));
 	}
 	return SAFE(t, SYS_setsockopt, (int64_t)a[0], level, name, HOST(host_ptr(t, a[3])),
 		(int64_t)a[4]);

@@ -3,10 +3,19 @@
 #include "linux.h"
 #include <sys/syscall.h>
 
-#define C(number, name, args)     { number, SYS_##name, #name, args, NULL }
-#define F(number, name, args, fn) { number, SYS_##name, #name, args, fn }
+#define C(number, name, args)                                                                      \
+	{                                                                                          \
+		number, SYS_##name, #name, args, NULL                                              \
+	}
+#define F(number, name, args, fn)                                                                  \
+	{                                                                                          \
+		number, SYS_##name, #name, args, fn                                                \
+	}
 /* Polite refusals: the kernel's answer where the call does not exist. */
-#define NONE(number, name, args)  { number, -1, #name, args, NULL }
+#define NONE(number, name, args)                                                                   \
+	{                                                                                          \
+		number, -1, #name, args, NULL                                                      \
+	}
 
 /* clang-format off */
 const struct call calls_generic[] = {

@@ -59,8 +59,8 @@ static void robust_release(struct thread *t, uint64_t addr)
 		seen = word;
 		if ((seen & FUTEX_TID_MASK) != (uint32_t)t->tid)
 			return;
-		if (t->os->user->cas32(addr, &word, seen,
-			    (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED) != 0)
+		if (t->os->user->cas32(
+			    addr, &word, seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED) != 0)
 			return;
 	} while (word != seen);
 	if (seen & FUTEX_WAITERS)
@@ -121,7 +121,7 @@ int64_t sys_exit_group(struct thread *t, const uint64_t a[6])
 struct birth { /* what a new thread is told; the parent waits for `tid` */
 	struct thread *t;
 	uint64_t mask; /* host's */
-	uint64_t child_tid;
+	uint64_t tell[2]; /* where its number is to be stored, before it runs: it may end at once */
 	_Atomic(int) tid;
 };
 
@@ -139,8 +139,9 @@ static void *thread_main(void *arg)
 	current = t;
 	t->tid = (int)syscall(SYS_gettid);
 	t->os->user->enter(t->cpu);
-	if (b->child_tid)
-		copy_out(t, b->child_tid, &t->tid, sizeof(t->tid));
+	for (unsigned i = 0; i < 2; i++)
+		if (b->tell[i])
+			copy_out(t, b->tell[i], &t->tid, sizeof(t->tid));
 	atomic_store(&b->tid, t->tid);
 	syscall(SYS_futex, &b->tid, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	signals_restore(mask);
@@ -150,19 +151,22 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static struct thread *thread_new(const struct thread *parent, uint64_t sp, bool tls, uint64_t tls_value)
+static struct thread *thread_new(
+	const struct thread *parent, uint64_t sp, bool tls, uint64_t tls_value)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct os *os = parent->os;
 	struct thread *t = calloc(1, sizeof(*t));
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&os->threads);
 	void *cpu = t ? os->user->cpu_new(os->cpu_type, NULL) : NULL;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&os->threads);
 	if (!cpu) {
 		free(t);
 		return NULL;
 	}
-	*t = (struct thread){ .os = os, .cpu = cpu, .mask = parent->mask, .alt_flags = 2 /* disabled */ };
+	*t = (struct thread){ .os = os,
+		.cpu = cpu,
+		.mask = parent->mask,
+		.alt_flags = 2 /* disabled */ };
 	os->abi->clone(cpu, parent->cpu, sp, tls, tls_value);
 	os->abi->call_done(cpu, 0);
 	return t;
@@ -184,7 +188,8 @@ static int64_t clone_thread(struct thread *t, const struct clone *c)
 		return -EAGAIN;
 	child->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
 	b.t = child;
-	b.child_tid = c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0;
+	b.tell[0] = c->flags & CLONE_PARENT_SETTID ? c->parent_tid : 0;
+	b.tell[1] = c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, HOST_STACK);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -196,8 +201,6 @@ static int64_t clone_thread(struct thread *t, const struct clone *c)
 	if (r == 0) {
 		futex_wait_tid(&b);
 		r = b.tid;
-		if (c->flags & CLONE_PARENT_SETTID)
-			copy_out(t, c->parent_tid, &b.tid, sizeof(int));
 	} else {
 		list_remove(t->os, child);
 		t->os->user->cpu_free(child->cpu);
@@ -342,7 +345,8 @@ int64_t sys_get_robust_list(struct thread *t, const uint64_t a[6])
 	uint64_t size = 3 * sizeof(uint64_t), list = t->robust;
 	if (a[0] && (int)a[0] != t->tid)
 		return -EPERM;
-	if (copy_out(t, a[1], &list, sizeof(list)) != 0 || copy_out(t, a[2], &size, sizeof(size)) != 0)
+	if (copy_out(t, a[1], &list, sizeof(list)) != 0 ||
+		copy_out(t, a[2], &size, sizeof(size)) != 0)
 		return -EFAULT;
 	return 0;
 }
@@ -437,7 +441,8 @@ static int64_t exec(struct thread *t, const char *path, uint64_t argv_at, uint64
 	const char *is = program_kind(file, kind);
 	if (!is)
 		return errno ? -errno : -ENOEXEC;
-	char **argv = words_in(t, argv_at, &error), **envp = argv ? words_in(t, envp_at, &error) : NULL;
+	char **argv = words_in(t, argv_at, &error),
+	     **envp = argv ? words_in(t, envp_at, &error) : NULL;
 	int64_t r = error;
 	if (argv && envp) {
 		bool ours = !strcmp(is, "#!") || os->user->cpu_type(is);

@@ -64,7 +64,8 @@ static void show_bytes(struct line *l, const struct thread *t, uint64_t addr, ui
 		quote(l, bytes, n, len > SHOWN);
 }
 
-static void show(struct line *l, const struct thread *t, char kind, const uint64_t *arg, unsigned left)
+static void show(
+	struct line *l, const struct thread *t, char kind, const uint64_t *arg, unsigned left)
 {
 	switch (kind) {
 	case 'd':
@@ -116,7 +117,8 @@ static void put(struct line *l)
 }
 
 /* Calls that do not come back are shown before. */
-void trace_enter(const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6])
+void trace_enter(
+	const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6])
 {
 	struct line l = { .length = 0 };
 	if (row && (row->fn == sys_exit || row->fn == sys_exit_group || row->fn == sys_execve)) {
@@ -125,8 +127,8 @@ void trace_enter(const struct thread *t, const struct call *row, uint64_t number
 	}
 }
 
-void trace_leave(const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6],
-	int64_t result)
+void trace_leave(const struct thread *t, const struct call *row, uint64_t number,
+	const uint64_t args[6], int64_t result)
 {
 	struct line l = { .length = 0 };
 	begin(&l, t, row, number, args);

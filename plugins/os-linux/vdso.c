@@ -51,7 +51,8 @@ static uint32_t hash(const char *name)
 	return h;
 }
 
-static void version(struct writer *w, uint32_t at, unsigned index, uint32_t name, uint32_t h, bool base)
+static void version(
+	struct writer *w, uint32_t at, unsigned index, uint32_t name, uint32_t h, bool base)
 {
 	Elf64_Verdef def = { .vd_version = 1,
 		.vd_flags = base ? VER_FLG_BASE : 0,
@@ -139,8 +140,8 @@ static void build(struct writer *w, const struct bp_linux_abi *abi)
 	symbols(w, code, count);
 	uint32_t at = reserve(w, 2 * (sizeof(Elf64_Verdef) + sizeof(Elf64_Verdaux)));
 	version(w, at, 1, soname, hash("linux-vdso.so.1"), true);
-	version(w, at + sizeof(Elf64_Verdef) + sizeof(Elf64_Verdaux), 2, name, hash(code[0].version),
-		false);
+	version(w, at + sizeof(Elf64_Verdef) + sizeof(Elf64_Verdaux), 2, name,
+		hash(code[0].version), false);
 	dynamic(w, DT_VERDEF, at);
 	dynamic(w, DT_VERDEFNUM, 2);
 	dynamic(w, DT_STRTAB, strings);
@@ -156,7 +157,8 @@ int vdso_map(struct thread *t)
 	struct os *os = t->os;
 	struct writer w = { .at = 0 };
 	build(&w, os->abi);
-	int64_t at = mem_map(os, 0, VDSO_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int64_t at = mem_map(
+		os, 0, VDSO_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at < 0 || copy_out(t, (uint64_t)at, w.image, VDSO_SIZE) != 0)
 		return -1;
 	os->vdso = (uint64_t)at;

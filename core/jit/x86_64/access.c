@@ -179,8 +179,8 @@ static void store_value(
 		emit_rx(&c->e, code[size], size == 3, size == 0, value, addr, addend, 0, 0);
 }
 
-static void flat_store(struct native_compiler *c, uint32_t memop, unsigned value, unsigned addr,
-	int32_t disp)
+static void flat_store(
+	struct native_compiler *c, uint32_t memop, unsigned value, unsigned addr, int32_t disp)
 {
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
 	unsigned size = memop & BP_MEM_SIZE;
