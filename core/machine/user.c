@@ -118,7 +118,6 @@ int machine_program(const struct bp_os_start *how, struct error_list *errors)
 	if (!o || !os)
 		return -1;
 	bp_error err = { errors, NULL };
-	native_private();
 	if (t->object->create && t->object->create(o->instance, &host_table, &err) != 0)
 		return -1;
 	int code = os->start(o->instance, how, &err);

@@ -99,6 +99,7 @@ int tool_user(int count, char **word)
 {
 	struct user_options o = { .start = { .size = sizeof(o.start) } };
 	struct error_list errors = { 0 };
+	native_private(); /* before anything asks for an engine */
 	o.again = g_ptr_array_new_with_free_func(g_free);
 	g_ptr_array_add(o.again, g_strdup("backplane"));
 	g_ptr_array_add(o.again, g_strdup("user"));
