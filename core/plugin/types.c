@@ -254,11 +254,22 @@ void types_add_builtin(const struct bp_type *table)
 	add_manifest(m);
 }
 
-int types_add_static(const struct bp_plugin *p, struct error_list *errors)
+static int check_promises(const struct manifest *m, const struct bp_plugin *p, const char *place,
+	struct error_list *errors);
+
+int types_add_static(const struct bp_plugin *p, const char *manifest, struct error_list *errors)
 {
 	start();
 	if (loader_check_plugin(p, "a static plugin", NULL, errors) != 0)
 		return -1;
+	if (manifest) {
+		struct manifest *said = manifest_parse(p->name, manifest, strlen(manifest), errors);
+		if (!said)
+			return -1;
+		said->plugin = p;
+		add_manifest(said);
+		return check_promises(said, p, p->name, errors);
+	}
 	struct manifest *m = own_manifest(p->name, p->license);
 	m->plugin = p;
 	for (unsigned n = 0; n < ROWS_MAX; n++) {

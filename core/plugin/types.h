@@ -39,9 +39,9 @@ void types_add_path(const char *folder);
 int types_scan(struct error_list *errors);
 /* The core's own types: a table as in a plugin, with the strides of this build. */
 void types_add_builtin(const struct bp_type *table);
-/* A plugin that is linked into the program (BP_STATIC). It comes before all that are scanned. 0, or
+/* A plugin that is linked into the program (BP_STATIC), and its manifest's text or NULL. It comes before all that are scanned. 0, or
  * -1 after an error. */
-int types_add_static(const struct bp_plugin *p, struct error_list *errors);
+int types_add_static(const struct bp_plugin *p, const char *manifest, struct error_list *errors);
 /* By id, or NULL. */
 struct type_entry *type_find(const char *id);
 /* The CPU type whose manifest says that it runs programs of that kind, or NULL. */

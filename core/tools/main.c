@@ -16,8 +16,13 @@ const char *bp_version(void)
 
 int bp_add_plugin(const struct bp_plugin *plugin)
 {
+	return bp_add_plugin_manifest(plugin, NULL);
+}
+
+int bp_add_plugin_manifest(const struct bp_plugin *plugin, const char *manifest)
+{
 	struct error_list errors = { 0 };
-	int r = types_add_static(plugin, &errors);
+	int r = types_add_static(plugin, manifest, &errors);
 	error_list_print(&errors, stderr);
 	error_list_finish(&errors);
 	return r;

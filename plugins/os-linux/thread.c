@@ -447,8 +447,9 @@ static int64_t exec(struct thread *t, const char *path, uint64_t argv_at, uint64
 	if (argv && envp) {
 		bool ours = !strcmp(is, "#!") || os->user->cpu_type(is);
 		char **all = ours ? command(os, path, argv) : NULL;
-		/* A program of the host's is the host's to run. */
-		if (ours)
+		/* A program of the host's is the host's to run; and so is any where this emulator has
+		 * lost itself, in a chroot without /proc: the kernel knows an interpreter for it. */
+		if (ours && os->self_fd >= 0)
 			syscall(SYS_execveat, os->self_fd, "", all, envp, AT_EMPTY_PATH);
 		else
 			execve(file, argv, envp);

@@ -17,7 +17,7 @@ static void start(void)
 		return;
 	started = true;
 	types_add_builtin(bus_types);
-	if (types_add_static(&bp_plugin_1, &errors) != 0)
+	if (types_add_static(&bp_plugin_1, NULL, &errors) != 0)
 		abort();
 }
 
