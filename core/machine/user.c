@@ -111,7 +111,7 @@ int machine_program(const struct bp_os_start *how, struct error_list *errors)
 	struct type_entry *e = os_entry();
 	if (!e)
 		return error_list_add(errors, NULL,
-			"no plugin that runs programs is installed; install backplane-os-linux");
+			"no plugin of kind os is installed, and only such a one runs programs");
 	const struct type *t = type_load(e, NULL, errors);
 	struct object *o = t ? object_new(t, e->id, "the command line", parallel()) : NULL;
 	const struct bp_os *os = t ? t->ext : NULL;

@@ -39,8 +39,7 @@ static const struct {
 	{ "list", "[cpus|boards|devices|chrs|buses|tracers|services|machines|plugins|types]",
 		"what can be plugged in (--conflicts: also what is hidden)", tool_list },
 	{ "user", "[OPTION...] PROGRAM [ARG...]",
-		"run a Linux program of another ISA; `backplane user --help` lists the options",
-		NULL },
+		"run a program of another ISA; `backplane user --help` lists the options", NULL },
 	{ "describe", "TYPE", "properties, windows, registers, pins, plugin, package",
 		tool_describe },
 };

@@ -32,7 +32,8 @@ static const struct {
 static void print_help(void)
 {
 	printf("backplane user [OPTION...] PROGRAM [ARG...]\n"
-	       "Runs a Linux program of another ISA; its system calls are the host's.\n\n");
+	       "Runs a program of another ISA; what it asks the system for is done by this "
+	       "one.\n\n");
 	for (unsigned i = 0; i < G_N_ELEMENTS(options); i++)
 		printf("  --%s %s\n      %s\n", options[i].name, options[i].value, options[i].help);
 }

@@ -62,7 +62,6 @@ struct bp_linux_abi {
 	uint32_t context_size, context_align; /* of the signal frame's machine context */
 	/* Between a signal frame's start and its siginfo; behind the ucontext comes the context. */
 	uint32_t frame_head;
-	uint32_t reserved;
 
 	uint64_t (*hwcap)(void *cpu, unsigned which); /* 0: AT_HWCAP, 1: AT_HWCAP2 */
 	/* All registers as a program finds them at its start. */
