@@ -29,6 +29,7 @@ enum {
 static struct {
 	uint8_t *base;
 	uint64_t size;
+	unsigned ignored_bits; /* of native code's addresses */
 	_Atomic(uint8_t) *page; /* flags of each */
 	struct bus_ram ram; /* identity of the space for blocks of code */
 	pthread_mutex_t lock;
@@ -51,7 +52,7 @@ static void *reserve(uint64_t size)
 	return mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-uint8_t *user_space(unsigned address_bits, bp_error *err)
+uint8_t *user_space(unsigned address_bits, int confine, bp_error *err)
 {
 	uint64_t size = UINT64_C(1) << address_bits, pages = size >> PAGE_BITS;
 	uint8_t *at = reserve(size + GUARD + BASE_ALIGN);
@@ -68,6 +69,7 @@ uint8_t *user_space(unsigned address_bits, bp_error *err)
 	uintptr_t start = ((uintptr_t)at + BASE_ALIGN - 1) & ~(uintptr_t)(BASE_ALIGN - 1);
 	space.base = (uint8_t *)start;
 	space.size = size;
+	space.ignored_bits = confine ? 64 - address_bits : 0;
 	space.page = page;
 	space.ram = (struct bus_ram){ .host = space.base, .size = size, .fd = -1, .name = "user" };
 	space.volatile_pages = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -289,6 +291,7 @@ void user_init(struct vcpu *v)
 	pthread_mutex_unlock(&space.lock);
 	v->user_code = g_malloc(2 * (size_t)PAGE);
 	v->jit.flat = space.base;
+	v->jit.flat_ignored = space.ignored_bits;
 }
 
 void user_finish(struct vcpu *v)

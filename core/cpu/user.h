@@ -6,7 +6,7 @@
 #include <backplane/os.h>
 #include <stdbool.h>
 
-uint8_t *user_space(unsigned address_bits, bp_error *err);
+uint8_t *user_space(unsigned address_bits, int confine, bp_error *err);
 void user_pages(uint64_t addr, uint64_t len, unsigned what);
 unsigned user_page(uint64_t addr);
 uint64_t user_find_free(uint64_t least, uint64_t below, uint64_t len, uint64_t align);

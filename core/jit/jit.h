@@ -104,6 +104,7 @@ struct jit_cpu {
 	 * memory protection lets one there; no table is asked. It stays so for the CPU's life, and so
 	 * does what a page shows, but for code_cache_invalidate(). */
 	uint8_t *flat;
+	uint32_t flat_ignored; /* so many upper bits of an address count for nothing */
 	struct jit_native native;
 };
 

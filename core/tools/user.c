@@ -10,6 +10,7 @@
 
 struct user_options {
 	struct bp_os_start start;
+	GPtrArray *kept; /* strings that start points to */
 	GPtrArray *again; /* words for an exec: the options as they were */
 	bool help;
 };
@@ -25,6 +26,7 @@ static const struct {
 	{ "cpu", "TYPE", "the CPU, if not the one that the program asks for",
 		offsetof(struct bp_os_start, cpu) },
 	{ "trace", "sys", "a line on stderr for each system call", 0 },
+	{ "confine", NULL, "loads and stores of the program reach nothing but its own memory", 0 },
 	{ "engine", "jit|interp", "what executes the CPUs", 0 },
 	{ "plugin-path", "FOLDER", "look for plugins there first; may be repeated", 0 },
 };
@@ -35,7 +37,8 @@ static void print_help(void)
 	       "Runs a program of another ISA; what it asks the system for is done by this "
 	       "one.\n\n");
 	for (unsigned i = 0; i < G_N_ELEMENTS(options); i++)
-		printf("  --%s %s\n      %s\n", options[i].name, options[i].value, options[i].help);
+		printf("  --%s%s%s\n      %s\n", options[i].name, options[i].value ? " " : "",
+			options[i].value ? options[i].value : "", options[i].help);
 }
 
 static int usage(const char *format, const char *word)
@@ -49,6 +52,12 @@ static int usage(const char *format, const char *word)
 static int take(struct user_options *o, unsigned which, const char *value)
 {
 	const char *name = options[which].name;
+	char *absolute = NULL;
+	/* An exec repeats these words, and the program may have gone elsewhere. */
+	if (!strcmp(name, "sysroot") || !strcmp(name, "plugin-path"))
+		value = absolute = g_canonicalize_filename(value, NULL);
+	if (absolute)
+		g_ptr_array_add(o->kept, absolute);
 	if (options[which].offset)
 		*(const char **)(void *)((char *)&o->start + options[which].offset) = value;
 	else if (!strcmp(name, "plugin-path"))
@@ -57,13 +66,16 @@ static int take(struct user_options *o, unsigned which, const char *value)
 		return usage("--trace %s: sys is what there is for programs", value);
 	else if (!strcmp(name, "trace"))
 		o->start.trace = 1;
+	else if (!strcmp(name, "confine"))
+		o->start.confine = 1;
 	else if (!vcpu_engine(value))
 		return usage("--engine %s: this host has no such engine", value);
 	else
 		vcpu_prefer_engine(vcpu_engine(value));
 	if (strcmp(name, "argv0")) {
 		g_ptr_array_add(o->again, g_strdup_printf("--%s", name));
-		g_ptr_array_add(o->again, g_strdup(value));
+		if (value)
+			g_ptr_array_add(o->again, g_strdup(value));
 	}
 	return 0;
 }
@@ -88,9 +100,11 @@ static int parse(struct user_options *o, int count, char **word)
 			i++;
 		if (i == G_N_ELEMENTS(options))
 			return usage("%s is no option", word[at]);
-		if (!equals && at + 1 >= count)
-			return usage("%s needs a value", word[at]);
-		if (take(o, i, equals ? equals + 1 : word[++at]) != 0)
+		if (options[i].value ? !equals && at + 1 >= count : equals != NULL)
+			return usage(options[i].value ? "%s needs a value" : "%s has no value",
+				word[at]);
+		const char *value = equals ? equals + 1 : options[i].value ? word[++at] : NULL;
+		if (take(o, i, value) != 0)
 			return -1;
 	}
 	return at;
@@ -101,6 +115,7 @@ int tool_user(int count, char **word)
 	struct user_options o = { .start = { .size = sizeof(o.start) } };
 	struct error_list errors = { 0 };
 	native_private(); /* before anything asks for an engine */
+	o.kept = g_ptr_array_new_with_free_func(g_free);
 	o.again = g_ptr_array_new_with_free_func(g_free);
 	g_ptr_array_add(o.again, g_strdup("backplane"));
 	g_ptr_array_add(o.again, g_strdup("user"));
@@ -124,6 +139,7 @@ int tool_user(int count, char **word)
 	}
 	error_list_finish(&errors);
 	g_ptr_array_free(o.again, TRUE);
+	g_ptr_array_free(o.kept, TRUE);
 	types_finish();
 	return code;
 }

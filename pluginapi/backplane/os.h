@@ -40,9 +40,10 @@ struct bp_user { /* by host->interface("bp.user/1") */
 	uint32_t size, reserved;
 	/* The id of the CPU type whose manifest says `runs = ["PROGRAM"]`, or NULL. [main] */
 	const char *(*cpu_type)(const char *program);
-	/* Reserve the address space, once: 1 << address_bits bytes, nothing mapped. NULL after
-	 * host->fail. [main] */
-	uint8_t *(*space)(unsigned address_bits, bp_error *err);
+	/* Reserve the address space, once: 1 << address_bits bytes, nothing mapped. Accesses outside of
+	 * it fault, or may reach this process; with `confine` their upper bits are ignored, which costs
+	 * time. NULL after host->fail. [main] */
+	uint8_t *(*space)(unsigned address_bits, int confine, bp_error *err);
 	/* What [addr, +len) is from now on, whole pages (enum bp_user_page; 0: nothing). Code that was
 	 * translated there is forgotten. Only one thread at a time. [any] */
 	void (*pages)(uint64_t addr, uint64_t len, unsigned what);
@@ -82,7 +83,8 @@ struct bp_os_start { /* `backplane user` as it was called */
 	const char *sysroot; /* NULL: none */
 	const char *argv0; /* what the program is told of its name; NULL: argv[0] */
 	const char *cpu; /* type id that the user chose, or NULL */
-	uint32_t trace, reserved; /* 1: a line for each system call */
+	uint32_t trace; /* 1: a line for each system call */
+	uint32_t confine; /* 1: for bp_user.space */
 	/* The words that begin a command which runs a program just so, NULL ended: for exec. */
 	char **again;
 };

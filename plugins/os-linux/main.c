@@ -112,7 +112,7 @@ static int make_process(struct os *os, struct thread *t, bp_error *err)
 			"are not run",
 			os->abi->machine);
 	os->user->cpu_free(cpu);
-	os->base = os->user->space(os->abi->address_bits, err);
+	os->base = os->user->space(os->abi->address_bits, (int)os->start->confine, err);
 	if (!os->base)
 		return -1;
 	os->limit = UINT64_C(1) << os->abi->address_bits;

@@ -59,22 +59,41 @@ static bool is_flat(const struct native_compiler *c)
 	return c->in->cpu->flat != NULL;
 }
 
-/* The address without its displacement, which *disp becomes when the instruction can add it. */
-static unsigned flat_address(struct native_compiler *c, const struct bp_ir *r, int32_t *disp)
+struct flat { /* an address, for the instruction and for the slow way */
+	unsigned reg, from;
+	int32_t disp, from_disp;
+};
+
+/* With upper bits that are ignored, the slow way still sees them. */
+static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r, int32_t imm)
 {
-	*disp = c->addr_mask == UINT64_MAX ? r->imm : 0;
-	return *disp ? use(c, r->arg[0]) : address(c, r, r->imm);
+	unsigned ignored = c->in->cpu->flat_ignored;
+	struct flat f = { .disp = 0 };
+	if (c->addr_mask != UINT64_MAX) {
+		f.reg = f.from = address(c, r, imm);
+		return f;
+	}
+	f.reg = f.from = use(c, r->arg[0]);
+	f.disp = f.from_disp = imm;
+	if (ignored) {
+		f.reg = reg_new(c, false);
+		f.disp = 0;
+		emit_rm(&c->e, OP_LEA, true, f.reg, f.from, imm);
+		emit_shift(&c->e, true, SH_SHL, f.reg, ignored);
+		emit_shift(&c->e, true, SH_SHR, f.reg, ignored);
+	}
+	return f;
 }
 
 /* The slow way for the instruction that begins here, if it faults. */
 static struct cold *flat_cold(
-	struct native_compiler *c, enum cold_kind kind, unsigned addr, int32_t disp, uint32_t memop)
+	struct native_compiler *c, enum cold_kind kind, const struct flat *f, uint32_t memop)
 {
 	struct cold *k = cold_new(c, kind, NULL);
 	if (k) {
 		k->fault = c->e.at;
-		k->addr = (uint8_t)addr;
-		k->disp = disp;
+		k->addr = (uint8_t)f->from;
+		k->disp = f->from_disp;
 		k->memop = memop;
 	}
 	emit8(&c->e, PREFIX_GS);
@@ -116,15 +135,14 @@ static bool inline_access(const struct bp_ir *r, uint32_t memop)
 
 static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t memop)
 {
-	int32_t disp;
 	bool wide = is_wide(r->type);
-	unsigned addr = flat_address(c, r, &disp);
+	struct flat f = flat_address(c, r, r->imm);
 	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c));
-	struct cold *k = flat_cold(c, COLD_LOAD, addr, disp, memop);
+	struct cold *k = flat_cold(c, COLD_LOAD, &f, memop);
 	if (is_xmm(d))
-		emit_rm(&c->e, OP_MOVQ_XM, false, d, addr, disp);
+		emit_rm(&c->e, OP_MOVQ_XM, false, d, f.reg, f.disp);
 	else
-		emit_rm(&c->e, load_code(memop, wide), load_is_wide(memop, wide), d, addr, disp);
+		emit_rm(&c->e, load_code(memop, wide), load_is_wide(memop, wide), d, f.reg, f.disp);
 	if (k) {
 		k->result = (uint8_t)d;
 		k->back = c->e.at;
@@ -180,17 +198,17 @@ static void store_value(
 }
 
 static void flat_store(
-	struct native_compiler *c, uint32_t memop, unsigned value, unsigned addr, int32_t disp)
+	struct native_compiler *c, uint32_t memop, unsigned value, const struct flat *f)
 {
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
 	unsigned size = memop & BP_MEM_SIZE;
-	struct cold *k = flat_cold(c, COLD_STORE, addr, disp, memop);
+	struct cold *k = flat_cold(c, COLD_STORE, f, memop);
 	if (is_xmm(value))
-		emit_rm(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, value, addr, disp);
+		emit_rm(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, value, f->reg, f->disp);
 	else if (size == 0)
-		emit_rm8(&c->e, code[size], value, addr, disp);
+		emit_rm8(&c->e, code[size], value, f->reg, f->disp);
 	else
-		emit_rm(&c->e, code[size], size == 3, value, addr, disp);
+		emit_rm(&c->e, code[size], size == 3, value, f->reg, f->disp);
 	if (k) {
 		k->value = (uint8_t)value;
 		k->back = c->e.at;
@@ -204,15 +222,19 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	uint32_t memop = bp_ir_memop(r);
 	unsigned size = memop & BP_MEM_SIZE, value;
 	bool flat = is_flat(c) && !(memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC));
-	int32_t disp = 0;
+	struct flat f = { .disp = 0 };
+	unsigned addr = NO_REG;
 	if (!inline_access(r, memop))
 		return false;
-	unsigned addr = flat ? flat_address(c, r, &disp) : address(c, r, r->imm);
+	if (flat)
+		f = flat_address(c, r, r->imm);
+	else
+		addr = address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
 	value = v->place == P_REG && is_xmm(v->reg) && size >= 2 ? use_xmm(c, r->arg[1])
 								 : use(c, r->arg[1]);
 	if (flat) {
-		flat_store(c, memop, value, addr, disp);
+		flat_store(c, memop, value, &f);
 		return true;
 	}
 	unsigned entry = reg_new(c, false), addend = reg_new(c, false);
@@ -277,25 +299,25 @@ static void rmw_part(struct rmw_parts *p, struct cold *k)
 }
 
 static void rmw_flat(struct native_compiler *c, const struct bp_ir *r, unsigned size,
-	unsigned value, unsigned addr, struct rmw_parts *p)
+	unsigned value, const struct flat *f, struct rmw_parts *p)
 {
 	static const uint8_t minmax[] = { CC_L, CC_G, CC_B, CC_A };
 	static const uint8_t alu[] = { OP_AND_RM, OP_OR_RM, OP_XOR_RM };
 	bool wide = size == 3;
 	uint32_t memop = bp_ir_memop(r);
-	emit_rr(&c->e, OP_GROUP3, false, 0, addr); /* /0: test with an immediate */
+	emit_rr(&c->e, OP_GROUP3, false, 0, f->reg); /* /0: test with an immediate */
 	emit32(&c->e, (1u << size) - 1);
 	rmw_part(p, cold_new(c, COLD_RMW, emit_jcc(&c->e, CC_NE)));
 	if (r->aux == BP_RMW_SWAP || r->aux == BP_RMW_ADD) {
 		emit_mov(&c->e, true, RAX, value);
-		rmw_part(p, flat_cold(c, COLD_RMW, addr, 0, memop));
+		rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
 		if (r->aux == BP_RMW_ADD)
 			emit8(&c->e, 0xf0);
-		emit_rm(&c->e, r->aux == BP_RMW_ADD ? 0x0fc1 : 0x87, wide, RAX, addr, 0);
+		emit_rm(&c->e, r->aux == BP_RMW_ADD ? 0x0fc1 : 0x87, wide, RAX, f->reg, 0);
 		return;
 	}
-	rmw_part(p, flat_cold(c, COLD_RMW, addr, 0, memop));
-	emit_rm(&c->e, OP_MOV_RM, wide, RAX, addr, 0);
+	rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
+	emit_rm(&c->e, OP_MOV_RM, wide, RAX, f->reg, 0);
 	uint8_t *again = c->e.at;
 	emit_mov(&c->e, true, RDX, value);
 	if (r->aux >= BP_RMW_MINS) {
@@ -304,9 +326,9 @@ static void rmw_flat(struct native_compiler *c, const struct bp_ir *r, unsigned 
 	} else {
 		emit_rr(&c->e, alu[r->aux - BP_RMW_AND], wide, RDX, RAX);
 	}
-	rmw_part(p, flat_cold(c, COLD_RMW, addr, 0, memop));
+	rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
 	emit8(&c->e, 0xf0);
-	emit_rm(&c->e, 0x0fb1, wide, RDX, addr, 0);
+	emit_rm(&c->e, 0x0fb1, wide, RDX, f->reg, 0);
 	emit_to(emit_jcc(&c->e, CC_NE), again);
 }
 
@@ -332,9 +354,17 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 	reg_claim(c, RAX);
 	reg_claim(c, RDX);
 	struct rmw_parts p = { .parts = 0 };
-	unsigned addr = address(c, r, 0), value = use(c, r->arg[1]);
+	struct flat f = { .disp = 0 };
+	unsigned addr;
+	if (is_flat(c)) {
+		f = flat_address(c, r, 0);
+		addr = f.from;
+	} else {
+		addr = address(c, r, 0);
+	}
+	unsigned value = use(c, r->arg[1]);
 	if (is_flat(c))
-		rmw_flat(c, r, size, value, addr, &p);
+		rmw_flat(c, r, size, value, &f, &p);
 	else
 		rmw_tlb(c, r, size, value, addr, &p);
 	if (size == 2 && is_wide(r->type))
