@@ -39,7 +39,9 @@ enum {
 		0x0f, /* four clients: who wants to know what was written since it last asked */
 	BUS_DIRTY_DISPLAY = 1,
 	BUS_DIRTY_STATE = 2,
-	BUS_PAGE_CODE = 0x80 /* translated code was made from this page */
+	BUS_PAGE_CODE = 0x80, /* translated code was made from this page */
+	BUS_CONDITIONAL_BYTES = 64, /* places that share a count of store-conditionals */
+	BUS_CONDITIONAL_GROUPS = 1024
 };
 
 struct bus_ram { /* one block of memory; its address is its identity */
@@ -52,9 +54,17 @@ struct bus_ram { /* one block of memory; its address is its identity */
 	bool read_only; /* ROM: only loaders write */
 	bool write_error; /* ROM: writes are bus errors, not ignored */
 	_Atomic(uint8_t) *pages; /* for each page: dirty bits of clients, BUS_PAGE_CODE */
+	/* Store-conditionals: how many succeeded, twice, in each group of places; odd: one is under way.
+	 * Groups follow from the offset alone, so that a run repeats. */
+	_Atomic(uint32_t) *conditionals;
 	struct object *owner;
 	const char *name; /* of the region, for people */
 };
+
+static inline _Atomic(uint32_t) *bus_ram_conditionals(const struct bus_ram *ram, uint64_t offset)
+{
+	return &ram->conditionals[offset / BUS_CONDITIONAL_BYTES % BUS_CONDITIONAL_GROUPS];
+}
 
 /* `file`: NULL, or a host file that is the memory, grown to size; else every byte is `fill`. 0, or -1
  * after object_fail. */

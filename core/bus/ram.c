@@ -92,6 +92,14 @@ static void *map_filled(uint8_t fill, uint64_t mapped, uint64_t page, bp_error *
 	return MAP_FAILED;
 }
 
+/* What stands beside memory: the counts of store-conditionals, then a byte for each page. */
+#define CONDITIONALS_SIZE (BUS_CONDITIONAL_GROUPS * sizeof(uint32_t))
+
+static size_t notes_size(uint64_t mapped)
+{
+	return CONDITIONALS_SIZE + (mapped >> BUS_PAGE_BITS);
+}
+
 int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, uint8_t fill, bp_error *err)
 {
 	int fd = -1;
@@ -107,7 +115,7 @@ int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, uint8_t f
 				   : map_shared(file, mapped, &fd, err);
 	if (host == MAP_FAILED)
 		return -1;
-	void *pages = mmap(NULL, mapped >> BUS_PAGE_BITS, PROT_READ | PROT_WRITE,
+	uint8_t *pages = mmap(NULL, notes_size(mapped), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (pages == MAP_FAILED) {
 		map_failed(mapped, err);
@@ -121,7 +129,8 @@ int bus_ram_init(struct bus_ram *ram, uint64_t size, const char *file, uint8_t f
 	ram->mapped = mapped;
 	ram->fd = fd;
 	ram->fill = file ? 0 : fill;
-	ram->pages = pages;
+	ram->conditionals = (void *)pages;
+	ram->pages = (void *)(pages + CONDITIONALS_SIZE);
 	pthread_mutex_lock(&lock);
 	if (!blocks)
 		blocks = g_ptr_array_new();
@@ -137,7 +146,7 @@ void bus_ram_finish(struct bus_ram *ram)
 	pthread_mutex_lock(&lock);
 	g_ptr_array_remove(blocks, ram);
 	pthread_mutex_unlock(&lock);
-	munmap((void *)ram->pages, ram->mapped >> BUS_PAGE_BITS);
+	munmap((void *)ram->conditionals, notes_size(ram->mapped));
 	munmap(ram->host, ram->mapped);
 	if (ram->fd >= 0)
 		close(ram->fd);

@@ -441,6 +441,7 @@ int access_ll(struct jit_cpu *j, uint64_t addr, uint32_t memop, uint64_t value[2
 		atomic_place(v, &q, addr, &p) != BP_H_OK)
 		return BP_H_RAISED;
 	value[0] = value[1] = 0;
+	v->watch_turn = atomic_load(bus_ram_conditionals(p.ram, p.offset));
 	if (q.size == 16)
 		atomic128_load(p.host, value);
 	else
@@ -468,11 +469,17 @@ int access_sc(
 	*failed = 1;
 	if (watched != p.host || v->watch_size != q.size)
 		return BP_H_OK;
-	/* What was loaded is still there: nobody stored anything else in between. A value that went
-	 * away and came back is taken for unchanged. */
+	/* No store-conditional succeeded there since, and what was loaded is still there: nobody stored
+	 * anything else. What plain stores took away and brought back is taken for unchanged. */
+	_Atomic(uint32_t) *turn = bus_ram_conditionals(p.ram, p.offset);
+	uint32_t now = v->watch_turn;
+	if (now & 1 || !atomic_compare_exchange_strong(turn, &now, now + 1))
+		return BP_H_OK;
 	uint64_t fresh[2] = { value[0], value[1] };
 	order(fresh, q.size, memop);
-	if (!cas(p.host, q.size, v->watch_value, fresh))
+	bool stored = cas(p.host, q.size, v->watch_value, fresh);
+	atomic_store(turn, stored ? now + 2 : now);
+	if (!stored)
 		return BP_H_OK;
 	*failed = 0;
 	return atomic_done(v, &q, &p, addr, true);

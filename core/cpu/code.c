@@ -94,6 +94,11 @@ int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *ou
 	return BP_H_OK;
 }
 
+static void unmark(void *ram, uint64_t offset)
+{
+	bus_ram_code_mark(ram, offset, false);
+}
+
 bool code_written(struct vcpu *v, struct bus_ram *ram, uint64_t offset, uint64_t len)
 {
 	if (!bus_ram_code(ram, offset))
@@ -110,8 +115,8 @@ bool code_written(struct vcpu *v, struct bus_ram *ram, uint64_t offset, uint64_t
 	if (++v->stale_stores < STALE_STORES)
 		return false;
 	v->stale_stores = 0;
-	bus_ram_code_mark(ram, offset, false);
-	return code_cache_invalidate(ram, page, ~v->jit.page_mask + 1);
+	/* In one: else another CPU's store might find the page unmarked, and its blocks still there. */
+	return code_cache_release(ram, page, ~v->jit.page_mask + 1, unmark);
 }
 
 /* ---- breakpoints and watchpoints ---- */

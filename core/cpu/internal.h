@@ -68,6 +68,7 @@ struct vcpu {
 	uint8_t *watch_host;
 	uint64_t watch_value[2];
 	unsigned watch_size;
+	uint32_t watch_turn; /* bus_ram_conditionals() before it was loaded */
 
 	void *stale_ram; /* the page that stores beside code last hit, and how often */
 	uint64_t stale_page;

@@ -71,7 +71,11 @@ uint8_t *user_space(unsigned address_bits, int confine, bp_error *err)
 	space.size = size;
 	space.ignored_bits = confine ? 64 - address_bits : 0;
 	space.page = page;
-	space.ram = (struct bus_ram){ .host = space.base, .size = size, .fd = -1, .name = "user" };
+	space.ram = (struct bus_ram){ .host = space.base,
+		.size = size,
+		.fd = -1,
+		.conditionals = g_new0(_Atomic(uint32_t), BUS_CONDITIONAL_GROUPS),
+		.name = "user" };
 	space.volatile_pages = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	return space.base;
 }

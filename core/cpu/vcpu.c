@@ -258,8 +258,11 @@ void vcpu_rest_get(const struct object *o, struct vcpu_rest *out)
 	struct bus_ram *ram = v->watch_host ? bus_ram_find(v->watch_host) : NULL;
 	if (!ram)
 		return;
+	uint64_t offset = (uint64_t)(v->watch_host - ram->host);
+	if (atomic_load(bus_ram_conditionals(ram, offset)) != v->watch_turn)
+		return; /* lost to another CPU's store-conditional */
 	out->watch_ram = ram;
-	out->watch_offset = (uint64_t)(v->watch_host - ram->host);
+	out->watch_offset = offset;
 	out->watch_size = v->watch_size;
 	memcpy(out->watch_value, v->watch_value, sizeof(out->watch_value));
 }
@@ -269,6 +272,8 @@ void vcpu_rest_set(struct object *o, const struct vcpu_rest *in)
 	struct vcpu *v = o->vcpu;
 	sched_cpu_set_halted(v->thread, in->halted);
 	v->watch_host = in->watch_ram ? in->watch_ram->host + in->watch_offset : NULL;
+	if (in->watch_ram)
+		v->watch_turn = atomic_load(bus_ram_conditionals(in->watch_ram, in->watch_offset));
 	v->watch_size = in->watch_size;
 	memcpy(v->watch_value, in->watch_value, sizeof(v->watch_value));
 }

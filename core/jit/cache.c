@@ -207,11 +207,16 @@ static void drop(struct block *b)
 	retire(b);
 }
 
-static void flush(void)
+static void log_write(void *ram, uint64_t offset, uint64_t len)
 {
 	uint64_t n = atomic_load(&cache.writes);
-	cache.log[n % LOG_SIZE] = (struct write){ NULL, 0, 0 };
+	cache.log[n % LOG_SIZE] = (struct write){ ram, offset, len };
 	atomic_store(&cache.writes, n + 1);
+}
+
+static void flush(void)
+{
+	log_write(NULL, 0, 0);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		while (cache.bucket[i])
 			drop(cache.bucket[i]);
@@ -307,15 +312,10 @@ void cache_insert(struct block *b, uint64_t prepared)
 
 /* ---- writes ---- */
 
-bool code_cache_invalidate(void *ram, uint64_t offset, uint64_t len)
+/* Drops what was made from these bytes; whether anything was. */
+static bool drop_range(const void *ram, uint64_t offset, uint64_t len)
 {
 	bool any = false;
-	if (!len)
-		return false;
-	pthread_mutex_lock(&cache.lock);
-	uint64_t n = atomic_load(&cache.writes);
-	cache.log[n % LOG_SIZE] = (struct write){ ram, offset, len };
-	atomic_store(&cache.writes, n + 1);
 	for (uint64_t p = offset >> PAGE_SHIFT; p <= (offset + len - 1) >> PAGE_SHIFT; p++) {
 		struct page_entry *e = *page_of(ram, p << PAGE_SHIFT), *next;
 		for (; e; e = next) {
@@ -332,6 +332,28 @@ bool code_cache_invalidate(void *ram, uint64_t offset, uint64_t len)
 	}
 	if (any)
 		retire_done();
+	return any;
+}
+
+bool code_cache_invalidate(void *ram, uint64_t offset, uint64_t len)
+{
+	if (!len)
+		return false;
+	pthread_mutex_lock(&cache.lock);
+	log_write(ram, offset, len);
+	bool any = drop_range(ram, offset, len);
+	pthread_mutex_unlock(&cache.lock);
+	return any;
+}
+
+bool code_cache_release(
+	void *ram, uint64_t offset, uint64_t len, void (*release)(void *ram, uint64_t offset))
+{
+	pthread_mutex_lock(&cache.lock);
+	bool any = drop_range(ram, offset, len);
+	release(ram, offset);
+	/* Who looked for code before this was logged is told so; who looks later finds it released. */
+	log_write(ram, offset, len);
 	pthread_mutex_unlock(&cache.lock);
 	return any;
 }

@@ -16,6 +16,10 @@ struct link;
 
 /* Drop the blocks that have code in [offset, +len) of ram. True if there were any. [any] */
 bool code_cache_invalidate(void *ram, uint64_t offset, uint64_t len);
+/* The same for a page whose stores shall be free of this: release() makes it so, while none of its code can be
+ * found or inserted. [any] */
+bool code_cache_release(
+	void *ram, uint64_t offset, uint64_t len, void (*release)(void *ram, uint64_t offset));
 /* Drop all blocks. [any] */
 void code_cache_flush(void);
 /* Whether any block has code there. [any] */

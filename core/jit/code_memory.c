@@ -4,12 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { DROP_EVERY = 8 };
+
 static struct {
 	pthread_mutex_t lock;
 	bool tried, ready, alone; /* alone: not shared with forks */
 	ptrdiff_t to_execute;
 	struct code_chunk chunk[CODE_CHUNKS];
 	unsigned next; /* where the search for a free one goes on */
+	unsigned left; /* chunks that were, since pages were dropped */
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void code_memory_private(void)
@@ -87,6 +90,7 @@ struct code_chunk *code_chunk_take(void)
 			memory.next = (memory.next + i + 1) % CODE_CHUNKS;
 			c->used = 0;
 			atomic_store(&c->faults, 0);
+			code_chunk_write(c);
 			atomic_store(&c->owned, true);
 		}
 	}
@@ -94,10 +98,29 @@ struct code_chunk *code_chunk_take(void)
 	return found;
 }
 
+static void drop_writable(void)
+{
+	if (memory.alone)
+		return; /* there is no other mapping */
+	for (unsigned i = 0; i < CODE_CHUNKS; i++) {
+		struct code_chunk *c = &memory.chunk[i];
+		/* The bytes are the object's: only this mapping's pages go, and come back by themselves. */
+		if (!atomic_load(&c->owned) && atomic_exchange(&c->written, false))
+			madvise(c->write, CODE_CHUNK_SIZE, MADV_DONTNEED);
+	}
+}
+
 void code_chunk_leave(struct code_chunk *chunk)
 {
-	if (chunk)
-		atomic_store(&chunk->owned, false);
+	if (!chunk)
+		return;
+	pthread_mutex_lock(&memory.lock);
+	atomic_store(&chunk->owned, false);
+	if (++memory.left == DROP_EVERY) {
+		memory.left = 0;
+		drop_writable();
+	}
+	pthread_mutex_unlock(&memory.lock);
 }
 
 bool code_chunk_fault(struct code_chunk *chunk, uint32_t at, uint32_t slow)

@@ -2,7 +2,10 @@
 /* Memory for native code: one object mapped twice, once to write and once to execute, never both.
  *
  * It is handed out in chunks. A chunk has one owner, who appends code to it; it is free again when
- * it has no owner and no block lives in it any more. */
+ * it has no owner and no block lives in it any more.
+ *
+ * The kernel counts what is mapped twice as resident twice. So where nobody writes any more the
+ * writable mapping is dropped now and then; a write later, of a link, brings its page back. */
 #ifndef JIT_CODE_MEMORY_H
 #define JIT_CODE_MEMORY_H
 #include <stdatomic.h>
@@ -23,6 +26,7 @@ struct code_chunk {
 	_Atomic(uint32_t) faults;
 	_Atomic(uint32_t) blocks; /* that live here */
 	_Atomic(bool) owned;
+	_Atomic(bool) written; /* since its writable pages were last dropped */
 };
 
 /* Before code_memory_init: one private mapping, which a fork copies, in place of two shared ones.
@@ -35,6 +39,11 @@ bool code_memory_init(size_t (*make_thunks)(uint8_t *write, ptrdiff_t to_execute
 ptrdiff_t code_memory_to_execute(void);
 /* A chunk for the caller alone, or NULL: all have code. [any] */
 struct code_chunk *code_chunk_take(void);
+/* Something in it is written from here on. [any] */
+static inline void code_chunk_write(struct code_chunk *chunk)
+{
+	atomic_store_explicit(&chunk->written, true, memory_order_relaxed);
+}
 /* The owner has no more use for it. [any] */
 void code_chunk_leave(struct code_chunk *chunk);
 /* Append to the chunk's faults, in order of `at`. False: no room. [owner] */

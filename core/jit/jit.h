@@ -80,15 +80,23 @@ struct jit_native {
 	struct jit_jump *jumps; /* like jit_cpu.jumps, of native blocks alone */
 };
 
+enum { JIT_MEMOS = 8 };
+
 struct jit_cpu {
+	/* First what native code reaches for, within a byte's distance if it can be. */
+	struct tlb_memo {
+		uint64_t tag; /* of a page that accesses of one kind may go to */
+		uintptr_t addend;
+	} memo[JIT_MEMOS]; /* native code's, see memo.h */
+	struct jit_native native;
+	uint32_t tlb_mask[TLB_REGIMES];
+	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
 	struct bp_cpu_head *head; /* the instance */
 	const struct bp_cpu *type;
 	uint32_t field_strides[3]; /* of the plugin's cpu_reg, helper tables; reserved */
 	const void *config;
 	const struct jit_host *host;
 	const struct bp_helper *helpers;
-	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
-	uint32_t tlb_mask[TLB_REGIMES];
 	uint64_t page_mask; /* ~(page size - 1) */
 	uint32_t page_bits;
 	_Atomic(uint32_t) kick; /* leave at the next safepoint */
@@ -105,7 +113,6 @@ struct jit_cpu {
 	 * does what a page shows, but for code_cache_invalidate(). */
 	uint8_t *flat;
 	uint32_t flat_ignored; /* so many upper bits of an address count for nothing */
-	struct jit_native native;
 };
 
 /* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but

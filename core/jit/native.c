@@ -7,6 +7,7 @@
  * interpreter does, which keeps the same state in the same places. */
 #include "native.h"
 #include "find.h"
+#include "memo.h"
 #include "plugin/object.h"
 #include "trace/hub.h"
 #include <glib.h>
@@ -69,8 +70,10 @@ static void settle(struct jit_cpu *cpu)
 	cpu->head->icount = n->icount_end - n->left - (n->site >> 16);
 }
 
+/* Of a C function that may have changed the TLB. */
 static int status_of(struct jit_cpu *cpu, int status)
 {
+	memos_forget(cpu);
 	if (status == BP_H_OK && cpu->leave_after)
 		status = BP_H_LEAVE;
 	cpu->leave_after = false;
@@ -83,6 +86,7 @@ int native_slow_load(struct jit_cpu *cpu)
 	uint64_t v[8] = { 0 };
 	const uint8_t *p = unaligned(cpu, n->addr, n->memop, BP_ACC_READ);
 	if (p) {
+		memos_forget(cpu);
 		memcpy(&n->value, p, 1u << (n->memop & BP_MEM_SIZE));
 		return BP_H_OK;
 	}
@@ -100,6 +104,7 @@ int native_slow_store(struct jit_cpu *cpu)
 	uint64_t v[8] = { n->value };
 	uint8_t *p = unaligned(cpu, n->addr, n->memop, BP_ACC_WRITE);
 	if (p) {
+		memos_forget(cpu);
 		memcpy(p, v, 1u << (n->memop & BP_MEM_SIZE));
 		return BP_H_OK;
 	}

@@ -177,6 +177,7 @@ int machine_run(struct machine *m)
 	m->running = true;
 	int code = sched_run();
 	m->running = false;
+	tell_unsaved(m);
 	struct error_list errors = { 0 };
 	if (m->report && machine_report(m, m->report, &errors) != 0) {
 		error_list_print(&errors, stderr);
@@ -226,6 +227,8 @@ void machine_destroy(struct machine *m)
 	g_hash_table_destroy(m->broken);
 	g_ptr_array_free(m->instances, TRUE);
 	g_free(m->answer);
+	if (m->save_at)
+		g_array_free(m->save_at, TRUE);
 	g_free(m->save_to);
 	g_free(m->save_next);
 	host_set_machine(NULL);

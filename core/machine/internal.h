@@ -46,6 +46,7 @@ struct machine {
 	bool tired; /* it was too much */
 	char *answer; /* of the last command */
 	char *save_to, *save_next; /* where to: by default; the next time, or NULL */
+	GArray *save_at; /* uint64_t, ascending: counts of instructions that are still to come */
 	bool running;
 	bool deterministic;
 	struct sched_turns turns;
@@ -107,5 +108,7 @@ extern const struct bp_user user_services;
 
 /* snapshot.c */
 void save_requested(void *machine);
+/* At the end of a run: what machine_save_at asked for and did not come. */
+void tell_unsaved(const struct machine *m);
 
 #endif

@@ -71,6 +71,10 @@ int machine_save(struct machine *m, const char *path, struct error_list *errors)
 /* Save soon, to path (NULL: to the one that machine_save_to gave); says on stderr how it went. */
 void machine_save_soon(struct machine *m, const char *path);
 void machine_save_to(struct machine *m, const char *path);
+/* A deterministic machine saves itself when its CPUs together have executed so many instructions:
+ * "1000,2000", to FILE.1000 and FILE.2000 for the FILE of machine_save_to. 0, or -1 after errors.
+ * After a restore, if there is one. */
+int machine_save_at(struct machine *m, const char *counts, struct error_list *errors);
 /* Take over a saved machine's state, between build and run. 0, 1 if it is of another machine, 2 if it
  * cannot be used at all, after errors. */
 int machine_restore(struct machine *m, const char *path, struct error_list *errors);

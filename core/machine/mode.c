@@ -8,9 +8,9 @@ static const struct number { /* a key that is a number */
 	uint64_t def, min, max;
 } numbers[] = {
 	{ "ips", "instructions in a virtual second", offsetof(struct sched_turns, ips), 1000000000,
-		1000, UINT64_C(1000000000000) },
+		1000, SCHED_IPS_MAX },
 	{ "quantum", "instructions of a CPU's turn", offsetof(struct sched_turns, quantum), 10000,
-		1, UINT64_C(1000000000) },
+		1, SCHED_QUANTUM_MAX },
 	{ "seed", "the seed of random numbers", offsetof(struct sched_turns, seed), 0, 0,
 		UINT64_MAX },
 };

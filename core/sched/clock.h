@@ -24,6 +24,7 @@ struct sched_cpu {
 	void *arg;
 	char *name;
 	pthread_t thread;
+	pthread_cond_t wake; /* for its thread alone: one CPU's interrupt wakes no other */
 	bool started, running; /* running: inside run() */
 	bool standing; /* there, in the middle of an instruction that waits for its turn */
 	bool halted; /* run() said so, and nothing came since */
@@ -36,6 +37,7 @@ void cpus_stop(void);
 /* Serve descriptors, after at most `wait` ns (-1: as long as it takes), and posted work. */
 void loop_serve(int64_t wait);
 void loop_posts(void); /* posted work alone */
+void loop_settle(void); /* until no more is posted, within reason */
 /* Deterministic mode: in place of threads and of the host's clock (turns.c). */
 void turns_begin(void); /* this thread is the one */
 void turns_end(void);

@@ -6,7 +6,7 @@
 #include <glib.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* for who waits until others stand */
 static GPtrArray *cpus;
 static unsigned park_wanted;
 static bool turn_taken; /* by a vCPU that wants the others still */
@@ -20,6 +20,7 @@ struct sched_cpu *sched_cpu_add(const struct sched_cpu_ops *ops, void *arg, cons
 	c->ops = *ops;
 	c->arg = arg;
 	c->name = g_strdup(name);
+	pthread_cond_init(&c->wake, NULL);
 	pthread_mutex_lock(&lock);
 	if (!cpus)
 		cpus = g_ptr_array_new();
@@ -40,7 +41,7 @@ static void *cpu_thread(void *arg)
 	pthread_mutex_lock(&lock);
 	while (!ending) {
 		if (park_wanted || (c->halted && !c->ops.has_work(c->arg))) {
-			pthread_cond_wait(&changed, &lock);
+			pthread_cond_wait(&c->wake, &lock);
 			continue;
 		}
 		c->running = true;
@@ -69,12 +70,18 @@ void cpus_start(void)
 
 void sched_cpu_wake(struct sched_cpu *c)
 {
-	(void)c;
 	sched_leave();
 	/* has_work is looked at under the lock, so a wake between look and wait is not lost. */
 	pthread_mutex_lock(&lock);
-	pthread_cond_broadcast(&changed);
+	if (cpus) /* an object may change its pins on its way out, when the CPUs are gone */
+		pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&lock);
+}
+
+static void wake_all(void)
+{
+	for (unsigned i = 0; cpus && i < cpus->len; i++)
+		pthread_cond_signal(&((struct sched_cpu *)g_ptr_array_index(cpus, i))->wake);
 }
 
 bool sched_cpu_halted(const struct sched_cpu *c)
@@ -133,6 +140,7 @@ static void unpark_others(void)
 	park_wanted--;
 	if (self_cpu && self_cpu->running)
 		turn_taken = false;
+	wake_all();
 	pthread_cond_broadcast(&changed);
 }
 
@@ -184,7 +192,7 @@ void cpus_stop(void)
 		struct sched_cpu *c = g_ptr_array_index(cpus, i);
 		c->ops.kick(c->arg);
 	}
-	pthread_cond_broadcast(&changed);
+	wake_all();
 	pthread_mutex_unlock(&lock);
 	for (unsigned i = 0; cpus && i < cpus->len; i++) {
 		struct sched_cpu *c = g_ptr_array_index(cpus, i);
@@ -194,6 +202,7 @@ void cpus_stop(void)
 	/* Only now: until its own end each thread may look at all the others. */
 	for (unsigned i = 0; cpus && i < cpus->len; i++) {
 		struct sched_cpu *c = g_ptr_array_index(cpus, i);
+		pthread_cond_destroy(&c->wake);
 		g_free(c->name);
 		g_free(c);
 	}

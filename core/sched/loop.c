@@ -89,6 +89,7 @@ void sched_post(void *self, void (*fn)(void *self, uint64_t arg), uint64_t arg)
 	g_queue_push_tail(&posts, p);
 	pthread_mutex_unlock(&lock);
 	loop_wake();
+	sched_leave();
 }
 
 void sched_forget(struct object *o)
@@ -170,11 +171,9 @@ static unsigned take_requests(void)
  * that a reset comes before the save. */
 static unsigned save(void)
 {
-	enum { ROUNDS = 1000 };
 	unsigned more;
 	sched_pause();
-	for (int n = 0; n < ROUNDS && posts.length; n++)
-		loop_posts();
+	loop_settle();
 	more = take_requests();
 	if (more & 1u << BP_REQ_RESET)
 		more |= 1u << BP_REQ_SAVE;
@@ -230,6 +229,19 @@ void loop_posts(void)
 			domain_leave(p->object->domain);
 		}
 		g_free(p);
+	}
+}
+
+void loop_settle(void)
+{
+	enum { ROUNDS = 1000 };
+	unsigned n = 1;
+	for (int i = 0; i < ROUNDS && n; i++) {
+		pthread_mutex_lock(&lock);
+		n = posts.length;
+		pthread_mutex_unlock(&lock);
+		if (n)
+			loop_posts();
 	}
 }
 

@@ -61,6 +61,9 @@ void sched_on_all_cpus(void (*fn)(void *arg, void *ctx), void *ctx);
 
 /* Without it there is a thread for each vCPU. With it one thread does everything: vCPUs take turns of
  * `quantum` instructions, and virtual time is the number of instructions all of them executed. */
+#define SCHED_IPS_MAX     UINT64_C(1000000000000)
+#define SCHED_QUANTUM_MAX UINT64_C(1000000000)
+#define SCHED_DATE_MAX    UINT64_C(7290000000000000000) /* a little behind the year 2200 */
 struct sched_turns {
 	uint64_t ips; /* instructions in a second of virtual time */
 	uint64_t quantum;
@@ -73,6 +76,10 @@ bool sched_is_deterministic(void);
 /* The vCPU that executes now does no further instruction before what was just changed is looked at.
  * Only deterministic mode needs it: else others are told by wake and kick. [any] */
 void sched_leave(void);
+/* Ask for BP_REQ_SAVE once all vCPUs together have executed so many instructions, to the instruction;
+ * UINT64_MAX: never. The run is the same with and without. [main] */
+void sched_save_at(uint64_t count);
+uint64_t sched_executed(void); /* so many it is */
 /* No vCPU runs and no time passes while the sum is above 0: a back end cannot keep up. [main] */
 void sched_hold(int by);
 /* Random bytes: the host's, or in deterministic mode a sequence of self's own that follows from the
@@ -97,12 +104,16 @@ void sched_resume(void);
 /* What a snapshot holds of the scheduler itself, while it stands or before it runs. */
 struct sched_state {
 	int64_t virtual_ns;
-	/* deterministic mode: time and whose turn it is */
+	/* deterministic mode: time, whose turn it is, and struct sched_turns */
 	int64_t turn_base;
 	uint64_t turn_passed, turn_left;
 	uint32_t turn;
+	uint64_t turn_ips, turn_quantum, turn_seed;
+	int64_t turn_date;
 };
 extern const struct bp_field sched_state_fields[];
+/* ... and of one object: how many seeded random numbers it took. */
+extern const struct bp_field sched_random_fields[];
 void sched_state_get(struct sched_state *out);
 void sched_state_set(const struct sched_state *in);
 

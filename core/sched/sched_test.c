@@ -198,7 +198,7 @@ static void post(struct cpu *c)
 	sched_post(device->instance, posted, 2);
 }
 
-/* Nobody is waited for; posts come in order when the turn is over. */
+/* Nobody is waited for; posts come in order, right after the instruction that posted them. */
 static void test_inside(void)
 {
 	begin(3, 1000000000, 60);
@@ -206,7 +206,7 @@ static void test_inside(void)
 	cpus[0].act = everywhere;
 	cpus[1].leave_at = 5;
 	cpus[1].act = post;
-	finish(1000, "on0 on1 on2 0+60 1+60 p1@120 p2@120 2+60 0+40 1+40 2+40 ");
+	finish(1000, "on0 on1 on2 0+60 1+6 p1@66 p2@66 1+54 2+60 0+40 1+40 2+40 ");
 }
 
 static void stop(struct cpu *c)
@@ -223,6 +223,67 @@ static void test_request(void)
 	cpus[0].act = stop;
 	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), 80);
 	finish(71, "0+60 0+11 ");
+}
+
+/* Those that are due together fire as they were made, however they were armed. */
+static void test_ties(void)
+{
+	static const char order[] = { 5, 9, 7, 4, 8, 6, 3 };
+	bp_timer *made[10];
+	begin(1, 1000000000, 60);
+	for (unsigned i = 3; i < 10; i++)
+		made[i] = timer(BP_CLOCK_VIRTUAL, i);
+	for (unsigned i = 0; i < G_N_ELEMENTS(order); i++)
+		sched_timer_at(made[(unsigned)order[i]], order[i] == 6 ? 49 : 50);
+	finish(200, "0+49 t6@49 0+1 t3@50 t4@50 t5@50 t7@50 t8@50 t9@50 0+10 0+40 ");
+}
+
+static void saved(void *machine)
+{
+	(void)machine;
+	g_string_append_printf(
+		seen, "s%u@%u ", (unsigned)sched_executed(), (unsigned)sched_now(BP_CLOCK_VIRTUAL));
+	if (sched_executed() == 50)
+		sched_save_at(130);
+}
+
+/* A save cuts a step and changes nothing else; it comes before the timers of that moment. */
+static void test_save_at(void)
+{
+	begin(2, 1000000000, 40);
+	sched_set_machine(&(struct sched_machine_ops){ .save = saved });
+	sched_timer_at(timer(BP_CLOCK_VIRTUAL, 9), 50);
+	sched_save_at(50);
+	finish(1000, "0+40 1+10 s50@50 t9@50 1+30 0+40 1+10 s130@130 1+30 0+20 1+20 ");
+	sched_set_machine(&(struct sched_machine_ops){ 0 });
+	begin(1, 1000000000, 60);
+	cpus[0].count = 30; /* of a machine that was restored */
+	sched_set_machine(&(struct sched_machine_ops){ .save = saved });
+	sched_save_at(30);
+	finish(1000, "s30@0 0+60 0+40 ");
+	sched_set_machine(&(struct sched_machine_ops){ 0 });
+}
+
+/* What a run began with comes with its state; a state that has none leaves it. */
+static void test_settings(void)
+{
+	struct sched_state s;
+	uint8_t a[8], b[8];
+	begin(1, 1000000000, 60);
+	sched_random(device->instance, a, sizeof(a));
+	sched_state_get(&s);
+	g_assert_cmpuint(s.turn_seed, ==, 7);
+	sched_deterministic(&(struct sched_turns){ 500000000, 90, 2000, 8 });
+	sched_state_set(&s);
+	device->random = 0;
+	sched_random(device->instance, b, sizeof(b));
+	g_assert_cmpmem(a, sizeof(a), b, sizeof(b));
+	g_assert_cmpint(sched_now(BP_CLOCK_REALTIME), ==, 1000);
+	finish(200, "0+60 0+40 ");
+	begin(1, 1000000000, 60);
+	sched_state_set(&(struct sched_state){ .virtual_ns = 5 });
+	g_assert_cmpint(sched_now(BP_CLOCK_REALTIME), ==, 1005);
+	finish(200, "0+60 0+40 ");
 }
 
 /* A timer that is always due, and one that never is. */
@@ -370,6 +431,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/turns/inside", test_inside);
 	g_test_add_func("/turns/request", test_request);
 	g_test_add_func("/turns/bad-timers", test_bad_timers);
+	g_test_add_func("/turns/ties", test_ties);
+	g_test_add_func("/turns/save-at", test_save_at);
+	g_test_add_func("/turns/settings", test_settings);
 	g_test_add_func("/turns/random", test_random);
 	g_test_add_func("/turns/hold", test_hold);
 	g_test_add_func("/threads/pause", test_pause);

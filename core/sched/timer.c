@@ -15,6 +15,7 @@ struct bp_timer {
 	int clock;
 	int64_t at;
 	size_t slot; /* 1 + place in the heap, 0: not armed */
+	uint64_t number; /* as they were made: the order of those that are due together */
 	struct bp_timer *next; /* of the same object */
 };
 
@@ -90,6 +91,11 @@ void clock_forget(void)
 	atomic_store(&stopped_at, 0);
 }
 
+static bool is_sooner(const bp_timer *a, const bp_timer *b)
+{
+	return a->at < b->at || (a->at == b->at && a->number < b->number);
+}
+
 static void heap_set(struct heap *h, size_t i, bp_timer *t)
 {
 	h->timer[i] = t;
@@ -99,7 +105,7 @@ static void heap_set(struct heap *h, size_t i, bp_timer *t)
 static void heap_up(struct heap *h, size_t i)
 {
 	bp_timer *t = h->timer[i];
-	while (i && h->timer[(i - 1) / 2]->at > t->at) {
+	while (i && is_sooner(t, h->timer[(i - 1) / 2])) {
 		heap_set(h, i, h->timer[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
@@ -113,9 +119,9 @@ static void heap_down(struct heap *h, size_t i)
 		size_t child = 2 * i + 1;
 		if (child >= h->count)
 			break;
-		if (child + 1 < h->count && h->timer[child + 1]->at < h->timer[child]->at)
+		if (child + 1 < h->count && is_sooner(h->timer[child + 1], h->timer[child]))
 			child++;
-		if (h->timer[child]->at >= t->at)
+		if (!is_sooner(h->timer[child], t))
 			break;
 		heap_set(h, i, h->timer[child]);
 		i = child;
@@ -138,12 +144,14 @@ static void heap_remove(struct heap *h, bp_timer *t)
 bp_timer *sched_timer_new(
 	void *self, int clock, void (*fire)(void *self, uint64_t arg), uint64_t arg)
 {
+	static _Atomic(uint64_t) made;
 	struct object *o = object_of(self);
 	bp_timer *t = g_new0(bp_timer, 1);
 	*t = (bp_timer){ .object = o,
 		.fire = fire,
 		.arg = arg,
 		.clock = clock >= 0 && clock < CLOCKS ? clock : BP_CLOCK_VIRTUAL,
+		.number = atomic_fetch_add(&made, 1),
 		.next = o->timers };
 	o->timers = t;
 	return t;
@@ -209,6 +217,19 @@ const struct bp_field sched_state_fields[] = {
 	{ BP_FIELD(struct sched_state, turn_passed, BP_U64) },
 	{ BP_FIELD(struct sched_state, turn_left, BP_U64) },
 	{ BP_FIELD(struct sched_state, turn, BP_U32) },
+	/* 0: of a run by the host's clock, or older than these */
+	{ BP_FIELD(struct sched_state, turn_ips, BP_U64), .flags = BP_F_RANGE,
+		.max = SCHED_IPS_MAX },
+	{ BP_FIELD(struct sched_state, turn_quantum, BP_U64), .flags = BP_F_RANGE,
+		.max = SCHED_QUANTUM_MAX },
+	{ BP_FIELD(struct sched_state, turn_seed, BP_U64) },
+	{ BP_FIELD(struct sched_state, turn_date, BP_S64), .flags = BP_F_RANGE,
+		.max = SCHED_DATE_MAX },
+	{ 0 },
+};
+
+const struct bp_field sched_random_fields[] = {
+	{ "taken", NULL, offsetof(struct object, random), BP_U64 },
 	{ 0 },
 };
 

@@ -5,7 +5,8 @@
  * instruction count that does not depend on the host:
  *   - A step is never longer than the way to the next timer, and a vCPU that arms a timer, changes an
  *     interrupt or asks for something leaves right after that instruction (sched_leave).
- *   - Between two turns, and when all vCPUs wait, posted work is done and descriptors are served.
+ *   - Posted work is done right after the instruction that posted it. Descriptors are served between
+ *     two turns, and when all vCPUs wait.
  * A step may also end early for an engine's own reasons. Then nothing is due, and it goes on. */
 #include "clock.h"
 #include <errno.h>
@@ -32,6 +33,8 @@ static struct sched_cpu *running; /* inside step() */
 static uint64_t running_from; /* its count at the step's begin */
 static unsigned turn; /* whose */
 static uint64_t left; /* of the turn */
+static uint64_t total; /* instructions of all vCPUs, since the machine's first start */
+static uint64_t save_at; /* the total at which a save is asked for */
 static unsigned polled; /* turns since the host was asked */
 static int held;
 
@@ -41,6 +44,7 @@ void sched_deterministic(const struct sched_turns *turns)
 	base = 0;
 	passed = left = 0;
 	turn = UINT32_MAX;
+	save_at = UINT64_MAX;
 	on = true;
 }
 
@@ -57,14 +61,22 @@ void turns_state_get(struct sched_state *out)
 	out->turn_passed = passed;
 	out->turn_left = left;
 	out->turn = turn;
+	out->turn_ips = how.ips;
+	out->turn_quantum = how.quantum;
+	out->turn_date = how.date;
+	out->turn_seed = how.seed;
 }
 
-/* A snapshot of a machine that ran by the host's clock begins its count where that clock stood. */
+/* A snapshot of a machine that ran by the host's clock begins its count where that clock stood. What a
+ * deterministic run began with holds until its end; older snapshots do not say. */
 void turns_state_set(const struct sched_state *in)
 {
 	bool counted = in->turn_base || in->turn_passed;
 	if (!on)
 		return;
+	if (in->turn_ips && in->turn_quantum)
+		how = (struct sched_turns){ in->turn_ips, in->turn_quantum, in->turn_date,
+			in->turn_seed };
 	base = counted ? MAX(in->turn_base, 0) : MAX(in->virtual_ns, 0);
 	passed = in->turn_passed;
 	left = MIN(in->turn_left, how.quantum);
@@ -125,9 +137,23 @@ void sched_hold(int by)
 	held += by;
 }
 
+void sched_save_at(uint64_t count)
+{
+	save_at = count;
+}
+
+uint64_t sched_executed(void)
+{
+	return total;
+}
+
 void turns_begin(void)
 {
+	struct sched_cpu *c;
 	here = true;
+	total = 0;
+	for (unsigned i = 0; (c = cpus_at(i)); i++)
+		total += c->ops.count(c->arg);
 }
 
 void turns_reset(void)
@@ -143,13 +169,15 @@ static void run_step(struct sched_cpu *c)
 {
 	int64_t next = next_event();
 	/* At least one: a timer that is always due must not stop the guest. */
-	uint64_t budget = next == INT64_MAX ? left : MIN(left, MAX(distance(next), 1));
+	uint64_t most = MIN(left, save_at - total); /* not 0: turns_round */
+	uint64_t budget = next == INT64_MAX ? most : MIN(most, MAX(distance(next), 1));
 	running_from = c->ops.count(c->arg);
 	running = c;
 	c->halted = c->ops.step(c->arg, budget) == SCHED_HALTED;
 	uint64_t n = c->ops.count(c->arg) - running_from;
 	running = NULL;
 	passed += n;
+	total += n;
 	left = c->halted || n > left ? 0 : left - n;
 }
 
@@ -185,8 +213,7 @@ static void between_turns(void)
 		polled = 0;
 		timers_fire(BP_CLOCK_HOST);
 		loop_serve(0);
-	} else {
-		loop_posts();
+		loop_settle();
 	}
 	if (next_turn())
 		return;
@@ -203,6 +230,13 @@ void turns_round(void)
 {
 	if (held > 0 || sched_paused()) {
 		wait_for_host();
+		return;
+	}
+	loop_settle();
+	/* Before timers: what they do is not done yet, and will be done after a restore. */
+	if (total >= save_at) {
+		save_at = UINT64_MAX;
+		sched_request(NULL, BP_REQ_SAVE, 0);
 		return;
 	}
 	timers_fire(BP_CLOCK_VIRTUAL);

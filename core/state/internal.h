@@ -20,6 +20,7 @@ enum section {
 	SECTION_DESCRIPTION = SECTION('D', 'E', 'S', 'C'),
 	SECTION_TIME = SECTION('T', 'I', 'M', 'E'),
 	SECTION_OBJECT = SECTION('O', 'B', 'J', 'T'),
+	SECTION_RANDOM = SECTION('R', 'A', 'N', 'D'),
 	SECTION_MEMORY = SECTION('M', 'E', 'M', 'B'),
 	SECTION_PAGES = SECTION('P', 'A', 'G', 'E'),
 	SECTION_END = SECTION('D', 'O', 'N', 'E')

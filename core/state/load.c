@@ -37,6 +37,15 @@ static enum state_result damaged(struct load *l, const char *format, ...)
 	return STATE_BAD;
 }
 
+/* Of a section whose contents gave `result`: one fault, one sentence. */
+static enum state_result section_end_result(
+	struct load *l, enum state_result result, unsigned errors_before)
+{
+	if (result != STATE_GOOD && l->in.errors->total != errors_before)
+		return result;
+	return in_consumed(&l->in) ? result : STATE_BAD;
+}
+
 static enum state_result take_machine(struct load *l)
 {
 	const char *saved = take_text(&l->in);
@@ -46,6 +55,9 @@ static enum state_result take_machine(struct load *l)
 	enum state_result result = identity_compare(&l->in, saved, own);
 	g_free(own);
 	l->compared = true;
+	/* Who is in no section of random numbers took none, or is of an older snapshot. */
+	for (unsigned n = 0; result == STATE_GOOD && n < l->m->count; n++)
+		l->m->objects[n]->random = 0;
 	return result;
 }
 
@@ -138,14 +150,21 @@ static enum state_result take_state(struct load *l, struct object *o, unsigned i
 	return result;
 }
 
+/* The number of a saved object; that of all when there is none. */
+static unsigned find_object(const struct load *l, const char *name)
+{
+	unsigned n = 0;
+	while (n < l->m->count &&
+		(!is_saved(l->m->objects[n]) || strcmp(l->m->objects[n]->name, name) != 0))
+		n++;
+	return n;
+}
+
 static enum state_result take_object(struct load *l)
 {
 	const char *name = take_text(&l->in), *type = take_text(&l->in);
-	unsigned n = 0;
-	while (n < l->m->count && strcmp(l->m->objects[n]->name, name) != 0)
-		n++;
-	if (n == l->m->count || !is_saved(l->m->objects[n]) ||
-		strcmp(l->m->objects[n]->type->id, type) != 0) {
+	unsigned n = find_object(l, name);
+	if (n == l->m->count || strcmp(l->m->objects[n]->type->id, type) != 0) {
 		error_list_add(l->in.errors, l->in.path,
 			"the snapshot has an object %s of type %s, which this machine has not",
 			name, type);
@@ -154,9 +173,19 @@ static enum state_result take_object(struct load *l)
 	if (l->seen[n])
 		return damaged(l, "%s is there twice", name);
 	l->seen[n] = true;
-	enum state_result result = take_state(l, l->m->objects[n], n);
-	return result == STATE_OTHER || (in_consumed(&l->in) && result == STATE_GOOD) ? result
-										      : STATE_BAD;
+	unsigned before = l->in.errors->total;
+	return section_end_result(l, take_state(l, l->m->objects[n], n), before);
+}
+
+static enum state_result take_random(struct load *l)
+{
+	const char *name = take_text(&l->in);
+	unsigned n = find_object(l, name);
+	if (n == l->m->count)
+		return damaged(l, "it has random numbers of %s, which it has not", name);
+	unsigned before = l->in.errors->total;
+	struct record r = { sched_random_fields, sizeof(struct bp_field), l->m->objects[n], name };
+	return section_end_result(l, take_fields(&l->in, &r), before);
 }
 
 static void end_ram(struct load *l)
@@ -198,6 +227,7 @@ static enum state_result take_section(struct load *l)
 		return in_consumed(&l->in) ? STATE_GOOD : STATE_BAD;
 	case SECTION_TIME: return take_time(l);
 	case SECTION_OBJECT: return take_object(l);
+	case SECTION_RANDOM: return take_random(l);
 	case SECTION_MEMORY: return take_memory(l);
 	case SECTION_PAGES:
 		if (take_pages(&l->in, l->ram, &l->next) != 0)

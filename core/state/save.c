@@ -96,6 +96,22 @@ static int put_object(struct out *o, const struct state_machine *m, const struct
 	return 0;
 }
 
+/* Of an object that took some. */
+static int put_random(struct out *o, const struct object *object, struct error_list *errors)
+{
+	struct object copy = *object;
+	const struct record r = { sched_random_fields, sizeof(struct bp_field), &copy,
+		object->name };
+	if (!object->random)
+		return 0;
+	section_begin(o, SECTION_RANDOM);
+	put_text(o, object->name);
+	if (put_fields(o, &r, errors) != 0)
+		return -1;
+	section_end(o);
+	return 0;
+}
+
 static int put_all(struct out *o, const struct state_machine *m, struct error_list *errors)
 {
 	struct progress p = { .what = "saving" };
@@ -105,7 +121,9 @@ static int put_all(struct out *o, const struct state_machine *m, struct error_li
 	if (put_time(o, errors) != 0)
 		return -1;
 	for (unsigned i = 0; i < m->count; i++)
-		if (is_saved(m->objects[i]) && put_object(o, m, m->objects[i], errors) != 0)
+		if (is_saved(m->objects[i]) &&
+			(put_object(o, m, m->objects[i], errors) != 0 ||
+				put_random(o, m->objects[i], errors) != 0))
 			return -1;
 	for (unsigned n = 0; (ram = ram_at(m, n, &region)); n++)
 		p.total += ram->mapped;

@@ -69,6 +69,9 @@ int in_rewind(struct in *i)
 		return error_list_add(i->errors, i->path,
 			"the snapshot has format %u; this version reads format %d",
 			magic[8] | (unsigned)magic[9] << 8, FORMAT_VERSION);
+	if (magic[12] || magic[13] || magic[14] || magic[15])
+		return error_list_add(i->errors, i->path,
+			"the snapshot is damaged: its first 16 bytes do not end with zeros");
 	return 0;
 }
 

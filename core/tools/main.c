@@ -64,6 +64,8 @@ static const struct {
 	{ "display", "none", "user interfaces: none so far" },
 	{ "restore", "FILE", "go on from a snapshot" },
 	{ "save-to", "FILE", "where the signal SIGUSR1 and `save` save to" },
+	{ "save-at", "COUNT[,COUNT...]",
+		"with --deterministic: save to FILE.COUNT after so many instructions" },
 	{ "plugin-path", "FOLDER", "look for plugins there first; may be repeated" },
 };
 
@@ -128,8 +130,12 @@ static int parse_option(struct options *o, int argc, char **argv, int *at)
 			types_add_path(value);
 			return 0;
 		}
-		if (!strcmp(name, "restore") || !strcmp(name, "save-to")) {
-			*(name[0] == 'r' ? &o->restore : &o->save_to) = value;
+		const char **file = !strcmp(name, "restore") ? &o->restore
+			: !strcmp(name, "save-to")           ? &o->save_to
+			: !strcmp(name, "save-at")           ? &o->save_at
+							     : NULL;
+		if (file) {
+			*file = value;
 			return 0;
 		}
 		struct option_use *use = g_new(struct option_use, 1);
@@ -153,8 +159,11 @@ static int run_command(unsigned which, int argc, char **argv)
 		else
 			o.first = argv[i];
 	}
-	if (!r && (o.restore || o.save_to) && commands[which].run != tool_run)
-		r = usage("--%s is for `backplane run` alone", o.restore ? "restore" : "save-to");
+	if (!r && (o.restore || o.save_to || o.save_at) && commands[which].run != tool_run)
+		r = usage("--%s is for `backplane run` alone",
+			o.restore           ? "restore"
+				: o.save_to ? "save-to"
+					    : "save-at");
 	if (!r && o.help && !o.first) {
 		print_help(stdout);
 	} else if (!r) {

@@ -104,7 +104,8 @@ int tool_run(struct options *o)
 		code = o->restore ? machine_restore(m, o->restore, &errors) : EXIT_GOOD;
 	if (m && code == EXIT_GOOD) {
 		catch_signals(m, o->save_to);
-		code = machine_run(m);
+		bool good = !o->save_at || machine_save_at(m, o->save_at, &errors) == 0;
+		code = good ? machine_run(m) : EXIT_USAGE;
 	}
 	error_list_print(&errors, stderr);
 	error_list_finish(&errors);

@@ -15,7 +15,7 @@ struct options { /* given anywhere behind the subcommand */
 	GPtrArray *set; /* struct option_use *: --set, board options, --trace, in their order */
 	const char *first; /* the word that is no option: a machine, a type, a list */
 	bool help, conflicts;
-	const char *restore, *save_to; /* files, or NULL */
+	const char *restore, *save_to, *save_at; /* files and counts, or NULL */
 };
 struct option_use {
 	const char *name, *value;

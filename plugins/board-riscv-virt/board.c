@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,9 +19,14 @@ enum { ALIGN_64 = 2 << 20, ALIGN_32 = 4 << 20, TREE_ROOM = 2 << 20 };
 #define TREE_BELOW UINT64_C(0xc0000000) /* firmware of 32 bits reaches it */
 #define FILE_MAX   (UINT64_C(1) << 32)
 
-struct blob { /* a file's bytes */
+struct blob { /* a file, and its bytes while the machine is being reset */
+	const char *option, *path;
+	bool is_open;
+	int fd;
+	struct timespec changed;
 	uint8_t *bytes;
 	size_t len;
+	bool elf;
 	struct image image;
 };
 
@@ -38,35 +44,58 @@ struct board {
 	uint64_t initrd_at, tree_at, start;
 };
 
-static int read_file(
-	struct board *b, const char *option, const char *path, struct blob *out, bp_error *err)
+/* All of the file, as it was when it was opened. */
+static bool read_all(struct blob *f)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		int why = errno;
-		if (fd >= 0)
-			close(fd);
-		return b->host->fail(err, "%s: %s: %s", option, path, strerror(why));
-	}
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > FILE_MAX) {
-		close(fd);
-		return b->host->fail(
-			err, "%s: %s: a file of at most 4 GiB is expected", option, path);
-	}
-	out->bytes = malloc((size_t)st.st_size + 1);
-	while (out->bytes && out->len < (size_t)st.st_size) {
-		ssize_t n = read(fd, out->bytes + out->len, (size_t)st.st_size - out->len);
+	size_t done = 0;
+	if (fstat(f->fd, &st) != 0 || (uint64_t)st.st_size != f->len ||
+		st.st_mtim.tv_sec != f->changed.tv_sec || st.st_mtim.tv_nsec != f->changed.tv_nsec)
+		return false;
+	f->bytes = malloc(f->len + 1);
+	while (f->bytes && done < f->len) {
+		ssize_t n = pread(f->fd, f->bytes + done, f->len - done, (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		out->len += (size_t)n;
+		done += (size_t)n;
 	}
-	close(fd);
-	if (!out->bytes || out->len != (size_t)st.st_size)
+	return f->bytes && done == f->len;
+}
+
+static int read_file(
+	struct board *b, const char *option, const char *path, struct blob *out, bp_error *err)
+{
+	struct stat st;
+	out->option = option;
+	out->path = path;
+	out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	out->is_open = out->fd >= 0;
+	if (!out->is_open || fstat(out->fd, &st) != 0)
+		return b->host->fail(err, "%s: %s: %s", option, path, strerror(errno));
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > FILE_MAX)
+		return b->host->fail(
+			err, "%s: %s: a file of at most 4 GiB is expected", option, path);
+	out->len = (size_t)st.st_size;
+	out->changed = st.st_mtim;
+	if (!read_all(out))
 		return b->host->fail(err, "%s: %s: it cannot be read whole", option, path);
 	return 0;
+}
+
+static void forget_bytes(struct blob *f)
+{
+	free(f->bytes);
+	f->bytes = NULL;
+}
+
+static void close_file(struct blob *f)
+{
+	forget_bytes(f);
+	if (f->is_open)
+		close(f->fd);
+	f->is_open = false;
 }
 
 /* Read an ELF file, or raw bytes that go to addr. */
@@ -75,9 +104,9 @@ static int read_image(struct board *b, const char *option, const char *path, uin
 {
 	if (read_file(b, option, path, out, err) != 0)
 		return -1;
-	int r = image_is_elf(out->bytes, out->len)
-		? image_elf(&out->image, out->bytes, out->len, b->bits, &b->ram)
-		: image_raw(&out->image, out->bytes, out->len, addr, &b->ram);
+	out->elf = image_is_elf(out->bytes, out->len);
+	int r = out->elf ? image_elf(&out->image, out->bytes, out->len, b->bits, &b->ram)
+			 : image_raw(&out->image, out->bytes, out->len, addr, &b->ram);
 	return r ? b->host->fail(err, "%s: %s: %s", option, path, out->image.why) : 0;
 }
 
@@ -150,7 +179,7 @@ static int lay_out_kernel(struct board *b, bp_error *err)
 				"kernel: %s overlaps the firmware %s at 0x%" PRIx64, b->kernel_file,
 				b->firmware_file, s->addr);
 	}
-	if (!b->firmware_file && !image_is_elf(b->kernel.bytes, b->kernel.len))
+	if (!b->firmware_file && !b->kernel.elf)
 		return b->host->fail(err,
 			"firmware: none is given, and %s is no program that starts by itself; "
 			"--firmware names one, such as OpenSBI's fw_dynamic.bin (or `none`)",
@@ -200,11 +229,11 @@ static int make_tree(struct board *b, bp_error *err)
 	if (!b->tree_file) {
 		b->tree.bytes = tree_make(b->machine, b, &o, &b->tree.len);
 	} else if (read_file(b, "dtb", b->tree_file, &file, err) != 0) {
-		free(file.bytes);
+		close_file(&file);
 		return -1;
 	} else {
 		b->tree.bytes = tree_adopt(file.bytes, file.len, &o, &b->tree.len);
-		free(file.bytes);
+		close_file(&file);
 		if (!b->tree.bytes)
 			return b->host->fail(err,
 				"dtb: %s is no flattened device tree of at most 2 MiB",
@@ -275,7 +304,7 @@ static void put_image(struct board *b, const struct blob *blob)
 		const struct image_segment *s = &blob->image.segment[i];
 		put(b, s->addr, blob->bytes + s->offset, s->bytes);
 		/* A raw image says what it needs, not what must be zero: only ELF files do. */
-		if (!image_is_elf(blob->bytes, blob->len))
+		if (!blob->elf)
 			continue;
 		for (uint64_t done = s->bytes, n; done < s->size; done += n) {
 			n = s->size - done < sizeof(zeros) ? s->size - done : sizeof(zeros);
@@ -320,15 +349,39 @@ static void put_rom(struct board *b)
 	put(b, b->rom, rom, sizeof(rom));
 }
 
+/* The bytes of the files are needed at a reset only, and they are many: between two of them the files
+ * keep them. */
+static bool read_again(struct board *b)
+{
+	struct blob *files[] = { &b->firmware, &b->kernel, &b->initrd };
+	for (unsigned i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct blob *f = files[i];
+		if (!f->is_open || f->bytes || read_all(f))
+			continue;
+		b->host->log(b, BP_LOG_ERROR,
+			"%s: %s has changed since the machine was started, so it cannot be reset; "
+			"start it anew",
+			f->option, f->path);
+		b->host->request(b, BP_REQ_QUIT, 1);
+		return false;
+	}
+	return true;
+}
+
 static void reset(void *self, int step)
 {
 	struct board *b = self;
 	if (step != BP_RESET_LEAVE)
 		return;
 	tree_seed(b->tree.bytes, b->host, b);
-	put_image(b, &b->firmware);
-	put_image(b, &b->kernel);
-	put(b, b->initrd_at, b->initrd.bytes, b->initrd.len);
+	if (read_again(b)) {
+		put_image(b, &b->firmware);
+		put_image(b, &b->kernel);
+		put(b, b->initrd_at, b->initrd.bytes, b->initrd.len);
+	}
+	forget_bytes(&b->firmware);
+	forget_bytes(&b->kernel);
+	forget_bytes(&b->initrd);
 	put(b, b->tree_at, b->tree.bytes, b->tree.len);
 	put_rom(b);
 }
@@ -346,9 +399,9 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 static void destroy(void *self)
 {
 	struct board *b = self;
-	free(b->firmware.bytes);
-	free(b->kernel.bytes);
-	free(b->initrd.bytes);
+	close_file(&b->firmware);
+	close_file(&b->kernel);
+	close_file(&b->initrd);
 	free(b->tree.bytes);
 }
 

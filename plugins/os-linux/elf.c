@@ -94,6 +94,8 @@ static int measure(const struct loading *l, struct image *m)
 	m->low = UINT64_MAX;
 	for (unsigned i = 0; i < l->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &l->part[i];
+		if (p->p_type == PT_GNU_STACK)
+			m->stack_code = p->p_flags & PF_X;
 		if (p->p_type != PT_LOAD || !p->p_memsz)
 			continue;
 		if (p->p_filesz > p->p_memsz || p->p_vaddr >= limit ||
@@ -298,6 +300,9 @@ int program_load(struct thread *t, bp_error *err)
 		return os->host->fail(err, "the host has no memory for a stack");
 	if (load_file(t, file, false, &program, err) != 0)
 		return -1;
+	if (program.stack_code)
+		mem_protect(os, os->stack_low, os->stack_top - os->stack_low,
+			PROT_READ | PROT_WRITE | PROT_EXEC);
 	if (program.interpreter &&
 		load_file(t, path_find(os, program.interpreter, found), true, &interpreter, err) !=
 			0)

@@ -45,6 +45,7 @@ struct image { /* a program file as it was mapped */
 	uint64_t low, end; /* its first and behind its last address */
 	uint16_t header_size, header_count;
 	bool moves; /* ET_DYN */
+	bool stack_code; /* it executes code on its stack */
 	char *interpreter; /* NULL: none */
 };
 

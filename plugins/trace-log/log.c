@@ -8,10 +8,15 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 400 };
+enum { LINE_BYTES = 400, CPUS_MAX = 4096 };
+
+struct digest { /* of one CPU's instructions first..next-1 */
+	uint64_t first, next, sum;
+};
 
 struct tracer {
 	const struct bp_host *host;
@@ -20,11 +25,14 @@ struct tracer {
 	uint8_t exec, block, memory, reg, exception, line;
 	int32_t cpu; /* -1: all */
 	uint64_t limit; /* 0: none */
+	uint64_t digest; /* instructions of a line; 0: a line each */
 
 	int made;
 	pthread_mutex_t lock; /* of what follows */
 	FILE *out;
 	uint64_t lines;
+	struct digest *sums; /* of each CPU */
+	uint32_t cpus;
 	int stopped; /* at the limit, or the disk is full; read without the lock as well */
 };
 
@@ -97,12 +105,63 @@ static void disassemble(struct tracer *t, const struct bp_trace_exec *e, char *t
 		snprintf(text, size, " (unknown)");
 }
 
+static struct digest *digest_of(struct tracer *t, uint32_t cpu)
+{
+	if (cpu >= t->cpus && cpu < CPUS_MAX) {
+		struct digest *more = realloc(t->sums, (cpu + 1) * sizeof(*more));
+		if (!more)
+			return NULL;
+		memset(more + t->cpus, 0, (cpu + 1 - t->cpus) * sizeof(*more));
+		t->sums = more;
+		t->cpus = cpu + 1;
+	}
+	return cpu < t->cpus ? &t->sums[cpu] : NULL;
+}
+
+static void emit_digest(struct tracer *t, uint32_t cpu, const struct digest *d)
+{
+	if (d->next > d->first)
+		emit(t, "cpu%u exec %llu..%llu: digest 0x%016llx", cpu, (ull)d->first,
+			(ull)d->next - 1, (ull)d->sum);
+}
+
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
+	return sum ^ sum >> 29;
+}
+
+/* Lines begin at multiples of t->digest, wherever tracing began: so two traces can be compared. */
+static void digest(struct tracer *t, const struct bp_trace_exec *e)
+{
+	struct digest done = { 0 };
+	uint64_t bytes = 0;
+	pthread_mutex_lock(&t->lock);
+	struct digest *d = digest_of(t, e->cpu);
+	if (d) {
+		if (e->icount != d->next || e->icount % t->digest == 0) {
+			done = *d;
+			*d = (struct digest){ e->icount, e->icount, 0 };
+		}
+		if (e->bytes)
+			memcpy(&bytes, e->bytes, e->length < 8 ? e->length : 8);
+		d->sum = mix(mix(mix(d->sum, e->icount), e->pc), bytes);
+		d->next = e->icount + 1;
+	}
+	pthread_mutex_unlock(&t->lock);
+	emit_digest(t, e->cpu, &done);
+}
+
 static void on_exec(void *self, const struct bp_trace_exec *e)
 {
 	struct tracer *t = self;
 	char bytes[2 * 16 + 1] = "", text[160];
 	if (!shown(t, e->cpu))
 		return;
+	if (t->digest) {
+		digest(t, e);
+		return;
+	}
 	/* As they lie in memory. */
 	for (uint32_t i = 0; e->bytes && i < e->length && i < 16; i++)
 		snprintf(bytes + 2 * i, 3, "%02x", e->bytes[i]);
@@ -174,7 +233,7 @@ static void on_line(void *self, const struct bp_trace_line *e)
 static uint32_t wanted(void *self)
 {
 	const struct tracer *t = self;
-	return (t->block ? BP_TRACE_BLOCK : 0u) | (t->exec ? BP_TRACE_EXEC : 0u) |
+	return (t->block ? BP_TRACE_BLOCK : 0u) | (t->exec || t->digest ? BP_TRACE_EXEC : 0u) |
 		(t->memory ? BP_TRACE_MEMORY : 0u) | (t->reg ? BP_TRACE_REGISTER : 0u) |
 		(t->exception ? BP_TRACE_EXCEPTION : 0u) | (t->line ? BP_TRACE_LINE : 0u);
 }
@@ -220,6 +279,9 @@ static void destroy(void *self)
 	struct tracer *t = self;
 	if (!t || !t->made)
 		return;
+	for (uint32_t cpu = 0; cpu < t->cpus; cpu++)
+		emit_digest(t, cpu, &t->sums[cpu]);
+	free(t->sums);
 	fclose(t->out); /* flushes */
 	pthread_mutex_destroy(&t->lock);
 	t->made = 0;
@@ -238,6 +300,8 @@ static const struct bp_field props[] = {
 	{ PROP(cpu, BP_S32, "cpu"), .help = "only this CPU's events, by its number; -1: all",
 		.def = UINT64_MAX },
 	{ PROP(limit, BP_U64, "limit"), .help = "lines after which tracing ends; 0: none" },
+	{ PROP(digest, BP_U64, "digest"),
+		.help = "instructions: a line with a checksum for each so many; 0: a line each" },
 	{ PROP(disassembler, BP_LINK, "disassembler"), .help = "shows instructions as text",
 		.names = disassembler },
 	{ 0 },

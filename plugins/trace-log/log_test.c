@@ -141,6 +141,50 @@ static void test_choice(void)
 		"the limit is reached: nothing more is traced\n");
 }
 
+/* Lines end at multiples, wherever the first began; CPUs do not mix; the rest comes at the end. */
+static void digests(uint64_t first, char **lines)
+{
+	void *self = new_tracer(FALSE);
+	char *text;
+	*(uint64_t *)property(self, "digest") = 10;
+	g_assert_cmpint(type()->create(self, &host, NULL), ==, 0);
+	g_assert_cmphex(tracer()->wanted(self), ==, BP_TRACE_EXCEPTION | BP_TRACE_EXEC);
+	for (uint64_t i = first; i < 25; i++)
+		for (uint32_t cpu = 0; cpu < 4; cpu += 3)
+			tracer()->exec(self,
+				&(struct bp_trace_exec){ 0, cpu, 0x1000 + 4 * i,
+					(const uint8_t *)"code", 4, 0, i, NULL });
+	type()->destroy(self);
+	g_free(self);
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	char **all = g_strsplit(text, "\n", -1);
+	g_assert_cmpuint(g_strv_length(all), ==, 7);
+	for (unsigned i = 0; i < 6; i++)
+		lines[i] = g_strdup(all[i]);
+	g_strfreev(all);
+	g_free(text);
+}
+
+static void test_digest(void)
+{
+	char *a[6], *b[6];
+	digests(0, a);
+	digests(5, b);
+	g_assert_true(g_str_has_prefix(a[0], "cpu0 exec 0..9: digest 0x"));
+	g_assert_true(g_str_has_prefix(a[1], "cpu3 exec 0..9: digest 0x"));
+	g_assert_true(g_str_has_prefix(b[1], "cpu3 exec 5..9: digest 0x"));
+	g_assert_true(g_str_has_prefix(b[2], "cpu0 exec 10..19: digest 0x"));
+	g_assert_true(g_str_has_prefix(b[5], "cpu3 exec 20..24: digest 0x"));
+	g_assert_cmpstr(strchr(a[0], 'd'), ==, strchr(a[1], 'd'));
+	g_assert_cmpstr(strchr(a[0], 'd'), !=, strchr(a[2], 'd'));
+	for (unsigned i = 0; i < 6; i++) {
+		if (i >= 2)
+			g_assert_cmpstr(a[i], ==, b[i]);
+		g_free(a[i]);
+		g_free(b[i]);
+	}
+}
+
 /* A name of any length is cut, not written beyond the buffer. */
 static void test_long_names(void)
 {
@@ -213,6 +257,7 @@ int main(int argc, char **argv)
 	path = g_build_filename(folder, "trace.txt", NULL);
 	g_test_add_func("/trace-log/lines", test_lines);
 	g_test_add_func("/trace-log/choice", test_choice);
+	g_test_add_func("/trace-log/digest", test_digest);
 	g_test_add_func("/trace-log/long-names", test_long_names);
 	g_test_add_func("/trace-log/errors", test_errors);
 	g_test_add_func("/trace-log/threads", test_threads);

@@ -5,8 +5,10 @@
 bench.py start                 --version, the first guest instruction, the way to userspace
 bench.py kernels [WORD...]     kernels inside Linux against the same C code on the host
 bench.py translate             a guest that runs distinct code once, less an empty run
+bench.py scaling [WORD...]     copies of a kernel at once, on as many CPUs, against one: wall-clock time
 """
 import argparse
+import os
 import shlex
 import shutil
 import statistics
@@ -26,6 +28,8 @@ import measure  # noqa: E402
 from measure import BenchError  # noqa: E402
 
 GROUPS = ("int", "mem", "flt", "vecs", "vecv", "sys")
+SCALING = ("crc", "qsort", "stream", "nbody")
+HOST_SCALE = 4  # the host is faster by so much
 GUESTS = ("opensbi-bookworm", "linux")
 # One CPU, as the tests' QEMU but on one thread and without a network.
 QEMU_ARGS = "-no-reboot -nic none -accel tcg,thread=single"
@@ -208,6 +212,51 @@ def translate(args, emulators):
     return samples
 
 
+def copies_of(run, add):
+    """Hands each kernel of a run to add(name, copies, seconds of wall-clock time, checksum)."""
+    starts = {tuple(m.text.split()[1:3]): m.wall for m in run.find("S ")}
+    for mark in run.find("C "):
+        _, kernel, copies, checksum, *different = mark.text.split()
+        add(kernel, int(copies), mark.wall - starts[kernel, copies], " ".join([checksum, *different]))
+
+
+def scaling(args, emulators):
+    """Throughput of all copies over that of one, on the host too: that is what the machine has to give."""
+    machine, program = linux(args), compile_kernels(args, "host", "gcc")
+    machine.cpus = args.copies
+    words = [f"copies={args.copies}", *(args.words or SCALING)]
+    samples, sums = measure.Samples(["host", *emulators.names]), {}
+    for _ in range(args.runs):
+        for name in samples.columns:
+            took = {}
+            def add(kernel, copies, seconds, checksum, took=took):
+                took[kernel, copies] = seconds
+                sums.setdefault(kernel, set()).add(checksum)
+            if name == "host":
+                scale = str(args.scale * HOST_SCALE)
+                run = measure.run([program, scale, *words], ("S ", "C "))
+                copies_of(run, lambda k, n, s, c: add(k, n, s, "host"))
+            else:
+                machine.append = f"console=ttyS0 earlycon=sbi bench={args.scale},{','.join(words)}"
+                argv = emulators.argv(name, machine)
+                run = measure.run([a.replace("thread=single", "thread=multi") if name == "qemu" else a
+                                   for a in map(str, argv)], ("USERSPACE-UP", "BENCH-", "S ", "C "))
+                run.one("BENCH-DONE")
+                copies_of(run, add)
+            for kernel, n in took:
+                if n == 1 and (kernel, args.copies) in took:
+                    samples.add(kernel, name, args.copies * took[kernel, 1] / took[kernel, args.copies])
+    rows = [[k, *(samples.median(k, n) for n in samples.columns)] for k in samples.rows]
+    rows.append(["= geometric mean", *map(measure.geometric_mean, zip(*(r[1:] for r in rows)))])
+    measure.print_table(f"Throughput of {args.copies} copies on {args.copies} CPUs over one, wall-clock, "
+                        f"median of {args.runs} turns; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+                        ["", *samples.columns], rows)
+    wrong = [f"{k}: {sorted(s - {'host'})}" for k, s in sums.items() if len(s - {"host"}) > 1]
+    if wrong:
+        raise BenchError("copies ended with different checksums:\n" + "\n".join(wrong))
+    return samples
+
+
 def main():
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--build", type=Path, default=HERE.parent.parent / "build")
@@ -221,7 +270,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for do, runs in ((start, 15), (kernels, 3), (translate, 5)):
+    for do, runs in ((start, 15), (kernels, 3), (translate, 5), (scaling, 3)):
         sub = commands.add_parser(do.__name__, parents=[common])
         sub.set_defaults(do=do)
         sub.add_argument("--runs", type=int, default=runs, help=f"turns (default {runs})")
@@ -232,6 +281,11 @@ def main():
             sub.add_argument("words", nargs="*", metavar="WORD", help="kernels or groups ("
                              + " ".join(GROUPS) + "), joined by commas if of one boot; "
                              "default: all groups")
+        elif do is scaling:
+            sub.add_argument("--copies", type=int, default=4, help="and CPUs (default 4)")
+            sub.add_argument("--scale", type=int, default=10, help="units of work of each kernel")
+            sub.add_argument("words", nargs="*", metavar="WORD",
+                             help=f"kernels or groups; default: {' '.join(SCALING)}")
         else:
             sub.add_argument("--mib", type=float, default=16, help="of code (default 16)")
     args = parser.parse_args()

@@ -26,6 +26,7 @@ class Mark:
     text: str
     cpu: float
     rss_mib: float
+    wall: float = 0
 
 
 @dataclass
@@ -70,7 +71,8 @@ def run(argv, marks=(), seconds=600):
             *lines, rest = (rest + text).split("\n")
             for line in lines:
                 if line.startswith(tuple(marks)) and marks:
-                    result.marks.append(Mark(line, cpu_of(process.pid), rss_mib(process.pid)))
+                    result.marks.append(Mark(line, cpu_of(process.pid), rss_mib(process.pid),
+                                             time.monotonic()))
         else:
             process.send_signal(signal.SIGKILL)
         _, status, used = os.wait4(process.pid, 0)

@@ -122,6 +122,13 @@ class Programs(Same):
         for cpu in range(4):
             self.assertTrue(f"cpu{cpu} " in run.trace)
 
+    def test_storms(self):
+        """Traps without an instruction between them take time, too."""
+        self.check("storm", "log,limit=100000")
+
+    def test_code_that_changes(self):
+        self.check("itself", "log")
+
     def test_output_that_waits(self):
         """How fast the output is taken is not seen by the guest."""
         fast, slow = program("irq"), program("irq", slow_reader=True)

@@ -42,21 +42,21 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 9, STYLES = 7 };
+enum { LABELS = 32, MACROS = 10, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6 }, 12, 128 },
 };
 
 struct gen {
@@ -351,16 +351,21 @@ static void float_csr(struct gen *g)
 	}
 }
 
-/* A subroutine that is called, changed, and called again. */
+/* A subroutine that is called, changed by the last of some stores, and called again. */
 static void patched_call(struct gen *g)
 {
 	enum { COUNT = 5, AT = 6, FROM = 7, LINK = 1 };
-	const int32_t sub = 4 + 6 * 4; /* behind auipc, the loop and the jump over it */
+	const int32_t sub = 4 + 11 * 4; /* behind auipc, loads, the loop and the jump over it */
 	emit(g, i_type(ADDI, COUNT, 0, (int32_t)(2 + rng_below(g->r, 3))));
 	emit(g, AUIPC | AT << 7);
+	for (int32_t i = 0; i < 3; i++)
+		emit(g, i_type(LW, FROM, AT, 8 * i));
 	unsigned start = g->at;
 	emit(g, i_type(JALR, LINK, AT, sub));
 	emit(g, i_type(LW, FROM, AT, (int32_t)(rng_below(g->r, 256) & ~1u) * 4 - 512));
+	/* where the loads stand, which are not executed again */
+	emit(g, s_type(SW, FROM, AT, 4));
+	emit(g, s_type(SW, FROM, AT, 8));
 	emit(g, s_type(SW, FROM, AT, sub));
 	emit(g, i_type(ADDI, COUNT, COUNT, -1));
 	emit(g, with_target(BNE | COUNT << 15, (int32_t)(start - g->at)));
@@ -386,8 +391,39 @@ static void other_space(struct gen *g)
 	emit(g, i_type(0x1073, 0, a, 0x180));
 }
 
+/* Accesses by one pointer that moves on or stays: in data, in code that may be running, near the end of
+ * a page; once or in a loop. */
+static void walk(struct gen *g)
+{
+	static const uint8_t bases[] = { REG_SP, REG_DATA, REG_DATA2, REG_CODE, REG_CODE,
+		REG_DEVICE };
+	static const uint32_t loads[] = { 0x0003, 0x1003, 0x2003, 0x4003, 0x5003 };
+	unsigned by = pick_dest(g), counter = pick_dest(g), n = 2 + rng_below(g->r, 6);
+	int32_t step = rng_one_in(g->r, 2) ? 0 : (int32_t)(1 + rng_below(g->r, 24)) * 8;
+	unsigned from = bases[rng_below(g->r, sizeof(bases))], writes = rng_below(g->r, 5);
+	int32_t near = (int32_t)rng_below(g->r, 1024) * 4 - 2048;
+	emit(g, i_type(ADDI, by, from, near));
+	emit(g, i_type(ADDI, counter, 0, (int32_t)(1 + rng_below(g->r, 20))));
+	unsigned start = g->at;
+	for (unsigned i = 0; i < n; i++) {
+		int32_t at = (int32_t)rng_below(g->r, 16) * 8;
+		if (rng_below(g->r, 4) < writes)
+			emit(g, s_type(SW, pick(g), by, at));
+		else
+			emit(g, i_type(loads[rng_below(g->r, 5)], pick_dest(g), by, at));
+		if (rng_one_in(g->r, 6))
+			body(g, 1);
+	}
+	if (step)
+		emit(g, i_type(ADDI, by, by, step));
+	if (rng_one_in(g->r, 3))
+		return;
+	emit(g, i_type(ADDI, counter, counter, -1));
+	emit(g, with_target(BNE | counter << 15, (int32_t)(start - g->at)));
+}
+
 static void (*const macros[MACROS])(struct gen *g) = { loop, jump, call, modify, device, exclusive,
-	float_csr, patched_call, other_space };
+	float_csr, patched_call, other_space, walk };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)

@@ -51,6 +51,8 @@ def words(*values):
 SPIN = words(0x0000006f)                                # j .
 FAIL5 = words(0x001002b7, 0x00053337, 0x33330313, 0x0062a023, 0x0000006f)  # 0x53333 -> 0x100000
 PRINT_A = words(0x100002b7, 0x04100313, 0x00628023)     # 'A' -> 0x10000000
+AWAIT = words(0x100002b7, 0x0052c303, 0x00137313, 0xfe030ce3, 0x0002c303)  # a byte from 0x10000000
+RESET = words(0x001002b7, 0x00007337, 0x77730313, 0x0062a023, 0x0000006f)  # 0x7777 -> 0x100000
 PASS = words(0x001002b7, 0x00005337, 0x55530313, 0x0062a023, 0x0000006f)   # 0x5555 -> 0x100000
 
 
@@ -314,6 +316,22 @@ class Programs(Folder):
         self.assertEqual(run("--kernel", program).returncode, 5)
         self.assertEqual(run("--firmware", "none", "--kernel", program).returncode, 5)
         self.assertEqual(run("--firmware", self.file("raw", FAIL5)).returncode, 5)
+
+    def test_reset(self):
+        """Each reset loads the file again; one that has changed ends the run with a sentence."""
+        program = self.file("p", PRINT_A + AWAIT + RESET)
+        command = [BUILD / "core/backplane", "run", ROOT / "machines/riscv-virt.toml",
+                   "--plugin-path", BUILD / "plugins", "--firmware", program]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, bufsize=0) as p:
+            for reset in range(3):
+                self.assertEqual(p.stdout.read(1), b"A")
+                if reset == 2:
+                    program.write_bytes(SPIN)
+                p.stdin.write(b"x")
+            self.assertEqual(p.wait(60), 1)
+            self.assertRegex(p.stderr.read().decode(),
+                             rf"firmware: {program} has changed since the machine was started")
 
     def test_ctrl_a_x(self):
         r = run("--firmware", self.file("p", elf(SPIN)), stdin=b"\x01x")

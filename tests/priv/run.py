@@ -10,6 +10,7 @@ A program's settings stand in programs.toml, what may differ in differences.toml
 """
 import argparse
 import fnmatch
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -43,25 +45,28 @@ def programs():
     return result
 
 
-def build(name, out):
-    p = programs()[name]
+def compile_image(sources, out, arch, define=(), xlen=64, include=()):
+    """A flat image of these sources and lib/."""
     gcc = os.environ.get("RISCV_CC", "riscv64-linux-gnu-gcc")
     objcopy = os.environ.get("RISCV_OBJCOPY", "riscv64-linux-gnu-objcopy")
     elf = out.removesuffix(".bin") + ".elf"
     lib = os.path.join(HERE, "lib")
-    sources = [os.path.join(lib, s) for s in ("start.S", "priv.c", "vm.c")]
-    sources.append(os.path.join(HERE, p["source"]))
     compile_command = (
-        [gcc, "-march=" + p["arch"], "-mabi=" + ("lp64" if p["xlen"] == 64 else "ilp32"),
+        [gcc, "-march=" + arch, "-mabi=" + ("lp64" if xlen == 64 else "ilp32"),
          "-mcmodel=medany", "-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
          "-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-pie", "-fno-stack-protector",
          "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", "-nostdlib", "-static",
          "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-Wl,-T",
-         os.path.join(lib, "link.ld"), "-I", lib, *["-D" + d for d in p["define"]],
-         *sources, "-o", elf])
+         os.path.join(lib, "link.ld"), *["-I" + d for d in (lib, *include)], *["-D" + d for d in define],
+         *[os.path.join(lib, s) for s in ("start.S", "priv.c", "vm.c")], *sources, "-o", elf])
     for command in (compile_command, [objcopy, "-O", "binary", elf, out]):
         if subprocess.run(command).returncode:
-            sys.exit(f"{name}: cannot be built: {command[0]} failed, see above")
+            sys.exit(f"{os.path.basename(out)}: cannot be built: {command[0]} failed, see above")
+
+
+def build(name, out):
+    p = programs()[name]
+    compile_image([os.path.join(HERE, p["source"])], out, p["arch"], p["define"], p["xlen"])
 
 
 class Run:
@@ -69,12 +74,12 @@ class Run:
 
     def __init__(self, command, seconds):
         self.command = shlex.join(command)
-        try:
-            r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, timeout=seconds)
-            self.code, self.out, self.err = r.returncode, r.stdout, r.stderr
-        except subprocess.TimeoutExpired as e:
-            self.code, self.out, self.err = None, e.stdout or b"", e.stderr or b""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            self.code, self.resident = self.wait(p, time.monotonic() + seconds)
+            out.seek(0)
+            err.seek(0)
+            self.out, self.err = out.read(), err.read()
         text = self.out.decode("utf-8", "replace").replace("\r", "")
         self.lines = [line for line in text.split("\n") if line]
         self.checks = {}
@@ -86,7 +91,21 @@ class Run:
                     self.repeated.append(name)
                 self.checks[name] = value
 
-    def faults(self, exit_code):
+    @staticmethod
+    def wait(p, until):
+        """Its exit status, None if it did not end in time, and the most memory it had, in MiB."""
+        pid = late = 0
+        while not pid:
+            pid, status, usage = os.wait4(p.pid, os.WNOHANG)
+            if not pid and not late and time.monotonic() > until:
+                late = True
+                p.kill()
+            if not pid:
+                time.sleep(0.005)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        return None if late else p.returncode, usage.ru_maxrss >> 10
+
+    def faults(self, exit_code, resident=0):
         """What is wrong however the values compare."""
         if self.code is None:
             return ["did not end in time"]
@@ -94,6 +113,8 @@ class Run:
         faults = [f"prints {n} twice" for n in self.repeated]
         if self.code != (1 if wrong else exit_code):
             faults.append(f"exit status {self.code}, expected {1 if wrong else exit_code}")
+        if resident and self.resident > resident:
+            faults.append(f"had {self.resident} MiB of memory, at most {resident} are allowed")
         if not any(re.fullmatch("PASS|FAIL [0-9]+", line) for line in self.lines):
             faults.append("did not reach its end")
         return faults
@@ -170,7 +191,7 @@ def run_one(name, p, image, args, table):
             if args.verbose:
                 print(f"--- {name} on {who}: {r.command}")
                 print("\n".join(r.lines))
-            faults = r.faults(p["exit"])
+            faults = r.faults(p["exit"], p["resident"] if r is ours and not args.sanitized else 0)
             messages += [f"{who}: {m}" for m in faults]
             if faults:
                 messages.append(f"{who}: command: {r.command}")
@@ -219,6 +240,12 @@ def run(args):
     return 1 if bad else 0
 
 
+def is_sanitized(folder):
+    """A sanitizer's own memory is not bounded by programs.toml."""
+    with open(os.path.join(folder, "meson-info/intro-buildoptions.json"), encoding="utf-8") as f:
+        return any(o["name"] == "b_sanitize" and o["value"] not in ("none", []) for o in json.load(f))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -251,6 +278,7 @@ def main():
         build(args.name, args.out)
         return 0
     args.images = dict(i.split("=", 1) for i in args.image)
+    args.sanitized = args.build and is_sanitized(args.build)
     if args.build:
         args.emulator = os.path.join(args.build, "core", "backplane")
         args.plugin_path.append(os.path.join(args.build, "plugins"))

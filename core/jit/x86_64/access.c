@@ -28,25 +28,39 @@ static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_
 	return reg;
 }
 
+/* The entry for `addr`, in the same register or another. */
+static void tlb_entry(struct native_compiler *c, unsigned addr, unsigned regime, unsigned entry)
+{
+	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime);
+	int32_t mask = CPU_AT(tlb_mask) + (int32_t)(sizeof(uint32_t) * regime);
+	emit_mov(&c->e, true, entry, addr);
+	emit_shift(&c->e, true, SH_SHR, entry, c->in->cpu->page_bits - TLB_ENTRY_BITS);
+	emit_rm(&c->e, OP_AND_RM, false, entry, CPU, mask);
+	emit_rm(&c->e, OP_ADD_RM, true, entry, CPU, tlb);
+}
+
+static int32_t tag_at(unsigned access)
+{
+	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
+}
+
+/* What must equal the tag. */
+static void mask_address(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned masked)
+{
+	uint32_t size = 1u << (memop & BP_MEM_SIZE);
+	emit_mov(&c->e, true, masked, addr);
+	emit_group1(&c->e, true, G1_AND, masked, (int32_t)(c->in->cpu->page_mask | (size - 1)));
+}
+
 /* TLB lookup for `addr`: two registers are given, of which *addend then holds what makes a host
  * address of it. Returns the jump to the slow way. */
 static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access,
 	unsigned entry, unsigned addend)
 {
-	const struct jit_cpu *cpu = c->in->cpu;
-	uint32_t size = 1u << (memop & BP_MEM_SIZE);
-	int32_t tlb = CPU_AT(tlb) + (int32_t)(sizeof(void *) * regime_of(memop));
-	int32_t mask = CPU_AT(tlb_mask) + (int32_t)(sizeof(uint32_t) * regime_of(memop));
-	emit_mov(&c->e, true, entry, addr);
-	emit_shift(&c->e, true, SH_SHR, entry, cpu->page_bits - TLB_ENTRY_BITS);
-	emit_rm(&c->e, OP_AND_RM, false, entry, CPU, mask);
-	emit_rm(&c->e, OP_ADD_RM, true, entry, CPU, tlb);
-	emit_const(&c->e, addend, cpu->page_mask | (size - 1));
-	emit_rr(&c->e, OP_AND_RM, true, addend, addr);
-	emit_rm(&c->e, OP_CMP_RM, true, addend, entry,
-		(int32_t)(offsetof(struct tlb_entry, tag) + 8 * access));
+	tlb_entry(c, addr, regime_of(memop), entry);
+	mask_address(c, addr, memop, addend);
+	emit_rm(&c->e, OP_CMP_RM, true, addend, entry, tag_at(access));
 	uint8_t *slow = emit_jcc(&c->e, CC_NE);
-	emit_rm(&c->e, OP_MOV_RM, true, addend, entry, offsetof(struct tlb_entry, addend));
 	return slow;
 }
 
@@ -98,6 +112,91 @@ static struct cold *flat_cold(
 	}
 	emit8(&c->e, PREFIX_GS);
 	return k;
+}
+
+/* ---- memos, see memo.h ---- */
+
+/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
+static unsigned memo_here(const struct native_compiler *c)
+{
+	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
+}
+
+struct found { /* a lookup */
+	uint8_t *slow, *retry;
+	unsigned memo, addend; /* the register */
+};
+
+/* Where an access of `addr` goes. */
+static struct found find(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access)
+{
+	unsigned memo = memo_here(c), n = memo & ~(unsigned)MEMO_FIRST;
+	int32_t tag = CPU_AT(memo) + (int32_t)(n * sizeof(struct tlb_memo)), addend = tag + 8;
+	struct found f = { .memo = NO_MEMO };
+	_Static_assert(offsetof(struct tlb_memo, addend) == 8, "behind the tag");
+	if (memo != NO_MEMO && !(memo & MEMO_FIRST)) {
+		f.memo = n;
+		f.addend = reg_new(c, false);
+		mask_address(c, addr, memop, f.addend);
+		emit_rm(&c->e, OP_CMP_RM, true, f.addend, CPU, tag);
+		f.slow = emit_jcc(&c->e, CC_NE);
+		f.retry = c->e.at;
+		emit_rm(&c->e, OP_MOV_RM, true, f.addend, CPU, addend);
+		return f;
+	}
+	unsigned entry = reg_new(c, false);
+	f.addend = reg_new(c, false);
+	f.slow = lookup(c, addr, memop, access, entry, f.addend);
+	if (memo != NO_MEMO)
+		emit_rm(&c->e, OP_MOV_MR, true, f.addend, CPU, tag);
+	emit_rm(&c->e, OP_MOV_RM, true, f.addend, entry, offsetof(struct tlb_entry, addend));
+	if (memo != NO_MEMO)
+		emit_rm(&c->e, OP_MOV_MR, true, f.addend, CPU, addend);
+	return f;
+}
+
+static struct cold *cold_access(struct native_compiler *c, enum cold_kind kind,
+	const struct found *f, unsigned addr, uint32_t memop)
+{
+	struct cold *k = cold_new(c, kind, f->slow);
+	if (!k)
+		return NULL;
+	k->memo = (uint8_t)f->memo;
+	k->masked = (uint8_t)f->addend;
+	k->retry = f->retry;
+	k->addr = (uint8_t)addr;
+	k->memop = memop;
+	return k;
+}
+
+/* The memo did not match: fill it, and if the TLB has the page, try again. */
+static void memo_cold(struct native_compiler *c, const struct cold *k)
+{
+	const struct memo *m = &c->memos.memo[k->memo];
+	emit_push(&c->e, k->addr);
+	emit_push(&c->e, k->masked);
+	emit_push_const(&c->e, MEMO_WORD(m->regime, m->access, k->memo));
+	emit_call_to(&c->e, thunks.memo_fill);
+	emit_to(emit_jcc(&c->e, CC_AE), k->retry);
+}
+
+void memos_at_entry(struct native_compiler *c)
+{
+	for (unsigned n = 0; n < c->memos.count; n++) {
+		const struct memo *m = &c->memos.memo[n];
+		int32_t at = CPU_AT(memo) + (int32_t)(n * sizeof(struct tlb_memo));
+		if (!m->at_entry)
+			continue;
+		/* A tag of another page than the one that is used, or none, matches nothing. */
+		emit_rm(&c->e, OP_MOV_RM, true, RAX, BASE, AT(m->base));
+		if (m->disp || c->addr_mask != UINT64_MAX)
+			emit_rm(&c->e, OP_LEA, c->addr_mask == UINT64_MAX, RAX, RAX, m->disp);
+		tlb_entry(c, RAX, m->regime, RAX);
+		emit_rm(&c->e, OP_MOV_RM, true, RCX, RAX, tag_at(m->access));
+		emit_rm(&c->e, OP_MOV_MR, true, RCX, CPU, at);
+		emit_rm(&c->e, OP_MOV_RM, true, RCX, RAX, offsetof(struct tlb_entry, addend));
+		emit_rm(&c->e, OP_MOV_MR, true, RCX, CPU, at + 8);
+	}
 }
 
 /* ---- loads ---- */
@@ -162,12 +261,14 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		flat_load(c, r, memop);
 		return true;
 	}
-	unsigned addr = address(c, r, r->imm), entry = reg_new(c, false), d = reg_new(c, false);
-	unsigned result = d;
-	if (wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c))
-		result = reg_new(c, true);
-	uint8_t *slow = lookup(c, addr, memop, BP_ACC_READ, entry, d);
-	struct cold *k = cold_new(c, COLD_LOAD, slow);
+	unsigned addr = address(c, r, r->imm);
+	bool xmm = wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c);
+	/* Before the jump to the cold part: what a new register costs is done on both ways. */
+	unsigned result = xmm ? reg_new(c, true) : NO_REG;
+	struct found f = find(c, addr, memop, BP_ACC_READ);
+	struct cold *k = cold_access(c, COLD_LOAD, &f, addr, memop);
+	unsigned d = f.addend;
+	result = xmm ? result : d;
 	if (result != d) {
 		emit_rx(&c->e, OP_MOVQ_XM, false, false, result, addr, d, 0, 0);
 	} else {
@@ -175,9 +276,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 			0, 0);
 	}
 	if (k) {
-		k->addr = (uint8_t)addr;
 		k->result = (uint8_t)result;
-		k->memop = memop;
 		k->back = c->e.at;
 	}
 	set_reg(c, c->at, r->type, result);
@@ -222,29 +321,26 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	uint32_t memop = bp_ir_memop(r);
 	unsigned size = memop & BP_MEM_SIZE, value;
 	bool flat = is_flat(c) && !(memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC));
-	struct flat f = { .disp = 0 };
+	struct flat to = { .disp = 0 };
 	unsigned addr = NO_REG;
 	if (!inline_access(r, memop))
 		return false;
 	if (flat)
-		f = flat_address(c, r, r->imm);
+		to = flat_address(c, r, r->imm);
 	else
 		addr = address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
 	value = v->place == P_REG && is_xmm(v->reg) && size >= 2 ? use_xmm(c, r->arg[1])
 								 : use(c, r->arg[1]);
 	if (flat) {
-		flat_store(c, memop, value, &f);
+		flat_store(c, memop, value, &to);
 		return true;
 	}
-	unsigned entry = reg_new(c, false), addend = reg_new(c, false);
-	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE, entry, addend);
-	struct cold *k = cold_new(c, COLD_STORE, slow);
-	store_value(c, size, value, addr, addend);
+	struct found f = find(c, addr, memop, BP_ACC_WRITE);
+	struct cold *k = cold_access(c, COLD_STORE, &f, addr, memop);
+	store_value(c, size, value, addr, f.addend);
 	if (k) {
-		k->addr = (uint8_t)addr;
 		k->value = (uint8_t)value;
-		k->memop = memop;
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
@@ -337,6 +433,7 @@ static void rmw_tlb(struct native_compiler *c, const struct bp_ir *r, unsigned s
 {
 	unsigned addend = reg_new(c, false);
 	uint8_t *slow = lookup(c, addr, bp_ir_memop(r), BP_ACC_WRITE, RDX, addend);
+	emit_rm(&c->e, OP_MOV_RM, true, addend, RDX, offsetof(struct tlb_entry, addend));
 	rmw_part(p, cold_new(c, COLD_RMW, slow));
 	/* Both permissions, or the slow way sorts it out. */
 	emit_rm(&c->e, OP_MOV_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_READ]));
@@ -409,6 +506,8 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_xmm },
 		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_xmm } };
 	const struct bp_ir *r = &c->rec[k->record];
+	if (k->memo != NO_MEMO)
+		memo_cold(c, k);
 	write_back(c, true);
 	emit_rm(&c->e, OP_MOV_MR, true, k->addr, CPU, CPU_AT(native.addr));
 	if (k->disp) {
@@ -419,12 +518,12 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
 	else if (k->kind != COLD_LOAD)
 		emit_rm(&c->e, OP_MOV_MR, true, k->value, CPU, CPU_AT(native.value));
-	store_u32(c, CPU_AT(native.memop), k->memop);
-	store_u32(c, CPU_AT(native.site), site_here(c));
 	if (k->kind == COLD_RMW)
 		store_u32(c, CPU_AT(native.rmw), r->aux);
+	emit_push_const(&c->e, (int32_t)site_here(c));
+	emit_push_const(&c->e, (int32_t)k->memop);
 	emit_call_to(&c->e, c->uses_xmm ? *thunk[k->kind].xmm : *thunk[k->kind].plain);
-	/* mov changes no flags: the carry still says whether to leave */
+	/* no flags change: the carry still says whether to leave */
 	if (k->kind != COLD_STORE)
 		slow_result(c, r, k);
 	emit_to(emit_jcc(&c->e, CC_AE), k->back);

@@ -30,6 +30,7 @@ struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *f
 	k->fault = NULL;
 	k->disp = 0;
 	k->back = NULL;
+	k->memo = NO_MEMO;
 	k->insn = c->index;
 	k->record = c->at;
 	k->state = c->s;
@@ -387,6 +388,10 @@ static unsigned emit_block(struct native_compiler *c)
 		pin(c);
 		c->pinning = true;
 	}
+	/* Flat memory has no table to remember anything of. */
+	bool flat = c->in->cpu->flat != NULL;
+	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat);
+	memos_at_entry(c);
 	float_entry(c);
 	entry = c->s;
 	c->loop_head = c->e.at;

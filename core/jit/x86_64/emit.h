@@ -232,6 +232,27 @@ static inline void emit_group1(
 	}
 }
 
+static inline void emit_push(struct emit *e, unsigned reg)
+{
+	emit_head(e, 0x50 | (reg & 7), false, false, 0, 0, reg);
+}
+
+static inline void emit_pop(struct emit *e, unsigned reg)
+{
+	emit_head(e, 0x58 | (reg & 7), false, false, 0, 0, reg);
+}
+
+/* Sign-extended to 8 bytes. */
+static inline void emit_push_const(struct emit *e, int32_t imm)
+{
+	bool small = imm == (int8_t)imm;
+	emit_head(e, small ? 0x6a : 0x68, false, false, 0, 0, 0);
+	if (small)
+		emit8(e, (uint8_t)imm);
+	else
+		emit32(e, (uint32_t)imm);
+}
+
 static inline void emit_shift(
 	struct emit *e, bool wide, enum shift what, unsigned rm, unsigned count)
 {

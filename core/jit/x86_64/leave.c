@@ -70,6 +70,8 @@ static void leave(struct native_compiler *c, enum native_exit why)
 {
 	if (why == NATIVE_LOOKUP) {
 		emit_jmp_to(&c->e, thunks.resync);
+	} else if (why == NATIVE_LEAVE) {
+		emit_jmp_to(&c->e, thunks.leave);
 	} else {
 		emit_const(&c->e, RAX, why);
 		emit_jmp_to(&c->e, thunks.exit);

@@ -9,7 +9,7 @@
  *   compile.c  instructions, blocks, and the parts of a block that are seldom run
  *   thunks.c   entering and leaving native code, calling C from it
  *
- * Registers: RBP the instance (plus BIAS), R15 the struct jit_cpu, R12 the block's pc, R13 the
+ * Registers: RBP the instance (plus BIAS), R15 the struct jit_cpu (plus CPU_BIAS), R12 the block's pc, R13 the
  * instructions left, RSP aligned to 16. The others, and XMM0 to XMM14, hold guest registers ("slots")
  * and values; XMM15 is scratch. At the entry of a block all are free.
  *
@@ -19,6 +19,7 @@
 #define JIT_X86_64_NATIVE_H
 #include "emit.h"
 #include "jit/code_memory.h"
+#include "jit/memo.h"
 #include "jit/native.h"
 #include "jit/verify.h"
 #include "plugin/object.h"
@@ -30,6 +31,7 @@ enum {
 	PC = R12,
 	LEFT = R13,
 	BIAS = 256, /* so that more guest registers are within a byte's reach */
+	CPU_BIAS = 128, /* and more of struct jit_cpu */
 	XMM0 = 16, /* host registers are numbered through: 0..15 general, 16..31 XMM */
 	XMM15 = 31,
 	HOST_REGS = 32,
@@ -99,6 +101,8 @@ struct cold { /* a part of the block that is emitted behind it */
 	struct deferred deferred[DEFERRED];
 	uint8_t addr, value, result; /* host registers */
 	int32_t disp; /* to be added to addr */
+	uint8_t memo, masked; /* the memo that was looked at, or NO_MEMO; the masked address */
+	uint8_t *retry; /* where its addend is taken */
 	uint64_t imm; /* value when `value` is NO_REG */
 	uint32_t memop, temp;
 	uint8_t operand[3]; /* COLD_FLOAT: host registers */
@@ -116,6 +120,7 @@ struct native_compiler {
 	uint8_t *start;
 	const struct ir_block *ir;
 	unsigned insns; /* how many of ir's become code */
+	struct memo_plan memos;
 	GArray *links;
 	GByteArray *prefers_xmm; /* by offset / 4 in the instance */
 
@@ -205,6 +210,8 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
 void access_cold(struct native_compiler *c, struct cold *k);
+/* At a loop's entry, where registers are free: the memos that its accesses look at. */
+void memos_at_entry(struct native_compiler *c);
 /* A record by C, which keeps all registers but RAX. */
 void call_generic_keep(struct native_compiler *c, const struct gen *g);
 void select_generic(struct native_compiler *c, const struct bp_ir *r);
@@ -228,10 +235,16 @@ void rest_cold(struct native_compiler *c);
 
 struct thunks {
 	const void *exit; /* reason in EAX */
+	const void *leave; /* NATIVE_LEAVE */
 	const void *exit_link; /* NATIVE_LOOKUP with the link in RAX */
 	const void *lookup; /* the block at R12, or miss */
 	const void *miss; /* NATIVE_LOOKUP without a link */
-	const void *slow_load, *slow_store, *slow_rmw; /* keep all general registers */
+	/* Slow accesses: on the stack jit_native.site, then memop, which are gone afterwards. They keep all
+	 * general registers; carry: leave. */
+	const void *slow_load, *slow_store, *slow_rmw;
+	/* Fill a memo from the TLB: on the stack the address, the same masked, and MEMO_WORD, which are gone
+	 * afterwards. Keeps all registers; carry: the TLB has it not. */
+	const void *memo_fill;
 	const void *slow_load_xmm, *slow_store_xmm, *slow_rmw_xmm; /* and XMM ones */
 	const void *memory, *call; /* RAX = info; keep nothing; carry: leave */
 	const void *generic; /* the same, never leaves */
@@ -247,8 +260,10 @@ void emit_lookup(struct emit *e);
 extern const uint8_t float_flag_bits[6];
 extern bool have_bmi2, have_fma, have_avx, have_lzcnt, have_popcnt;
 
-#define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
-#define AT(off)        ((int32_t)(off)-BIAS)
+/* Which TLB's entry goes to which memo. */
+#define MEMO_WORD(regime, access, memo) ((regime) | (access) << 8 | 2 * (memo) << 16)
+#define CPU_AT(member)                  ((int32_t)offsetof(struct jit_cpu, member) - CPU_BIAS)
+#define AT(off)                         ((int32_t)(off)-BIAS)
 
 static inline bool is_xmm(unsigned reg)
 {

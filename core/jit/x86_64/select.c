@@ -127,11 +127,18 @@ static bool fold(struct native_compiler *c, const struct bp_ir *r)
 static void add(struct native_compiler *c, const struct bp_ir *r, bool wide)
 {
 	int64_t imm;
-	bool minus = r->op == BP_IR_SUB;
-	if (immediate(c, r, &imm) && imm != INT32_MIN) {
-		unsigned a = use(c, r->arg[0]), d = reg_result(c, false, a);
+	bool minus = r->op == BP_IR_SUB, has_imm = immediate(c, r, &imm) && imm != INT32_MIN;
+	unsigned a_id = r->arg[0];
+	if (!has_imm && !minus && is_const(c, a_id, &imm) && imm == (int32_t)imm) {
+		has_imm = true;
+		a_id = r->arg[1];
+	}
+	if (has_imm) {
+		unsigned a = use(c, a_id), d = reg_result(c, false, a);
 		int32_t by = (int32_t)(minus ? -imm : imm);
-		if (d == a)
+		if (!by)
+			emit_mov(&c->e, true, d, a);
+		else if (d == a)
 			emit_group1(&c->e, wide, G1_ADD, d, by);
 		else
 			emit_rm(&c->e, OP_LEA, wide, d, a, by);

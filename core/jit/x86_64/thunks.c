@@ -25,19 +25,16 @@ static const void *here(const struct emit *e)
 	return e->at + e->to_execute;
 }
 
-static void push(struct emit *e, unsigned reg)
-{
-	emit_head(e, 0x50 | (reg & 7), false, false, 0, 0, reg);
-}
-
-static void pop(struct emit *e, unsigned reg)
-{
-	emit_head(e, 0x58 | (reg & 7), false, false, 0, 0, reg);
-}
-
 static void ret(struct emit *e)
 {
 	emit_head(e, 0xc3, false, false, 0, 0, 0);
+}
+
+static void ret_drop(struct emit *e, unsigned bytes)
+{
+	emit_head(e, 0xc2, false, false, 0, 0, 0);
+	emit8(e, (uint8_t)bytes);
+	emit8(e, (uint8_t)(bytes >> 8));
 }
 
 static void save_position(struct emit *e)
@@ -57,9 +54,9 @@ static void make_enter(struct emit *e)
 	const void *at = here(e);
 	memcpy(&enter, &at, sizeof(enter));
 	for (unsigned i = 0; i < sizeof(preserved); i++)
-		push(e, preserved[i]);
+		emit_push(e, preserved[i]);
 	emit_group1(e, true, G1_SUB, RSP, 8);
-	emit_mov(e, true, CPU, RDI);
+	emit_rm(e, OP_LEA, true, CPU, RDI, CPU_BIAS);
 	emit_rm(e, OP_MOV_MR, true, RSP, CPU, CPU_AT(native.stack));
 	emit_rm(e, OP_MOV_RM, true, BASE, CPU, CPU_AT(head));
 	emit_group1(e, true, G1_ADD, BASE, BIAS);
@@ -70,15 +67,19 @@ static void make_enter(struct emit *e)
 
 static void make_exit(struct emit *e)
 {
+	thunks.leave = here(e);
+	emit_const(e, RAX, NATIVE_LEAVE);
+	uint8_t *over = emit_jmp(e);
 	thunks.exit_link = here(e);
 	emit_rm(e, OP_MOV_MR, true, RAX, CPU, CPU_AT(native.link));
 	emit_const(e, RAX, NATIVE_LOOKUP);
 	thunks.exit = here(e);
+	emit_here(e, over);
 	save_position(e);
 	emit_rm(e, OP_MOV_RM, true, RSP, CPU, CPU_AT(native.stack));
 	emit_group1(e, true, G1_ADD, RSP, 8);
 	for (unsigned i = sizeof(preserved); i-- > 0;)
-		pop(e, preserved[i]);
+		emit_pop(e, preserved[i]);
 	ret(e);
 }
 
@@ -152,19 +153,26 @@ static void check_status(struct emit *e)
 	emit_rr(e, OP_GROUP3, false, G3_NEG, RAX);
 }
 
-/* Calls fn(cpu, RAX) and gives back every register that a block may use. */
-static const void *make_keeping(struct emit *e, const void *fn, bool xmm)
+/* Calls fn(cpu, RAX) and gives back every register that a block may use. `access`: see native.h. */
+static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool access)
 {
+	enum { PUSHED = 8 * (sizeof(volatiles) + 1) };
 	const void *at = here(e);
 	for (unsigned i = 0; i < sizeof(volatiles); i++)
-		push(e, volatiles[i]);
+		emit_push(e, volatiles[i]);
+	if (access) {
+		emit_rm(e, OP_MOV_RM, false, RAX, RSP, PUSHED);
+		emit_rm(e, OP_MOV_MR, false, RAX, CPU, CPU_AT(native.memop));
+		emit_rm(e, OP_MOV_RM, false, RAX, RSP, PUSHED + 8);
+		emit_rm(e, OP_MOV_MR, false, RAX, CPU, CPU_AT(native.site));
+	}
 	if (xmm) {
 		emit_group1(e, true, G1_SUB, RSP, XMM_BYTES);
 		for (unsigned i = 0; i < 16; i++)
 			emit_rm(e, OP_MOVQ_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
 	}
 	save_position(e);
-	emit_mov(e, true, RDI, CPU);
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
 	emit_mov(e, true, RSI, RAX);
 	call_absolute(e, fn);
 	check_status(e);
@@ -175,9 +183,47 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm)
 		emit_rm(e, OP_LEA, true, RSP, RSP, XMM_BYTES);
 	}
 	for (unsigned i = sizeof(volatiles); i-- > 0;)
-		pop(e, volatiles[i]);
-	ret(e);
+		emit_pop(e, volatiles[i]);
+	if (access)
+		ret_drop(e, 16);
+	else
+		ret(e);
 	return at;
+}
+
+static void make_memo_fill(struct emit *e)
+{
+	enum { WORD = 32, MASKED = 40, ADDRESS = 48 }; /* behind three registers and the way back */
+	_Static_assert(sizeof(struct tlb_memo) == 16, "the index is doubled, and scaled by 8");
+	_Static_assert(offsetof(struct tlb_entry, tag) == 0, "indexed");
+	thunks.memo_fill = here(e);
+	emit_push(e, RAX);
+	emit_push(e, RCX);
+	emit_push(e, RDX);
+	emit_rm(e, OP_MOV_RM, true, RAX, RSP, ADDRESS);
+	emit_rm(e, OP_MOV_RM, false, RCX, CPU, CPU_AT(page_bits));
+	emit_group1(e, false, G1_SUB, RCX, TLB_ENTRY_BITS);
+	emit_rr(e, OP_SHIFT_CL, true, SH_SHR, RAX);
+	emit_rm(e, OP_MOVZX8, false, RDX, RSP, WORD);
+	emit_rx(e, OP_AND_RM, false, false, RAX, CPU, RDX, 2, CPU_AT(tlb_mask));
+	emit_rx(e, OP_ADD_RM, true, false, RAX, CPU, RDX, 3, CPU_AT(tlb));
+	emit_rm(e, OP_MOVZX8, false, RDX, RSP, WORD + 1);
+	emit_rm(e, OP_MOV_RM, true, RCX, RSP, MASKED);
+	emit_rx(e, OP_CMP_RM, true, false, RCX, RAX, RDX, 3, 0);
+	uint8_t *miss = emit_jcc(e, CC_NE);
+	emit_rm(e, OP_MOVZX8, false, RDX, RSP, WORD + 2);
+	emit_rx(e, OP_MOV_MR, true, false, RCX, CPU, RDX, 3, CPU_AT(memo[0].tag));
+	emit_rm(e, OP_MOV_RM, true, RCX, RAX, offsetof(struct tlb_entry, addend));
+	emit_rx(e, OP_MOV_MR, true, false, RCX, CPU, RDX, 3, CPU_AT(memo[0].addend));
+	emit_rr(e, OP_TEST, false, RAX, RAX); /* no carry */
+	uint8_t *over = emit_jmp(e);
+	emit_here(e, miss);
+	emit_head(e, 0xf9, false, false, 0, 0, 0); /* carry */
+	emit_here(e, over);
+	emit_pop(e, RDX);
+	emit_pop(e, RCX);
+	emit_pop(e, RAX);
+	ret_drop(e, 24);
 }
 
 /* Calls fn(cpu, RAX) and keeps nothing. */
@@ -186,7 +232,7 @@ static const void *make_call(struct emit *e, const void *fn)
 	const void *at = here(e);
 	emit_group1(e, true, G1_SUB, RSP, 8);
 	save_position(e);
-	emit_mov(e, true, RDI, CPU);
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
 	emit_mov(e, true, RSI, RAX);
 	call_absolute(e, fn);
 	emit_group1(e, true, G1_ADD, RSP, 8);
@@ -199,7 +245,7 @@ static void make_raise(struct emit *e)
 {
 	thunks.raise = here(e);
 	save_position(e);
-	emit_mov(e, true, RDI, CPU);
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
 	call_absolute(e, (const void *)(uintptr_t)native_raise);
 	emit_const(e, RAX, NATIVE_RAISED);
 	emit_jmp_to(e, thunks.exit);
@@ -215,13 +261,14 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	make_lookup(&e);
 	make_resync(&e);
 	make_flags(&e);
-	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false);
-	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false);
-	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false);
-	thunks.slow_load_xmm = make_keeping(&e, FN(native_slow_load), true);
-	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true);
-	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true);
+	make_memo_fill(&e);
+	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
+	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
+	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
+	thunks.slow_load_xmm = make_keeping(&e, FN(native_slow_load), true, true);
+	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true, true);
+	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true, true);
+	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
 	thunks.memory = make_call(&e, FN(native_memory));
 	thunks.call = make_call(&e, FN(native_call));
 	thunks.generic = make_call(&e, FN(native_generic));
@@ -287,5 +334,6 @@ void native_patch(const struct link *link, const struct block *to)
 	if (to)
 		distance = (int32_t)((const uint8_t *)to->entry -
 			(link->patch + code_memory_to_execute() + 4));
+	code_chunk_write(link->from->chunk);
 	__atomic_store_n((int32_t *)(void *)link->patch, distance, __ATOMIC_RELEASE);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bench SCALE WORD...: runs the kernels whose name or group is one of the words, and prints
- * "R name group cpu-seconds checksum" for each.
+ * "R name group cpu-seconds checksum" for each. With the word copies=N, each in one process and then in N at
+ * once: "S name copies" when they start, "C name copies checksum" when the last has ended.
  *
  * The same program is a guest's init: the kernel gives it its word bench=SCALE,WORD... in the
  * environment. It says when it is up, runs the kernels in a process of their own, and powers off. */
@@ -8,13 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 64 };
+enum { MAX_WORDS = 64, MAX_COPIES = 64 };
 
 static const struct kernel *const groups[] = { kernels_int, kernels_codec, kernels_mem, kernels_flt,
 	kernels_vecs, kernels_vecv, kernels_sys };
@@ -44,15 +46,51 @@ static int wanted(const struct kernel *k, char *const *words)
 	return 0;
 }
 
+/* n processes at once; their checksums must agree. */
+static void run_copies(const struct kernel *k, unsigned scale, unsigned n)
+{
+	uint32_t *sums = mmap(NULL, MAX_COPIES * sizeof(*sums), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int same = sums != MAP_FAILED;
+	printf("S %s %u\n", k->name, n);
+	fflush(stdout);
+	for (unsigned i = 0; same && i < n; i++)
+		if (fork() == 0) {
+			sums[i] = k->run(scale);
+			_exit(0);
+		}
+	while (wait(NULL) > 0)
+		;
+	for (unsigned i = 1; same && i < n; i++)
+		same = sums[i] == sums[0];
+	printf("C %s %u %08x%s\n", k->name, n, same ? sums[0] : 0, same ? "" : " DIFFERENT");
+	fflush(stdout);
+	munmap(sums, MAX_COPIES * sizeof(*sums));
+}
+
+static unsigned copies_wanted(char *const *words)
+{
+	unsigned n = 0;
+	for (; *words; words++)
+		if (!strncmp(*words, "copies=", 7))
+			n = (unsigned)atoi(*words + 7);
+	return n < MAX_COPIES ? n : MAX_COPIES;
+}
+
 static int run(char *const *words)
 {
-	unsigned scale = *words ? (unsigned)atoi(*words++) : 0;
+	unsigned scale = *words ? (unsigned)atoi(*words++) : 0, copies = copies_wanted(words);
 	puts("BENCH-START");
 	fflush(stdout);
 	for (size_t g = 0; g < sizeof(groups) / sizeof(*groups); g++)
 		for (const struct kernel *k = groups[g]; k->name; k++) {
 			if (!wanted(k, words))
 				continue;
+			if (copies) {
+				run_copies(k, scale, 1);
+				run_copies(k, scale, copies);
+				continue;
+			}
 			double start = cpu_seconds();
 			uint32_t sum = k->run(scale);
 			printf("R %s %s %.6f %08x\n", k->name, k->group, cpu_seconds() - start,

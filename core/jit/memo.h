@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Which accesses of a block are likely to stay in one page, by one base register: sp in a function's
+ * frame, a pointer that walks through an array. The first of them, or the entry of a loop, leaves what
+ * it found in the TLB in a memo of struct jit_cpu, and the others look there only.
+ *
+ * A plan that is wrong costs time and nothing else: whoever takes a memo compares its tag. A memo holds
+ * for as long as native code runs one block and calls no C function that may change the TLB. */
+#ifndef JIT_MEMO_H
+#define JIT_MEMO_H
+#include "build.h"
+
+enum { NO_MEMO = 0xff, MEMO_FIRST = 0x80 /* this access fills it */ };
+
+struct memo_plan {
+	uint8_t of
+		[BLOCK_RECORDS]; /* by record of the block: a memo, perhaps with MEMO_FIRST; or NO_MEMO */
+	unsigned count;
+	struct memo {
+		uint32_t base; /* register: offset in the instance */
+		int32_t disp; /* of the first access */
+		uint8_t regime, access;
+		bool at_entry; /* filled before a loop's first round */
+	} memo[JIT_MEMOS];
+};
+
+/* The accesses of the first `insns` instructions; `loop`: the block jumps to its own start. */
+void memo_plan(struct memo_plan *p, const struct ir_block *ir, unsigned insns, bool loop);
+
+static inline void memos_forget(struct jit_cpu *cpu)
+{
+	for (unsigned i = 0; i < JIT_MEMOS; i++)
+		cpu->memo[i].tag = TLB_NONE;
+}
+
+#endif
