@@ -74,6 +74,8 @@ int code_fetch(struct jit_cpu *j, uint64_t pc, uint64_t key, struct jit_code *ou
 	struct vcpu *v = (struct vcpu *)j;
 	unsigned regime = v->type->fetch_regime(j->config, key);
 	struct place p;
+	if (v->user)
+		return user_fetch(v, pc, out);
 	if (tlb_lookup(v, regime, pc, BP_ACC_EXEC, BP_ACC_EXEC, &p) != BP_H_OK)
 		return BP_H_RAISED;
 	tlb_executed(v, pc);

@@ -74,6 +74,11 @@ struct vcpu {
 	uint64_t stale_page;
 	unsigned stale_stores;
 
+	bool user; /* runs a program: no bus, no scheduler (user.c) */
+	bool user_raised; /* an exception is recorded that run() has to report */
+	uint8_t *user_code; /* copies of two pages */
+	struct vcpu *user_next, **user_prev; /* user.c's list */
+
 	uint8_t fetch_buffer[16]; /* code that lies in a device */
 	bool stopped_by_watch;
 	uint64_t stop_addr, resume_pc; /* resume_pc: step over the breakpoint there once */
@@ -156,5 +161,15 @@ bool code_breakpoint(struct jit_cpu *j, uint64_t pc);
 bool code_page_watched(uint64_t page, uint64_t page_size);
 void code_check_watch(struct vcpu *v, uint64_t addr, uint64_t len, unsigned access);
 void code_stopped(struct vcpu *v, enum bp_exit why);
+
+/* user.c */
+void user_init(struct vcpu *v);
+void user_finish(struct vcpu *v);
+void user_raised(struct vcpu *v); /* deliver() */
+void user_code_sync(void);
+int user_fetch(struct vcpu *v, uint64_t pc, struct jit_code *out);
+/* As tlb_lookup. */
+int user_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want, unsigned as,
+	struct place *out);
 
 #endif

@@ -291,6 +291,8 @@ static int walk(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access,
 int tlb_lookup(struct vcpu *v, unsigned regime, uint64_t addr, unsigned want_access,
 	unsigned as_access, struct place *out)
 {
+	if (v->user)
+		return user_lookup(v, regime, addr, want_access, as_access, out);
 	struct tlb_entry *table = v->jit.tlb[regime];
 	const struct tlb_entry *e =
 		tlb_entry_of(table, v->jit.tlb_mask[regime], addr, v->jit.page_bits);
@@ -339,6 +341,8 @@ struct bus_region *tlb_device(struct vcpu *v, unsigned regime, uint64_t addr, un
 
 int tlb_peek(struct vcpu *v, unsigned regime, uint64_t addr, unsigned access, struct place *out)
 {
+	if (v->user)
+		return user_lookup(v, regime, addr, access, access, out) == BP_H_OK ? 0 : -1;
 	struct bp_walk w;
 	return walk(v, regime, addr, access, true, &w, out);
 }

@@ -29,7 +29,9 @@ static void deliver(struct jit_cpu *j)
 		.value = v->is_fault ? v->fault.addr : v->value,
 		.icount = j->head->icount };
 	v->resuming = false;
-	if (v->is_fault)
+	if (v->user)
+		user_raised(v);
+	else if (v->is_fault)
 		v->type->memory_fault(v->cpu, &v->fault);
 	else
 		v->type->exception(v->cpu, v->cause, v->value);
@@ -203,7 +205,7 @@ int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *
 			"representation "
 			"than %d; rebuild its plugin",
 			BP_IR_LEVEL);
-	if (!options->memory)
+	if (!options->memory && !options->user)
 		return object_fail(err, "memory: a CPU needs an address space; name one");
 	struct vcpu *v = g_new0(struct vcpu, 1);
 	v->object = o;
@@ -225,10 +227,15 @@ int vcpu_create(struct object *o, const struct vcpu_options *options, bp_error *
 	v->jit.head->index = atomic_fetch_add(&cpu_total, 1);
 	o->vcpu = v;
 	tlb_init(v);
+	v->user = options->user;
+	if (v->user)
+		user_init(v);
 	v->engine = options->engine ? options->engine : preferred_engine();
 	v->engine_cpu = v->engine->attach(v->cpu, type, err);
 	if (!v->engine_cpu)
 		return -1;
+	if (v->user)
+		return 0;
 	bus_on_change(v->memory, map_changed, v);
 	v->thread = sched_cpu_add(&cpu_ops, v, o->name);
 	return 0;
@@ -276,9 +283,11 @@ void vcpu_destroy(struct object *o)
 	struct vcpu *v = o->vcpu;
 	if (!v)
 		return;
-	bus_off_change(v->memory, map_changed, v);
+	if (!v->user)
+		bus_off_change(v->memory, map_changed, v);
 	if (v->engine_cpu)
 		v->engine->detach(v->engine_cpu);
+	user_finish(v);
 	tlb_finish(v);
 	g_free(v);
 	o->vcpu = NULL;
@@ -428,7 +437,8 @@ static void service_pending_set(void *cpu, uint32_t bits)
 		return;
 	__atomic_or_fetch(&v->jit.head->pending, bits, __ATOMIC_SEQ_CST);
 	v->engine->kick(v->engine_cpu);
-	sched_cpu_wake(v->thread);
+	if (v->thread)
+		sched_cpu_wake(v->thread);
 }
 
 static void service_pending_clear(void *cpu, uint32_t bits)
@@ -468,8 +478,10 @@ static void service_tlb_flush(
 
 static void service_code_sync(void *cpu)
 {
-	/* Stores to pages with code are seen as they happen, on every CPU: nothing is left to do. */
-	(void)cpu;
+	/* Stores to pages with code are seen as they happen, on every CPU: nothing is left to do. A
+	 * program's are not. */
+	if (vcpu_of(cpu)->user)
+		user_code_sync();
 }
 
 static void service_exclusive_begin(void *cpu)

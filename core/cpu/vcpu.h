@@ -4,6 +4,7 @@
  *   vcpu.c    life, run loop, the services of "bp.cpu-core/1"
  *   tlb.c     address spaces, fills, flushes
  *   access.c  the slow way of every guest access
+ *   user.c    CPUs that run programs in the process's own address space
  *   code.c    fetch, pages with translated code, breakpoints, watchpoints */
 #ifndef CPU_VCPU_H
 #define CPU_VCPU_H
@@ -15,6 +16,7 @@
 
 struct vcpu_options {
 	struct bus_space *memory; /* where translated addresses go */
+	bool user; /* nowhere: it runs a program (user.h); no thread is made for it */
 	uint32_t block_insns; /* 0: the engine's default */
 	bool check_ir; /* verify every translation, at two addresses */
 	const struct bp_engine *engine; /* NULL: the preferred one */

@@ -391,6 +391,26 @@ void code_cache_limit(size_t bytes)
 	pthread_mutex_unlock(&cache.lock);
 }
 
+/* ---- forks ---- */
+
+void code_cache_fork(bool begin)
+{
+	if (begin) {
+		pthread_mutex_lock(&cache.lock);
+		code_memory_fork(true);
+	} else {
+		code_memory_fork(false);
+		pthread_mutex_unlock(&cache.lock);
+	}
+}
+
+void code_cache_alone(const struct jit_cpu *cpu)
+{
+	for (struct interp *in = cache.cpus; in; in = in->next)
+		if (in->cpu != cpu)
+			atomic_store(&in->seen, 0);
+}
+
 /* ---- CPUs ---- */
 
 static void traced_events_changed(void *arg)

@@ -29,6 +29,12 @@ void code_cache_usage(size_t *blocks, size_t *bytes);
 /* More than so many bytes: everything is dropped. */
 void code_cache_limit(size_t bytes);
 
+/* Around a fork: with `begin` nobody else is in here until the end, in both processes. `alone`: in the
+ * new process, whose only CPU this is (NULL: none yet); the others are as if they had left run(). */
+void code_cache_fork(bool begin);
+struct jit_cpu;
+void code_cache_alone(const struct jit_cpu *cpu);
+
 /* ---- for the engine ---- */
 
 struct cache_key {

@@ -8,30 +8,52 @@ enum { DROP_EVERY = 8 };
 
 static struct {
 	pthread_mutex_t lock;
-	bool tried, ready;
+	bool tried, ready, alone; /* alone: not shared with forks */
 	ptrdiff_t to_execute;
 	struct code_chunk chunk[CODE_CHUNKS];
 	unsigned next; /* where the search for a free one goes on */
 	unsigned left; /* chunks that were, since pages were dropped */
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static bool map(size_t (*make_thunks)(uint8_t *write, ptrdiff_t to_execute))
+void code_memory_private(void)
+{
+	memory.alone = true;
+}
+
+/* Two views of one memory: a private mapping is not one with any other, so there is but one. */
+static bool map_private(uint8_t **w)
+{
+	const size_t size = (size_t)CODE_CHUNK_SIZE * CODE_CHUNKS;
+	*w = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return *w != MAP_FAILED;
+}
+
+static bool map_twice(uint8_t **w, uint8_t **x)
 {
 	const size_t size = (size_t)CODE_CHUNK_SIZE * CODE_CHUNKS;
 	int fd = memfd_create("backplane-code", MFD_CLOEXEC);
 	if (fd < 0)
 		return false;
 	bool sized = ftruncate(fd, (off_t)size) == 0;
-	uint8_t *w =
-		sized ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-	uint8_t *x = w != MAP_FAILED ? mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0)
-				     : MAP_FAILED;
+	*w = sized ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	*x = *w != MAP_FAILED ? mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0)
+			      : MAP_FAILED;
 	close(fd);
-	if (x == MAP_FAILED) {
-		if (w != MAP_FAILED)
-			munmap(w, size);
+	if (*x != MAP_FAILED)
+		return true;
+	if (*w != MAP_FAILED)
+		munmap(*w, size);
+	return false;
+}
+
+static bool map(size_t (*make_thunks)(uint8_t *write, ptrdiff_t to_execute))
+{
+	uint8_t *w = NULL, *x = NULL;
+	if (!(memory.alone ? map_private(&w) : map_twice(&w, &x)))
 		return false;
-	}
+	if (memory.alone)
+		x = w;
 	memory.to_execute = (ptrdiff_t)((uintptr_t)x - (uintptr_t)w);
 	for (unsigned i = 0; i < CODE_CHUNKS; i++)
 		memory.chunk[i].write = w + (size_t)i * CODE_CHUNK_SIZE;
@@ -67,6 +89,7 @@ struct code_chunk *code_chunk_take(void)
 			found = c;
 			memory.next = (memory.next + i + 1) % CODE_CHUNKS;
 			c->used = 0;
+			atomic_store(&c->faults, 0);
 			code_chunk_write(c);
 			atomic_store(&c->owned, true);
 		}
@@ -77,6 +100,8 @@ struct code_chunk *code_chunk_take(void)
 
 static void drop_writable(void)
 {
+	if (memory.alone)
+		return; /* there is no other mapping */
 	for (unsigned i = 0; i < CODE_CHUNKS; i++) {
 		struct code_chunk *c = &memory.chunk[i];
 		/* The bytes are the object's: only this mapping's pages go, and come back by themselves. */
@@ -96,6 +121,51 @@ void code_chunk_leave(struct code_chunk *chunk)
 		drop_writable();
 	}
 	pthread_mutex_unlock(&memory.lock);
+}
+
+bool code_chunk_fault(struct code_chunk *chunk, uint32_t at, uint32_t slow)
+{
+	uint32_t n = atomic_load(&chunk->faults);
+	if (!chunk->fault) {
+		void *room = mmap(NULL, CODE_FAULTS * sizeof(struct code_fault),
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (room == MAP_FAILED)
+			return false;
+		chunk->fault = room;
+	}
+	if (n == CODE_FAULTS)
+		return false;
+	chunk->fault[n] = (struct code_fault){ at, slow };
+	atomic_store(&chunk->faults, n + 1);
+	return true;
+}
+
+uintptr_t code_slow_way(uintptr_t at)
+{
+	uintptr_t start = (uintptr_t)memory.chunk[0].write + (uintptr_t)memory.to_execute;
+	if (!memory.ready || at - start >= (size_t)CODE_CHUNK_SIZE * CODE_CHUNKS)
+		return 0;
+	const struct code_chunk *c = &memory.chunk[(at - start) / CODE_CHUNK_SIZE];
+	uint32_t offset = (uint32_t)((at - start) % CODE_CHUNK_SIZE);
+	uint32_t low = 0, high = atomic_load(&c->faults);
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (c->fault[middle].at < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == atomic_load(&c->faults) || c->fault[low].at != offset)
+		return 0;
+	return at - offset + c->fault[low].slow;
+}
+
+void code_memory_fork(bool begin)
+{
+	if (begin)
+		pthread_mutex_lock(&memory.lock);
+	else
+		pthread_mutex_unlock(&memory.lock);
 }
 
 void code_chunk_hold(struct code_chunk *chunk)

@@ -34,6 +34,14 @@ void interp_finish(struct jit_cpu *cpu)
 	cpu->engine = NULL;
 }
 
+void jit_recover(struct jit_cpu *cpu)
+{
+	struct interp *in = cpu->engine;
+	in->given.count = 0;
+	cpu->leave_after = false;
+	cache_leave(in);
+}
+
 static void *attach(void *instance, const struct bp_cpu *type, bp_error *err)
 {
 	struct jit_cpu *cpu = ((struct bp_cpu_head *)instance)->core;

@@ -108,6 +108,11 @@ struct jit_cpu {
 	bool leave_after; /* set by the slow path: leave after this instruction */
 	bool have_breakpoints; /* one instruction a block, ask host->breakpoint */
 	void *engine; /* the engine's own */
+	/* Not NULL: data and code at guest address A lie at flat + A as long as the machine's own
+	 * memory protection lets one there; no table is asked. It stays so for the CPU's life, and so
+	 * does what a page shows, but for code_cache_invalidate(). */
+	uint8_t *flat;
+	uint32_t flat_ignored; /* so many upper bits of an address count for nothing */
 };
 
 /* The portable interpreter. attach() finds the instance's struct jit_cpu at head->core, filled in but
@@ -132,6 +137,16 @@ int interp_run(struct jit_cpu *cpu, uint64_t budget); /* enum bp_exit */
 void native_init(struct jit_cpu *cpu, uint32_t frame_offset);
 void native_finish(struct jit_cpu *cpu);
 int native_run(struct jit_cpu *cpu, uint64_t budget);
+
+/* A host fault in native code with `flat` memory, in its signal's handler: if the code has a slow way
+ * for that access, `context` (ucontext_t) is changed to go on there. [cpu, in a handler] */
+bool native_fault(void *context);
+/* This thread is about to run CPUs with that `flat`. [cpu] */
+void native_flat(const uint8_t *flat);
+/* Before native_available: code of this process is its own after a fork, too. */
+void native_private(void);
+/* A function of struct jit_host, or a helper, was left by siglongjmp: run() can be called again. [cpu] */
+void jit_recover(struct jit_cpu *cpu);
 
 /* "bp.float/1" */
 extern const struct bp_float jit_float;

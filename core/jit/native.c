@@ -190,9 +190,12 @@ static enum found translate(
 /* The exit that was taken leads to the block that was found: at once from now on. */
 static void link_exit(struct native *n, struct link *link)
 {
-	if (link && !(n->modes & MODE_NOLINK) && !n->finder.block->crosses &&
-		!atomic_load(&link->from->dead) &&
-		!((link->from->offset ^ n->finder.block->offset) & n->cpu->page_mask) &&
+	const struct block *to = n->finder.block;
+	if (!link)
+		return;
+	bool near = n->cpu->flat ||
+		(!to->crosses && !((link->from->offset ^ to->offset) & n->cpu->page_mask));
+	if (near && !(n->modes & MODE_NOLINK) && !atomic_load(&link->from->dead) &&
 		link->from->key == n->finder.block->key)
 		cache_link(link, n->finder.block);
 }

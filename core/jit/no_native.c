@@ -40,3 +40,23 @@ void code_chunk_drop(struct code_chunk *chunk)
 {
 	(void)chunk;
 }
+
+bool native_fault(void *context)
+{
+	(void)context;
+	return false;
+}
+
+void native_flat(const uint8_t *flat)
+{
+	(void)flat;
+}
+
+void native_private(void)
+{
+}
+
+void code_memory_fork(bool begin)
+{
+	(void)begin;
+}

@@ -261,7 +261,8 @@ static const void *service(const char *id)
 		const char *id;
 		const void *ops;
 	} services[] = { { "bp.machine/1", &machine_services }, { "bp.cpu-core/1", &vcpu_services },
-		{ "bp.float/1", &jit_float }, { "bp.blk-layer/1", &blk_layer } };
+		{ "bp.float/1", &jit_float }, { "bp.blk-layer/1", &blk_layer },
+		{ "bp.user/1", &user_services } };
 	for (unsigned i = 0; i < G_N_ELEMENTS(services); i++)
 		if (!strcmp(services[i].id, id))
 			return services[i].ops;

@@ -10,6 +10,7 @@
 #include "host/chr.h"
 #include "machine.h"
 #include "plugin/field.h"
+#include <backplane/os.h>
 #include <glib.h>
 #include <string.h>
 
@@ -102,6 +103,9 @@ void host_set_machine(struct machine *m);
  * first, is told at the end. */
 void host_loading_begin(void);
 unsigned host_loading_end(const char **what);
+
+/* user.c: "bp.user/1" */
+extern const struct bp_user user_services;
 
 /* snapshot.c */
 void save_requested(void *machine);

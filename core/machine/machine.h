@@ -10,6 +10,7 @@
  *   report.c    what came of a run
  *   host_table.c  the services handed to plugins
  *   snapshot.c  saving and restoring the whole
+ *   user.c      programs in place of machines
  *
  * Every fault is reported at its file:line:column, all of a stage at once. */
 #ifndef MACHINE_MACHINE_H
@@ -80,6 +81,10 @@ int machine_restore(struct machine *m, const char *path, struct error_list *erro
 
 /* The services handed to plugins, for those that work without a machine. */
 const struct bp_host *machine_host(void);
+/* Run a program by the plugin of kind "os"; `how` as it is to be told. Its exit status, or -1 after
+ * errors. */
+struct bp_os_start;
+int machine_program(const struct bp_os_start *how, struct error_list *errors);
 
 /* One line of the monitor; the answer is the machine's until the next call. */
 const char *machine_command(struct machine *m, const char *line);

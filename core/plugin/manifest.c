@@ -24,7 +24,7 @@ static char *take_string(
 	return g_strdup(v->string.bytes);
 }
 
-static char **take_strings(const struct toml_value *v, struct error_list *errors)
+static char **take_strings(const struct toml_value *v, const char *key, struct error_list *errors)
 {
 	GPtrArray *list = g_ptr_array_new();
 	for (unsigned i = 0; v && v->type == TOML_ARRAY && i < v->array.count; i++) {
@@ -32,11 +32,11 @@ static char **take_strings(const struct toml_value *v, struct error_list *errors
 		if (item->type == TOML_STRING)
 			g_ptr_array_add(list, g_strdup(item->string.bytes));
 		else
-			toml_error(errors, item->pos, "compatible: a string is expected, not %s",
+			toml_error(errors, item->pos, "%s: a string is expected, not %s", key,
 				toml_type_name(item->type));
 	}
 	if (v && v->type != TOML_ARRAY)
-		toml_error(errors, v->pos, "compatible: a list of strings is expected, not %s",
+		toml_error(errors, v->pos, "%s: a list of strings is expected, not %s", key,
 			toml_type_name(v->type));
 	g_ptr_array_add(list, NULL);
 	return (char **)g_ptr_array_free(list, FALSE);
@@ -73,7 +73,8 @@ static void read_type(struct manifest *m, const struct toml_entry *entry, struct
 	e->id = g_strdup(entry->key);
 	e->summary = take_string(entry->value, "summary", false, errors);
 	e->kind = number;
-	e->compatible = take_strings(toml_get(entry->value, "compatible"), errors);
+	e->compatible = take_strings(toml_get(entry->value, "compatible"), "compatible", errors);
+	e->runs = take_strings(toml_get(entry->value, "runs"), "runs", errors);
 	e->manifest = m;
 	g_ptr_array_add(m->types, e);
 }
@@ -136,6 +137,7 @@ struct manifest *manifest_parse(
 static void free_type_entry(struct type_entry *e)
 {
 	g_strfreev(e->compatible);
+	g_strfreev(e->runs);
 	g_free(e->id);
 	g_free(e->summary);
 	type_free(e->type);

@@ -24,7 +24,8 @@ static const struct {
 } kinds[] = { { "device", BP_KIND_DEVICE }, { "cpu", BP_KIND_CPU }, { "board", BP_KIND_BOARD },
 	{ "chr", BP_KIND_CHR }, { "tool", BP_KIND_TOOL }, { "service", BP_KIND_SERVICE },
 	{ "isa-extension", BP_KIND_ISA_EXTENSION }, { "bus", BP_KIND_BUS },
-	{ "format", BP_KIND_FORMAT }, { "net", BP_KIND_NET }, { "ui", BP_KIND_UI } };
+	{ "format", BP_KIND_FORMAT }, { "net", BP_KIND_NET }, { "ui", BP_KIND_UI },
+	{ "os", BP_KIND_OS } };
 
 const char *kind_name(uint32_t kind)
 {
@@ -253,11 +254,22 @@ void types_add_builtin(const struct bp_type *table)
 	add_manifest(m);
 }
 
-int types_add_static(const struct bp_plugin *p, struct error_list *errors)
+static int check_promises(const struct manifest *m, const struct bp_plugin *p, const char *place,
+	struct error_list *errors);
+
+int types_add_static(const struct bp_plugin *p, const char *manifest, struct error_list *errors)
 {
 	start();
 	if (loader_check_plugin(p, "a static plugin", NULL, errors) != 0)
 		return -1;
+	if (manifest) {
+		struct manifest *said = manifest_parse(p->name, manifest, strlen(manifest), errors);
+		if (!said)
+			return -1;
+		said->plugin = p;
+		add_manifest(said);
+		return check_promises(said, p, p->name, errors);
+	}
 	struct manifest *m = own_manifest(p->name, p->license);
 	m->plugin = p;
 	for (unsigned n = 0; n < ROWS_MAX; n++) {
@@ -293,6 +305,16 @@ struct type_entry *type_at(unsigned n)
 		g_ptr_array_sort(sorted, (GCompareFunc)compare_ids);
 	}
 	return n < sorted->len ? g_ptr_array_index(sorted, n) : NULL;
+}
+
+struct type_entry *type_for_program(const char *program)
+{
+	struct type_entry *e;
+	for (unsigned n = 0; (e = type_at(n)); n++)
+		if (e->kind == BP_KIND_CPU && e->runs &&
+			g_strv_contains((const char *const *)e->runs, program))
+			return e;
+	return NULL;
 }
 
 const char *type_nearest(const char *id)

@@ -28,6 +28,7 @@ struct type_entry { /* one type that a manifest names */
 	char *id, *summary;
 	uint32_t kind;
 	char **compatible; /* NULL ended */
+	char **runs; /* CPUs: kinds of programs, as an os plugin names them; NULL ended */
 	struct manifest *manifest;
 	struct type *type; /* NULL: not loaded */
 	struct type_entry *hides; /* a later definition of the same id */
@@ -38,11 +39,13 @@ void types_add_path(const char *folder);
 int types_scan(struct error_list *errors);
 /* The core's own types: a table as in a plugin, with the strides of this build. */
 void types_add_builtin(const struct bp_type *table);
-/* A plugin that is linked into the program (BP_STATIC). It comes before all that are scanned. 0, or
+/* A plugin that is linked into the program (BP_STATIC), and its manifest's text or NULL. It comes before all that are scanned. 0, or
  * -1 after an error. */
-int types_add_static(const struct bp_plugin *p, struct error_list *errors);
+int types_add_static(const struct bp_plugin *p, const char *manifest, struct error_list *errors);
 /* By id, or NULL. */
 struct type_entry *type_find(const char *id);
+/* The CPU type whose manifest says that it runs programs of that kind, or NULL. */
+struct type_entry *type_for_program(const char *program);
 /* The n-th type by id, or NULL after the last. */
 struct type_entry *type_at(unsigned n);
 /* The id most like a misspelt one, or NULL. */

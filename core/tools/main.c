@@ -17,8 +17,13 @@ const char *bp_version(void)
 
 int bp_add_plugin(const struct bp_plugin *plugin)
 {
+	return bp_add_plugin_manifest(plugin, NULL);
+}
+
+int bp_add_plugin_manifest(const struct bp_plugin *plugin, const char *manifest)
+{
 	struct error_list errors = { 0 };
-	int r = types_add_static(plugin, &errors);
+	int r = types_add_static(plugin, manifest, &errors);
 	error_list_print(&errors, stderr);
 	error_list_finish(&errors);
 	return r;
@@ -34,6 +39,8 @@ static const struct {
 	{ "dump", "MACHINE", "the flattened machine file", tool_dump },
 	{ "list", "[cpus|boards|devices|chrs|buses|tracers|services|machines|plugins|types]",
 		"what can be plugged in (--conflicts: also what is hidden)", tool_list },
+	{ "user", "[OPTION...] PROGRAM [ARG...]",
+		"run a program of another ISA; `backplane user --help` lists the options", NULL },
 	{ "describe", "TYPE", "properties, windows, registers, pins, plugin, package",
 		tool_describe },
 };
@@ -194,6 +201,8 @@ int bp_main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "img"))
 		return tool_img(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "user"))
+		return tool_user(argc - 2, argv + 2);
 	for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (!strcmp(commands[i].name, argv[1]))
 			return run_command(i, argc, argv);

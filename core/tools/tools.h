@@ -29,6 +29,8 @@ int tool_list(struct options *o);
 int tool_describe(struct options *o);
 /* Words behind "backplane", the first being "img". */
 int tool_img(int argc, char **argv);
+/* The words behind "user". */
+int tool_user(int count, char **word);
 
 /* Read the machine named by o->first, with the options applied. NULL after errors were printed. */
 struct toml_value *tool_description(struct options *o, struct error_list *errors);

@@ -20,6 +20,8 @@ BP_EXPORTED const char *bp_version(void);
  * -1 after a report on stderr. */
 struct bp_plugin;
 BP_EXPORTED int bp_add_plugin(const struct bp_plugin *plugin);
+/* The same with the text of its manifest, for what only that says (`runs`). */
+BP_EXPORTED int bp_add_plugin_manifest(const struct bp_plugin *plugin, const char *manifest);
 
 /* Do what the backplane command does with these words (argv[0] is the program's name; argc words),
  * once a process. Reports on stderr, output on stdout. Returns the exit status: 0, 1 for wrong usage

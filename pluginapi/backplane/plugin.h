@@ -223,7 +223,8 @@ enum bp_kind {
 	BP_KIND_BUS,
 	BP_KIND_FORMAT,
 	BP_KIND_NET,
-	BP_KIND_UI
+	BP_KIND_UI,
+	BP_KIND_OS /* ext: const struct bp_os * (os.h) */
 };
 
 struct bp_type { /* an element of a table that ends with a NULL id */

@@ -2,6 +2,7 @@
 /* The RISC-V CPU types as the core sees them: properties, registers, helpers, regimes, pins. */
 #include "csr.h"
 #include "isa.h"
+#include "linux.h"
 #include "state.h"
 #include <string.h>
 
@@ -356,7 +357,9 @@ static int loaded(void *self, uint32_t from_version, bp_error *err)
 
 static const void *interface(void *self, const char *id)
 {
-	(void)self;
+	const struct rv_cpu *cpu = self;
+	if (!strcmp(id, "bp.linux-abi/1"))
+		return cpu->config.xlen == 32 ? NULL : &rv_linux64;
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &rv_fdt_node;
 }
 

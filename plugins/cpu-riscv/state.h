@@ -9,6 +9,7 @@
  *   trap.c                         exceptions, interrupts, mret and sret
  *   mmu.c  pmp.c                   address translation and physical memory protection
  *   vec_*.c                        helpers of the vector extension
+ *   linux.c                        what a Linux program sees of a hart
  *   cpu.c                          tables for the core: properties, registers, helpers, regimes
  *
  * Manuals: "unpriv" is The RISC-V Instruction Set Manual Volume I, version 20240411, "priv" is

@@ -219,7 +219,7 @@ static void start(void)
 	types_add_builtin(host_types);
 	types_add_path(FUZZ_PLUGINS);
 	g_setenv("BACKPLANE_MACHINE_PATH", FUZZ_MACHINES, TRUE);
-	if (types_add_static(&own, &errors) == 0 && types_scan(&errors) == 0)
+	if (types_add_static(&own, NULL, &errors) == 0 && types_scan(&errors) == 0)
 		description = desc_load(FUZZ_MACHINE, &errors);
 	error_list_print(&errors, stderr);
 	if (!description)

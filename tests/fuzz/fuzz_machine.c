@@ -19,7 +19,7 @@ static void start(void)
 	started = true;
 	types_add_builtin(bus_types);
 	types_add_builtin(host_types);
-	if (types_add_static(&bp_plugin_1, &errors) != 0)
+	if (types_add_static(&bp_plugin_1, NULL, &errors) != 0)
 		abort();
 }
 

@@ -63,6 +63,56 @@ static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop,
 	return emit_jcc(&c->e, CC_NE);
 }
 
+/* ---- flat memory: the GS segment's base is what to add (SDM volume 1, 3.4.4) ---- */
+
+enum { PREFIX_GS = 0x65 };
+
+static bool is_flat(const struct native_compiler *c)
+{
+	return c->in->cpu->flat != NULL;
+}
+
+struct flat { /* an address, for the instruction and for the slow way */
+	unsigned reg, from;
+	int32_t disp, from_disp;
+};
+
+/* With upper bits that are ignored, the slow way still sees them. */
+static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r, int32_t imm)
+{
+	unsigned ignored = c->in->cpu->flat_ignored;
+	struct flat f = { .disp = 0 };
+	if (c->addr_mask != UINT64_MAX) {
+		f.reg = f.from = address(c, r, imm);
+		return f;
+	}
+	f.reg = f.from = use(c, r->arg[0]);
+	f.disp = f.from_disp = imm;
+	if (ignored) {
+		f.reg = reg_new(c, false);
+		f.disp = 0;
+		emit_rm(&c->e, OP_LEA, true, f.reg, f.from, imm);
+		emit_shift(&c->e, true, SH_SHL, f.reg, ignored);
+		emit_shift(&c->e, true, SH_SHR, f.reg, ignored);
+	}
+	return f;
+}
+
+/* The slow way for the instruction that begins here, if it faults. */
+static struct cold *flat_cold(
+	struct native_compiler *c, enum cold_kind kind, const struct flat *f, uint32_t memop)
+{
+	struct cold *k = cold_new(c, kind, NULL);
+	if (k) {
+		k->fault = c->e.at;
+		k->addr = (uint8_t)f->from;
+		k->disp = f->from_disp;
+		k->memop = memop;
+	}
+	emit8(&c->e, PREFIX_GS);
+	return k;
+}
+
 /* ---- memos, see memo.h ---- */
 
 /* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
@@ -181,6 +231,23 @@ static bool inline_access(const struct bp_ir *r, uint32_t memop)
 		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
 }
 
+static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t memop)
+{
+	bool wide = is_wide(r->type);
+	struct flat f = flat_address(c, r, r->imm);
+	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c));
+	struct cold *k = flat_cold(c, COLD_LOAD, &f, memop);
+	if (is_xmm(d))
+		emit_rm(&c->e, OP_MOVQ_XM, false, d, f.reg, f.disp);
+	else
+		emit_rm(&c->e, load_code(memop, wide), load_is_wide(memop, wide), d, f.reg, f.disp);
+	if (k) {
+		k->result = (uint8_t)d;
+		k->back = c->e.at;
+	}
+	set_reg(c, c->at, r->type, d);
+}
+
 static bool load(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
@@ -189,6 +256,10 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		return false;
 	if (memop & BP_MEM_SEQ_CST)
 		mfence(c);
+	if (is_flat(c) && !(memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC))) {
+		flat_load(c, r, memop);
+		return true;
+	}
 	unsigned addr = address(c, r, r->imm);
 	bool xmm = wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c);
 	/* Before the jump to the cold part: what a new register costs is done on both ways. */
@@ -224,16 +295,46 @@ static void store_value(
 		emit_rx(&c->e, code[size], size == 3, size == 0, value, addr, addend, 0, 0);
 }
 
+static void flat_store(
+	struct native_compiler *c, uint32_t memop, unsigned value, const struct flat *f)
+{
+	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
+	unsigned size = memop & BP_MEM_SIZE;
+	struct cold *k = flat_cold(c, COLD_STORE, f, memop);
+	if (is_xmm(value))
+		emit_rm(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, value, f->reg, f->disp);
+	else if (size == 0)
+		emit_rm8(&c->e, code[size], value, f->reg, f->disp);
+	else
+		emit_rm(&c->e, code[size], size == 3, value, f->reg, f->disp);
+	if (k) {
+		k->value = (uint8_t)value;
+		k->back = c->e.at;
+	}
+	if (memop & BP_MEM_SEQ_CST)
+		mfence(c);
+}
+
 static bool store(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
 	unsigned size = memop & BP_MEM_SIZE, value;
+	bool flat = is_flat(c) && !(memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC));
+	struct flat to = { .disp = 0 };
+	unsigned addr = NO_REG;
 	if (!inline_access(r, memop))
 		return false;
-	unsigned addr = address(c, r, r->imm);
+	if (flat)
+		to = flat_address(c, r, r->imm);
+	else
+		addr = address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
 	value = v->place == P_REG && is_xmm(v->reg) && size >= 2 ? use_xmm(c, r->arg[1])
 								 : use(c, r->arg[1]);
+	if (flat) {
+		flat_store(c, memop, value, &to);
+		return true;
+	}
 	struct found f = find(c, addr, memop, BP_ACC_WRITE);
 	struct cold *k = cold_access(c, COLD_STORE, &f, addr, memop);
 	store_value(c, size, value, addr, f.addend);
@@ -280,6 +381,66 @@ static void rmw_here(struct native_compiler *c, const struct bp_ir *r, unsigned 
 	emit_to(emit_jcc(&c->e, CC_NE), again);
 }
 
+/* Where the atomics' slow parts go on. */
+struct rmw_parts {
+	struct cold *part[3];
+	unsigned parts;
+};
+
+static void rmw_part(struct rmw_parts *p, struct cold *k)
+{
+	if (k)
+		p->part[p->parts++] = k;
+}
+
+static void rmw_flat(struct native_compiler *c, const struct bp_ir *r, unsigned size,
+	unsigned value, const struct flat *f, struct rmw_parts *p)
+{
+	static const uint8_t minmax[] = { CC_L, CC_G, CC_B, CC_A };
+	static const uint8_t alu[] = { OP_AND_RM, OP_OR_RM, OP_XOR_RM };
+	bool wide = size == 3;
+	uint32_t memop = bp_ir_memop(r);
+	emit_rr(&c->e, OP_GROUP3, false, 0, f->reg); /* /0: test with an immediate */
+	emit32(&c->e, (1u << size) - 1);
+	rmw_part(p, cold_new(c, COLD_RMW, emit_jcc(&c->e, CC_NE)));
+	if (r->aux == BP_RMW_SWAP || r->aux == BP_RMW_ADD) {
+		emit_mov(&c->e, true, RAX, value);
+		rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
+		if (r->aux == BP_RMW_ADD)
+			emit8(&c->e, 0xf0);
+		emit_rm(&c->e, r->aux == BP_RMW_ADD ? 0x0fc1 : 0x87, wide, RAX, f->reg, 0);
+		return;
+	}
+	rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
+	emit_rm(&c->e, OP_MOV_RM, wide, RAX, f->reg, 0);
+	uint8_t *again = c->e.at;
+	emit_mov(&c->e, true, RDX, value);
+	if (r->aux >= BP_RMW_MINS) {
+		emit_rr(&c->e, OP_CMP_RM, wide, RAX, value);
+		emit_rr(&c->e, OP_CMOV | minmax[r->aux - BP_RMW_MINS], wide, RDX, RAX);
+	} else {
+		emit_rr(&c->e, alu[r->aux - BP_RMW_AND], wide, RDX, RAX);
+	}
+	rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
+	emit8(&c->e, 0xf0);
+	emit_rm(&c->e, 0x0fb1, wide, RDX, f->reg, 0);
+	emit_to(emit_jcc(&c->e, CC_NE), again);
+}
+
+static void rmw_tlb(struct native_compiler *c, const struct bp_ir *r, unsigned size, unsigned value,
+	unsigned addr, struct rmw_parts *p)
+{
+	unsigned addend = reg_new(c, false);
+	uint8_t *slow = lookup(c, addr, bp_ir_memop(r), BP_ACC_WRITE, RDX, addend);
+	emit_rm(&c->e, OP_MOV_RM, true, addend, RDX, offsetof(struct tlb_entry, addend));
+	rmw_part(p, cold_new(c, COLD_RMW, slow));
+	/* Both permissions, or the slow way sorts it out. */
+	emit_rm(&c->e, OP_MOV_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_READ]));
+	emit_rm(&c->e, OP_CMP_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_WRITE]));
+	rmw_part(p, cold_new(c, COLD_RMW, emit_jcc(&c->e, CC_NE)));
+	rmw_here(c, r, size, value, addr, addend);
+}
+
 static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
@@ -288,28 +449,30 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 		return false;
 	reg_claim(c, RAX);
 	reg_claim(c, RDX);
-	unsigned addr = address(c, r, 0), value = use(c, r->arg[1]), addend = reg_new(c, false);
-	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE, RDX, addend);
-	emit_rm(&c->e, OP_MOV_RM, true, addend, RDX, offsetof(struct tlb_entry, addend));
-	struct cold *k = cold_new(c, COLD_RMW, slow);
-	/* Both permissions, or the slow way sorts it out. */
-	emit_rm(&c->e, OP_MOV_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_READ]));
-	emit_rm(&c->e, OP_CMP_RM, true, RAX, RDX, offsetof(struct tlb_entry, tag[BP_ACC_WRITE]));
-	uint8_t *slow2 = emit_jcc(&c->e, CC_NE);
-	struct cold *k2 = cold_new(c, COLD_RMW, slow2);
-	rmw_here(c, r, size, value, addr, addend);
+	struct rmw_parts p = { .parts = 0 };
+	struct flat f = { .disp = 0 };
+	unsigned addr;
+	if (is_flat(c)) {
+		f = flat_address(c, r, 0);
+		addr = f.from;
+	} else {
+		addr = address(c, r, 0);
+	}
+	unsigned value = use(c, r->arg[1]);
+	if (is_flat(c))
+		rmw_flat(c, r, size, value, &f, &p);
+	else
+		rmw_tlb(c, r, size, value, addr, &p);
 	if (size == 2 && is_wide(r->type))
 		emit_rr(&c->e, memop & BP_MEM_SIGNED ? OP_MOVSXD : OP_MOV_RM,
 			(memop & BP_MEM_SIGNED) != 0, RAX, RAX);
-	struct cold *parts[] = { k, k2 };
-	for (unsigned i = 0; i < 2; i++)
-		if (k && k2) {
-			parts[i]->addr = (uint8_t)addr;
-			parts[i]->value = (uint8_t)value;
-			parts[i]->result = RAX;
-			parts[i]->memop = memop;
-			parts[i]->back = c->e.at;
-		}
+	for (unsigned i = 0; i < p.parts; i++) {
+		p.part[i]->addr = (uint8_t)addr;
+		p.part[i]->value = (uint8_t)value;
+		p.part[i]->result = RAX;
+		p.part[i]->memop = memop;
+		p.part[i]->back = c->e.at;
+	}
 	set_reg(c, c->at, r->type, RAX);
 	return true;
 }
@@ -346,6 +509,10 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		memo_cold(c, k);
 	write_back(c, true);
 	emit_rm(&c->e, OP_MOV_MR, true, k->addr, CPU, CPU_AT(native.addr));
+	if (k->disp) {
+		emit_rm(&c->e, OP_GROUP1, true, G1_ADD, CPU, CPU_AT(native.addr));
+		emit32(&c->e, (uint32_t)k->disp);
+	}
 	if (k->kind != COLD_LOAD && is_xmm(k->value))
 		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
 	else if (k->kind != COLD_LOAD)

@@ -29,6 +29,8 @@ struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *f
 	k->kind = kind;
 	k->leaving = c->leaving;
 	k->from = from;
+	k->fault = NULL;
+	k->disp = 0;
 	k->back = NULL;
 	k->memo = NO_MEMO;
 	k->insn = c->index;
@@ -110,7 +112,13 @@ static void cold_part(struct native_compiler *c, unsigned n)
 		c->count * sizeof(struct val));
 	c->ended = false;
 	c->leaving = k->leaving;
-	emit_here(&c->e, k->from);
+	if (k->from)
+		emit_here(&c->e, k->from);
+	if (k->fault) {
+		struct code_fault f = { (uint32_t)(k->fault - c->start),
+			(uint32_t)(c->e.at - c->start) };
+		g_array_append_val(c->faults, f);
+	}
 	switch (k->kind) {
 	case COLD_LOAD:
 	case COLD_STORE:
@@ -396,6 +404,7 @@ static bool reset(struct native_compiler *c)
 	c->colds = 0;
 	g_array_set_size(c->cold_vals, 0);
 	g_array_set_size(c->links, 0);
+	g_array_set_size(c->faults, 0);
 	c->failed = c->ended = c->leaving = c->uses_xmm = false;
 	return true;
 }
@@ -420,7 +429,9 @@ static unsigned emit_block(struct native_compiler *c)
 		pin(c);
 		c->pinning = true;
 	}
-	memo_plan(&c->memos, c->ir, c->insns, c->pinning);
+	/* Flat memory has no table to remember anything of. */
+	bool flat = c->in->cpu->flat != NULL;
+	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat);
 	memos_at_entry(c);
 	float_entry(c);
 	entry = c->s;
@@ -446,6 +457,18 @@ static unsigned emit_block(struct native_compiler *c)
 	if (short_of)
 		out_of_budget(c, short_of, &entry);
 	return c->insns;
+}
+
+/* The code's accesses of flat memory, for native_fault(). */
+static bool note_faults(const struct native_compiler *c)
+{
+	uint32_t start = (uint32_t)(c->start - c->chunk->write);
+	for (guint i = 0; i < c->faults->len; i++) {
+		const struct code_fault *f = &g_array_index(c->faults, struct code_fault, i);
+		if (!code_chunk_fault(c->chunk, start + f->at, start + f->slow))
+			return false;
+	}
+	return true;
 }
 
 static struct block *assemble(struct native_compiler *c)
@@ -492,8 +515,10 @@ struct block *native_compile(struct native_compiler *c, const struct ir_block *i
 		unsigned good = emit_block(c);
 		if (c->e.full)
 			good = c->insns / 2;
-		else if (!c->failed)
+		else if (!c->failed && note_faults(c))
 			return assemble(c);
+		else if (!c->failed)
+			return NULL;
 		c->insns = good;
 	}
 }
@@ -519,6 +544,7 @@ struct native_compiler *native_compiler_create(struct interp *in)
 	c->addr_mask = in->pc_mask;
 	c->links = g_array_new(FALSE, FALSE, sizeof(struct link));
 	c->cold_vals = g_array_new(FALSE, FALSE, sizeof(struct val));
+	c->faults = g_array_new(FALSE, FALSE, sizeof(struct code_fault));
 	c->cold = g_new(struct cold, COLD_PARTS);
 	c->prefers_xmm = g_byte_array_new();
 	const char *reg = (const char *)c->type.cpu->regs;
@@ -538,6 +564,7 @@ void native_compiler_destroy(struct native_compiler *c)
 	code_chunk_leave(c->chunk);
 	g_array_unref(c->links);
 	g_array_unref(c->cold_vals);
+	g_array_unref(c->faults);
 	g_byte_array_unref(c->prefers_xmm);
 	g_free(c->cold);
 	g_free(c);

@@ -116,6 +116,11 @@ static void exit_to(struct native_compiler *c, unsigned id)
 	const struct bp_ir *r = &c->rec[id];
 	struct target t = target_of(c->ir, c->insn, r, page_size(c));
 	bool whole = !r->arg[1] || (r->arg[1] == 32 && c->addr_mask == UINT32_MAX);
+	/* Flat memory stays where it is: any page is as good as the block's own. */
+	if (c->in->cpu->flat && whole && !r->arg[0] && !c->leaving) {
+		direct_exit(c, (int64_t)c->insn->offset + r->imm);
+		return;
+	}
 	if (t.local && whole && !c->ir->crosses && !c->leaving) {
 		direct_exit(c, t.delta);
 		return;
@@ -319,7 +324,7 @@ void leave_falling(struct native_compiler *c)
 	if (resync) {
 		advance(c, next);
 		leave(c, NATIVE_LOOKUP);
-	} else if (in_page + next < page_size(c) && !c->ir->crosses) {
+	} else if (c->in->cpu->flat || (in_page + next < page_size(c) && !c->ir->crosses)) {
 		direct_exit(c, next);
 	} else {
 		advance(c, next);

@@ -94,7 +94,8 @@ enum cold_kind {
 
 struct cold { /* a part of the block that is emitted behind it */
 	enum cold_kind kind;
-	uint8_t *from; /* the jump that leads here */
+	uint8_t *from; /* the jump that leads here, or NULL: */
+	uint8_t *fault; /* the access of flat memory, when it faults */
 	uint8_t *back; /* where it goes on, NULL: nowhere */
 	unsigned insn, record; /* where in the block */
 	struct state state;
@@ -102,6 +103,7 @@ struct cold { /* a part of the block that is emitted behind it */
 	unsigned deferreds;
 	struct deferred deferred[DEFERRED];
 	uint8_t addr, value, result; /* host registers */
+	int32_t disp; /* to be added to addr */
 	uint8_t memo, masked; /* the memo that was looked at, or NO_MEMO; the masked address */
 	uint8_t *retry; /* where its addend is taken */
 	uint64_t imm; /* value when `value` is NO_REG */
@@ -142,6 +144,7 @@ struct native_compiler {
 	struct cold *cold;
 	unsigned colds;
 	GArray *cold_vals; /* struct val */
+	GArray *faults; /* struct code_fault, offsets from start */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
 	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;

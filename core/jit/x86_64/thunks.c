@@ -2,7 +2,11 @@
 /* The code that all blocks share: entering, leaving, finding the next block, calling C. Calls follow
  * the System V ABI for AMD64, section 3.2. */
 #include "native.h"
+#include <asm/prctl.h>
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 struct thunks thunks;
 bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
@@ -301,6 +305,25 @@ bool native_host_init(void)
 int native_host_enter(struct jit_cpu *cpu, const void *entry)
 {
 	return enter(cpu, entry);
+}
+
+bool native_fault(void *context)
+{
+	ucontext_t *u = context;
+	uintptr_t slow = code_slow_way((uintptr_t)u->uc_mcontext.gregs[REG_RIP]);
+	if (slow)
+		u->uc_mcontext.gregs[REG_RIP] = (greg_t)slow;
+	return slow != 0;
+}
+
+void native_flat(const uint8_t *flat)
+{
+	syscall(SYS_arch_prctl, ARCH_SET_GS, flat);
+}
+
+void native_private(void)
+{
+	code_memory_private();
 }
 
 const void *native_dead_entry(void)

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Linux programs of another ISA, by the host's own system calls. What belongs where:
+ *
+ *   main.c     the plugin, the first CPU, the loop of a thread
+ *   elf.c      program files: headers, segments, interpreters, "#!"
+ *   stack.c    the first stack: arguments, environment, auxiliary vector
+ *   vdso.c     an ELF image made of the CPU's pieces of code
+ *   mem.c      mmap and its family, brk
+ *   thread.c   clone, fork, vfork, exec, futexes, the end of a thread
+ *   signal.c   the host's signals come in, the guest's handlers are entered
+ *   calls.c    the table of system calls, and what most of them have in common
+ *   files.c    paths (--sysroot, /proc/self), stat, poll, epoll, ioctl, fcntl
+ *   sockets.c  messages with their buffers and control data
+ *   convert.c  structs: from descriptions, by the guest's layout
+ *   trace.c    --trace sys
+ *
+ * Guest pointers. A guest address becomes the host's by host_ptr: 0 stays NULL, what lies outside the
+ * guest's address space becomes a place where nothing is ever mapped, so that the kernel itself says
+ * EFAULT. Structs that hold pointers are copied and rewritten; C code here reads guest memory through
+ * copy_in and copy_out alone.
+ *
+ * Signals. The host's mask of a thread is the guest's (but for SIGSEGV and SIGBUS, which the JIT needs),
+ * the host's actions are the guest's, with one handler in place of the guest's ones: pending sets,
+ * queues, signalfd and sigtimedwait are the kernel's. The handler keeps the one signal, blocks all
+ * others and makes the thread look; the guest's handler is entered between two instructions. */
+#ifndef OS_LINUX_LINUX_H
+#define OS_LINUX_LINUX_H
+#include <backplane/linux.h>
+#include <backplane/os.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PAGE = 4096, SIGNALS = 64, RESTART = 512, AUXV_MAX = 32 };
+
+struct action { /* of the guest */
+	uint64_t handler, flags, mask;
+};
+
+struct image { /* a program file as it was mapped */
+	uint64_t base; /* what is added to its addresses */
+	uint64_t entry, headers; /* headers: where the program headers lie, 0: nowhere */
+	uint64_t low, end; /* its first and behind its last address */
+	uint16_t header_size, header_count;
+	bool moves; /* ET_DYN */
+	bool stack_code; /* it executes code on its stack */
+	char *interpreter; /* NULL: none */
+};
+
+struct os {
+	const struct bp_host *host;
+	const struct bp_user *user;
+	const struct bp_linux_abi *abi;
+	const struct bp_os_start *start;
+	uint8_t *base; /* of guest addresses */
+	uint64_t limit; /* behind the last */
+	const char *cpu_type;
+	char **argv; /* of the program; of a script: its interpreter and so on */
+	char *exe; /* the program's path, as /proc/self/exe gives it */
+	int self_fd; /* this emulator, for exec */
+
+	pthread_mutex_t memory; /* mappings */
+	uint64_t brk_start, brk, mmap_top, stack_low, stack_top, vdso, sigreturn;
+	uint64_t argv_low, argv_end; /* of the strings on the stack, for /proc/self/cmdline */
+	uint64_t auxv[2 * AUXV_MAX];
+	unsigned auxv_words;
+
+	pthread_mutex_t threads; /* the list, and signal actions */
+	struct thread *thread;
+	unsigned thread_count;
+	struct action action[SIGNALS + 1];
+	bool trace;
+};
+
+struct thread {
+	struct os *os;
+	void *cpu;
+	struct thread *next, **prev;
+	int tid;
+	bool first; /* the process's first host thread */
+	bool ending; /* by `exit` */
+	int status;
+	uint64_t clear_tid, robust;
+	uint64_t mask; /* the guest's */
+	uint64_t alt_stack, alt_size;
+	uint32_t alt_flags;
+	_Atomic(uint32_t) pending; /* a signal waits in info */
+	siginfo_t info;
+	bool no_result; /* the call set the registers itself */
+	uint64_t vfork_sp;
+};
+
+extern __thread struct thread *current;
+
+/* ---- main.c ---- */
+/* Until the thread or the process ends; the exit status of a thread that ended by `exit`. */
+void thread_loop(struct thread *t);
+_Noreturn void die_by(struct thread *t, int signal);
+
+/* ---- guest memory ---- */
+static inline void *host_ptr(const struct thread *t, uint64_t addr)
+{
+	const struct os *os = t->os;
+	return addr == 0 ? NULL : os->base + (addr < os->limit ? addr : os->limit);
+}
+static inline int copy_in(const struct thread *t, void *to, uint64_t addr, size_t len)
+{
+	return t->os->user->copy_in(to, addr, len);
+}
+static inline int copy_out(const struct thread *t, uint64_t addr, const void *from, size_t len)
+{
+	return t->os->user->copy_out(addr, from, len);
+}
+/* A string of at most size - 1 bytes; its length, or -EFAULT or -ENAMETOOLONG. */
+long string_in(const struct thread *t, char *to, uint64_t addr, size_t size);
+
+/* ---- elf.c ---- */
+/* Which file is to be run, and its arguments: os->argv, through scripts to their interpreters. 0, or -1
+ * after host->fail. */
+int program_resolve(struct thread *t, bp_error *err);
+/* Load the program that argv names, with its interpreter, build the stack, and start the CPU. 0, or
+ * -1 after host->fail. */
+int program_load(struct thread *t, bp_error *err);
+/* The kind of program that the file is ("elf64-little-243"), "#!" for a script, or NULL. For the
+ * choice of a CPU, and by exec. */
+char *program_kind(const char *path, char buf[32]);
+
+/* ---- stack.c, vdso.c ---- */
+struct stack_words {
+	char **argv, **envp;
+	const char *execfn;
+	const struct image *program, *interpreter;
+};
+/* The stack pointer, or 0: there was no room. */
+uint64_t stack_build(struct thread *t, const struct stack_words *w);
+/* Map the vDSO; 0 or -1. */
+int vdso_map(struct thread *t);
+
+/* ---- mem.c ---- */
+enum { MAP_ANY = 0 };
+/* As mmap; addresses are the guest's. A negative errno when it fails. */
+int64_t mem_map(
+	struct os *os, uint64_t addr, uint64_t len, int prot, int flags, int fd, int64_t offset);
+int64_t mem_unmap(struct os *os, uint64_t addr, uint64_t len);
+int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot);
+
+/* ---- signal.c ---- */
+void signals_init(struct os *os);
+void thread_mask(struct thread *t, uint64_t mask); /* the guest's mask is from now on... */
+void signals_deliver(struct thread *t);
+/* A fault or trap of the guest's own instruction. */
+void signal_force(struct thread *t, int signal, int code, uint64_t addr);
+void signals_block(uint64_t *before);
+void signals_restore(uint64_t mask);
+
+/* ---- calls.c ---- */
+struct call; /* a row of the table */
+typedef int64_t call_fn(struct thread *t, const uint64_t args[6]);
+struct call {
+	uint16_t number; /* the guest's */
+	int16_t host; /* the host's, or -1 */
+	const char *name;
+	/* One letter an argument, for the trace and for what the host gets:
+	 *   d decimal  x hexadecimal  o octal  f descriptor  a folder's descriptor  n size  S signal
+	 *   p pointer  s string  b bytes, as many as the next argument or the result says
+	 *   P path, looked up with --sysroot */
+	const char *args;
+	call_fn *fn; /* NULL: the host does it */
+};
+void call_enter(struct thread *t);
+const struct call *call_find(uint64_t number);
+/* The host's call by row, pointers and paths as its letters say. */
+int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[6]);
+/* A host's system call that a signal interrupts or keeps from starting; -RESTART: to be done again. */
+int64_t safe_call(struct thread *t, long number, const int64_t args[6]);
+#define SAFE(t, number, ...) safe_call(t, number, (const int64_t[6]){ __VA_ARGS__ })
+#define HOST(p)              ((int64_t)(uintptr_t)(p))
+extern const struct call calls_generic[];
+extern const unsigned calls_generic_count;
+
+/* ---- files.c ---- */
+enum { PATH_SIZE = 4096 };
+/* Where a path of the guest lies: itself, or below the sysroot. */
+const char *path_find(const struct os *os, const char *path, char out[2 * PATH_SIZE]);
+
+/* ---- trace.c ---- */
+void trace_enter(
+	const struct thread *t, const struct call *row, uint64_t number, const uint64_t args[6]);
+void trace_leave(const struct thread *t, const struct call *row, uint64_t number,
+	const uint64_t args[6], int64_t result);
+
+/* ---- convert.c ---- */
+struct member { /* of a struct, on the host and in the guest; table ends with size 0 */
+	uint16_t host, host_size, guest, guest_size;
+	uint8_t kind; /* enum member_kind */
+};
+enum member_kind { MEMBER_UNSIGNED, MEMBER_SIGNED, MEMBER_POINTER };
+struct description {
+	uint16_t host_size, guest_size;
+	const struct member *member;
+};
+enum structure {
+	S_STAT,
+	S_EPOLL_EVENT,
+	S_IOVEC,
+	S_MSGHDR,
+	S_MMSGHDR,
+	S_SIGACTION,
+	S_STACK,
+	S_COUNT
+};
+const struct description *describe(const struct os *os, enum structure which);
+/* Between guest memory and a host struct; pointers become the host's on the way in. 0, or -EFAULT. */
+int struct_in(const struct thread *t, enum structure which, void *host, uint64_t addr);
+int struct_out(const struct thread *t, enum structure which, uint64_t addr, const void *host);
+size_t struct_size(const struct os *os, enum structure which); /* the guest's */
+
+/* Handlers, by file. */
+call_fn sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_brk, sys_shmat, sys_shmdt, sys_madvise;
+call_fn sys_clone, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex,
+	sys_set_tid_address, sys_set_robust_list, sys_get_robust_list, sys_prctl, sys_ptrace,
+	sys_uname;
+call_fn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack, sys_rt_sigsuspend;
+call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_ioctl, sys_fcntl,
+	sys_epoll_ctl, sys_epoll_pwait, sys_pselect6, sys_faccessat, sys_chdir, sys_statx,
+	sys_fchmodat;
+call_fn sys_readv, sys_writev, sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2, sys_vmsplice;
+call_fn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg, sys_setsockopt;
+call_fn sys_close_range, sys_close;
+
+#endif
