@@ -248,11 +248,6 @@ const struct ir_info ir_table[IR_TABLE_SIZE] = {
 
 /* clang-format on */
 
-const struct ir_info *ir_info(unsigned op)
-{
-	return op < IR_TABLE_SIZE && ir_table[op].name ? &ir_table[op] : NULL;
-}
-
 unsigned ir_result_type(const struct bp_ir *r)
 {
 	const struct ir_info *info = ir_info(r->op);

@@ -20,6 +20,7 @@ enum ir_class { /* which types a record may have */
 
 enum ir_arg { /* what stands in arg[n] */
 	ARG_NONE = 0, /* 0 */
+	/* ids of values: */
 	ARG_SAME, /* value of the record's type */
 	ARG_SAME_OR_IMM, /* the same; nothing when aux has BP_IR_IMM */
 	ARG_FROM, /* value of type aux */
@@ -34,7 +35,7 @@ enum ir_arg { /* what stands in arg[n] */
 	ARG_VECTOR, /* value of that type */
 	ARG_OPT_I1,
 	ARG_OPT_I64, /* the same, or 0: none */
-	ARG_ANY, /* value of any type */
+	ARG_ANY, /* value of any type; the last of them */
 	ARG_TYPE, /* a constant: enum bp_ir_type */
 	ARG_LANE, /* a constant: lane type; for scalar records of FLOAT operations: rounding */
 	ARG_NUMBER, /* a constant */
@@ -105,16 +106,23 @@ static inline unsigned ir_get_mask(unsigned type)
 }
 
 /* NULL when there is no such opcode. */
-const struct ir_info *ir_info(unsigned op);
+static inline const struct ir_info *ir_info(unsigned op)
+{
+	return op < IR_TABLE_SIZE && ir_table[op].name ? &ir_table[op] : NULL;
+}
+
 /* Type of the record's result, or BP_T_NONE. */
 unsigned ir_result_type(const struct bp_ir *r);
 /* Whether arg[n] of r is the id of a value, and of which type: BP_T_NONE no, BP_T_COUNT any. Of CALL,
  * all four are values where not 0. */
 unsigned ir_arg_type(const struct bp_ir *r, unsigned n);
 
+/* Whether arg[n] of r, a record that was verified, is the id of a value. */
 static inline bool ir_is_arg_value(const struct bp_ir *r, unsigned n)
 {
-	return r->arg[n] != 0 && ir_arg_type(r, n) != BP_T_NONE;
+	unsigned kind = ir_table[r->op].arg[n];
+	return r->arg[n] != 0 && kind >= ARG_SAME && kind <= ARG_ANY &&
+		!(kind == ARG_SAME_OR_IMM && r->aux & BP_IR_IMM);
 }
 
 #endif

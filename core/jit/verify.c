@@ -23,15 +23,16 @@ struct verify {
 	char *error;
 	size_t size;
 	bool failed;
-	uint8_t made[BP_IR_INSN_LIMIT]; /* type of each record's result */
-	uint8_t outs[BP_IR_INSN_LIMIT]; /* OUTs seen of each record, by bit */
-	uint16_t scope[BP_IR_INSN_LIMIT]; /* the side it was made in */
-	bool open[SIDES]; /* whether a side is open; side 0 is the instruction itself */
-	struct side side[IR_NEST + 1];
 	unsigned depth;
 	uint16_t sides;
 	uint16_t end_if, end_else; /* sides of the IF that just ended, for MERGE */
 	bool end_if_reached, end_else_reached, after_end;
+	/* From here on nothing is cleared: what is read was written for a record or side before. */
+	struct side side[IR_NEST + 1];
+	uint8_t made[BP_IR_INSN_LIMIT]; /* type of each record's result */
+	uint8_t outs[BP_IR_INSN_LIMIT]; /* OUTs seen of each record, by bit */
+	uint16_t scope[BP_IR_INSN_LIMIT]; /* the side it was made in */
+	bool open[SIDES]; /* whether a side is open; side 0 is the instruction itself */
 };
 
 /* Report once; returns false. */
@@ -522,9 +523,13 @@ static bool check_record(struct verify *v)
 	v->made[at] = (uint8_t)ir_result_type(r);
 	if (r->op == BP_IR_CALL && !verify_helper(v->type, r->imm)->results)
 		v->made[at] = BP_T_NONE; /* whatever type it says */
+	v->outs[at] = 0;
 	v->scope[at] = v->side[v->depth].id;
-	for (uint32_t i = at + 1; i <= v->at; i++)
+	for (uint32_t i = at + 1; i <= v->at; i++) {
+		v->made[i] = BP_T_NONE;
+		v->outs[i] = 0;
 		v->scope[i] = v->scope[at];
+	}
 	if (info->props & IR_LEAVES)
 		v->side[v->depth].reached = false;
 	v->after_end = r->op == BP_IR_END || r->op == BP_IR_MERGE;
@@ -534,9 +539,14 @@ static bool check_record(struct verify *v)
 bool ir_verify(const struct verify_type *type, const struct bp_ir *record, uint32_t count,
 	uint64_t pc, bool *reaches_end, char *error, size_t size)
 {
-	struct verify v = {
-		.type = type, .rec = record, .count = count, .pc = pc, .error = error, .size = size
-	};
+	struct verify v;
+	memset(&v, 0, offsetof(struct verify, side));
+	v.type = type;
+	v.rec = record;
+	v.count = count;
+	v.pc = pc;
+	v.error = error;
+	v.size = size;
 	const struct bp_regime *r = type->cpu->regimes;
 	while (r && r[v.regimes].name && v.regimes < 32)
 		v.regimes++;
@@ -546,7 +556,7 @@ bool ir_verify(const struct verify_type *type, const struct bp_ir *record, uint3
 		return false;
 	}
 	v.open[0] = true;
-	v.side[0].reached = true;
+	v.side[0] = (struct side){ .reached = true };
 	for (v.at = 1; v.at < count; v.at++)
 		if (!check_record(&v))
 			return false;

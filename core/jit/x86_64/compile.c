@@ -368,15 +368,11 @@ static void pin(struct native_compiler *c)
 		unsigned n = xmm ? xmms : generals;
 		if (!alone || n == (xmm ? PINNED_XMM : PINNED_GENERAL))
 			continue;
-		struct slot *s = &c->s.slot[generals + xmms];
-		*s = (struct slot){ .off = k->off,
-			.bytes = k->bytes,
-			.reg = xmm ? (uint8_t)(XMM15 - 1 - xmms) : pinned_general[generals],
-			.used = true,
-			.dirty = k->put,
-			.pinned = true };
-		c->s.slot_of[s->reg] = (int8_t)(s - c->s.slot);
-		load_slot(c, s);
+		unsigned reg = xmm ? XMM15 - 1 - xmms : pinned_general[generals];
+		slot_new(c, k->off, k->bytes, reg);
+		c->s.pinned |= 1u << reg;
+		c->s.dirty |= (uint32_t)k->put << reg;
+		load_slot(c, reg);
 		xmms += xmm;
 		generals += !xmm;
 		c->uses_xmm |= xmm;
@@ -400,7 +396,7 @@ static bool reset(struct native_compiler *c)
 	c->e = (struct emit){ .at = c->start,
 		.end = c->chunk->write + CODE_CHUNK_SIZE,
 		.to_execute = code_memory_to_execute() };
-	state_init(&c->s);
+	c->s = (struct state){ 0 };
 	c->colds = 0;
 	g_array_set_size(c->cold_vals, 0);
 	g_array_set_size(c->links, 0);

@@ -143,15 +143,10 @@ static bool goes_back(const struct native_compiler *c, unsigned id)
 
 static void write_back_unpinned(struct native_compiler *c)
 {
-	struct slot *s = c->s.slot;
-	bool dirty[SLOTS];
-	for (unsigned i = 0; i < SLOTS; i++) {
-		dirty[i] = s[i].dirty;
-		s[i].dirty = s[i].dirty && !s[i].pinned;
-	}
+	uint32_t pinned = c->s.dirty & c->s.pinned;
+	c->s.dirty &= ~pinned;
 	write_back(c, true);
-	for (unsigned i = 0; i < SLOTS; i++)
-		s[i].dirty = dirty[i] && s[i].pinned;
+	c->s.dirty = pinned;
 }
 
 static bool falls_to(const struct native_compiler *c, unsigned id)

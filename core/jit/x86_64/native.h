@@ -36,7 +36,6 @@ enum {
 	XMM0 = 16, /* host registers are numbered through: 0..15 general, 16..31 XMM */
 	XMM15 = 31,
 	HOST_REGS = 32,
-	SLOTS = 40,
 	COLD_PARTS = 384,
 	PINNED_GENERAL = 7,
 	PINNED_XMM = 10
@@ -59,18 +58,17 @@ struct val { /* of the instruction being compiled */
 	uint64_t ones; /* bits known to be set */
 };
 
-struct slot { /* a guest register that lies in a host register */
-	uint32_t off;
-	uint8_t bytes, reg;
-	bool used, dirty, pinned;
-	uint32_t touched; /* for eviction */
+struct slot { /* the guest register that lies in a host register */
 	uint64_t ones;
+	uint32_t off;
+	uint32_t touched; /* for eviction */
+	uint8_t bytes;
 };
 
 struct state { /* what lies where at one point of the code */
-	struct slot slot[SLOTS];
-	int8_t slot_of[HOST_REGS]; /* -1: none */
+	uint32_t used, dirty, pinned; /* host registers that have a slot; the last two only such */
 	uint16_t until[HOST_REGS]; /* last record that uses a value in it */
+	struct slot slot[HOST_REGS];
 };
 
 struct deferred { /* a PUT that waits until nothing can fault any more */
@@ -167,7 +165,6 @@ void commit_deferred(struct native_compiler *c);
 
 /* ---- regs.c ---- */
 
-void state_init(struct state *s);
 /* A free host register, locked; NO_REG and failed when there is none. */
 unsigned reg_new(struct native_compiler *c, bool xmm);
 /* A register for record c->at's result; `reuse` may be given up for it (or NO_REG). */
@@ -193,11 +190,14 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off);
 void put(struct native_compiler *c, unsigned type, uint32_t off, unsigned id);
 /* Write dirty slots back; they stay where they are. `clean`: and are clean from now on. */
 void write_back(struct native_compiler *c, bool clean);
+/* A slot for the guest register at `off` in host register reg, which has none; what is in it is the
+ * caller's business. */
+struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg);
 /* Write back and forget all slots but pinned ones; values move to memory. */
 void flush(struct native_compiler *c);
 /* Pinned slots from memory again, after C may have changed them. */
 void reload_pinned(struct native_compiler *c);
-void load_slot(struct native_compiler *c, struct slot *s);
+void load_slot(struct native_compiler *c, unsigned reg);
 bool prefers_xmm(const struct native_compiler *c, uint32_t off);
 
 /* ---- select.c, float.c, access.c, leave.c: record c->at ---- */
@@ -276,6 +276,12 @@ extern bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, ha
 static inline bool is_xmm(unsigned reg)
 {
 	return reg >= XMM0 && reg < HOST_REGS;
+}
+
+/* The first of a set of host registers; for (left = set; left; left &= left - 1). */
+static inline unsigned first_of(uint32_t set)
+{
+	return (unsigned)__builtin_ctz(set);
 }
 
 static inline bool is_wide(unsigned type)

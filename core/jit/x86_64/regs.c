@@ -4,12 +4,6 @@
 
 static const uint8_t general[] = { RAX, RDX, RDI, RCX, RSI, R8, R9, R10, R11, RBX, R14 };
 
-void state_init(struct state *s)
-{
-	memset(s, 0, sizeof(*s));
-	memset(s->slot_of, -1, sizeof(s->slot_of));
-}
-
 /* ---- moving ---- */
 
 /* 16 bytes: a vector. */
@@ -92,88 +86,101 @@ static bool overlap(uint32_t a, uint32_t alen, uint32_t b, uint32_t blen)
 	return a - b < blen || b - a < alen;
 }
 
-static void slot_store(struct native_compiler *c, struct slot *s)
+static void slot_store(struct native_compiler *c, unsigned reg)
 {
-	if (s->used && s->dirty)
-		store(c, s->reg, s->bytes, AT(s->off));
-	s->dirty = false;
+	const struct slot *s = &c->s.slot[reg];
+	if (c->s.dirty >> reg & 1)
+		store(c, reg, s->bytes, AT(s->off));
+	c->s.dirty &= ~(1u << reg);
 }
 
-static void slot_forget(struct native_compiler *c, struct slot *s)
+static void slot_forget(struct native_compiler *c, unsigned reg)
 {
-	if (s->used && s->reg != NO_REG)
-		c->s.slot_of[s->reg] = -1;
-	s->used = false;
+	c->s.used &= ~(1u << reg);
+	c->s.dirty &= ~(1u << reg);
 }
 
-static struct slot *slot_find(struct native_compiler *c, uint32_t off, unsigned bytes)
+static bool has_slot(const struct native_compiler *c, unsigned reg)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && s->off == off && s->bytes == bytes)
-			return s;
-	return NULL;
+	return c->s.used >> reg & 1;
 }
 
-/* Slots that share bytes with the range, but for `keep`: to memory and forgotten. A pinned one stays
- * where it is, so its block is not for pinning. */
-static void slots_release(
-	struct native_compiler *c, uint32_t off, unsigned bytes, const struct slot *keep)
+static bool is_pinned(const struct native_compiler *c, unsigned reg)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && s != keep && overlap(s->off, s->bytes, off, bytes)) {
-			slot_store(c, s);
-			if (s->pinned)
-				c->failed = true;
-			else
-				slot_forget(c, s);
-		}
+	return c->s.pinned >> reg & 1;
 }
 
-static struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
+static void touch(struct native_compiler *c, unsigned reg)
 {
-	struct slot *best = NULL;
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		if (!s->used) {
-			best = s;
-			break;
-		}
-		if (!s->pinned && (!best || s->touched < best->touched))
-			best = s;
+	c->s.slot[reg].touched = ++c->clock;
+}
+
+/* The host register that has the guest register, or NO_REG. */
+static unsigned slot_find(const struct native_compiler *c, uint32_t off, unsigned bytes)
+{
+	for (uint32_t left = c->s.used; left; left &= left - 1) {
+		const struct slot *s = &c->s.slot[first_of(left)];
+		if (s->off == off && s->bytes == bytes)
+			return first_of(left);
 	}
-	if (best->used) {
-		slot_store(c, best);
-		slot_forget(c, best);
-	}
-	*best = (struct slot){ .off = off,
-		.bytes = (uint8_t)bytes,
-		.reg = (uint8_t)reg,
-		.used = true,
-		.touched = ++c->clock };
-	c->s.slot_of[reg] = (int8_t)(best - c->s.slot);
-	return best;
+	return NO_REG;
 }
 
-void load_slot(struct native_compiler *c, struct slot *s)
+/* Slots that share bytes with the range. */
+static uint32_t slots_in(const struct native_compiler *c, uint32_t off, unsigned bytes)
 {
-	load(c, s->reg, s->bytes, AT(s->off));
+	uint32_t found = 0;
+	for (uint32_t left = c->s.used; left; left &= left - 1) {
+		const struct slot *s = &c->s.slot[first_of(left)];
+		if (overlap(s->off, s->bytes, off, bytes))
+			found |= left & -left;
+	}
+	return found;
+}
+
+/* Slots that share bytes with the range, but for that of `keep`: to memory and forgotten. A pinned one
+ * stays where it is, so its block is not for pinning. */
+static void slots_release(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned keep)
+{
+	for (uint32_t left = slots_in(c, off, bytes); left; left &= left - 1) {
+		unsigned reg = first_of(left);
+		if (reg == keep)
+			continue;
+		slot_store(c, reg);
+		if (is_pinned(c, reg))
+			c->failed = true;
+		else
+			slot_forget(c, reg);
+	}
+}
+
+struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
+{
+	struct slot *s = &c->s.slot[reg];
+	*s = (struct slot){ .off = off, .bytes = (uint8_t)bytes, .touched = ++c->clock };
+	c->s.used |= 1u << reg;
+	return s;
+}
+
+void load_slot(struct native_compiler *c, unsigned reg)
+{
+	load(c, reg, c->s.slot[reg].bytes, AT(c->s.slot[reg].off));
 }
 
 void write_back(struct native_compiler *c, bool clean)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		bool dirty = s->dirty;
-		slot_store(c, s);
-		s->dirty = dirty && !clean;
-	}
+	uint32_t dirty = c->s.dirty;
+	for (uint32_t left = dirty; left; left &= left - 1)
+		slot_store(c, first_of(left));
+	c->s.dirty = clean ? 0 : dirty;
 }
 
 void reload_pinned(struct native_compiler *c)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && s->pinned) {
-			load_slot(c, s);
-			s->ones = 0;
-		}
+	for (uint32_t left = c->s.pinned; left; left &= left - 1) {
+		load_slot(c, first_of(left));
+		c->s.slot[first_of(left)].ones = 0;
+	}
 }
 
 bool prefers_xmm(const struct native_compiler *c, uint32_t off)
@@ -213,23 +220,19 @@ static int64_t cost(const struct native_compiler *c, unsigned reg)
 	if (c->locked >> reg & 1)
 		return -1;
 	bool live = c->s.until[reg] >= c->at; /* an operand of this record too */
-	if (c->s.slot_of[reg] < 0)
+	if (!has_slot(c, reg))
 		return live ? INT64_MAX : 0;
-	const struct slot *s = &c->s.slot[c->s.slot_of[reg]];
-	if (s->pinned)
+	if (is_pinned(c, reg))
 		return -1;
-	return live ? INT64_MAX - 1 : (int64_t)s->touched + 1;
+	return live ? INT64_MAX - 1 : (int64_t)c->s.slot[reg].touched + 1;
 }
 
 static void reg_empty(struct native_compiler *c, unsigned reg)
 {
 	if (c->s.until[reg] >= c->at)
 		spill(c, reg);
-	if (c->s.slot_of[reg] >= 0) {
-		struct slot *s = &c->s.slot[c->s.slot_of[reg]];
-		slot_store(c, s);
-		slot_forget(c, s);
-	}
+	slot_store(c, reg);
+	slot_forget(c, reg);
 }
 
 void reg_claim(struct native_compiler *c, unsigned reg)
@@ -286,18 +289,13 @@ static unsigned pinned_target(const struct native_compiler *c, bool xmm)
 		p = user;
 		id = (unsigned)(p - c->rec);
 	} while (p->op == BP_IR_CAST);
-	for (const struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		if (!s->used || !s->pinned || s->off != (uint32_t)p->imm ||
-			s->bytes != ir_types[p->type].bytes)
-			continue;
-		if (is_xmm(s->reg) != xmm || c->s.until[s->reg] > c->at)
+	unsigned reg = slot_find(c, (uint32_t)p->imm, ir_types[p->type].bytes);
+	if (reg == NO_REG || !is_pinned(c, reg) || is_xmm(reg) != xmm || c->s.until[reg] > c->at)
+		return NO_REG;
+	for (const struct bp_ir *r = &c->rec[c->at + 1]; r < p; r++)
+		if (r->op == BP_IR_GET || r->op == BP_IR_PUT || r->op == BP_IR_CALL)
 			return NO_REG;
-		for (const struct bp_ir *r = &c->rec[c->at + 1]; r < p; r++)
-			if (r->op == BP_IR_GET || r->op == BP_IR_PUT || r->op == BP_IR_CALL)
-				return NO_REG;
-		return s->reg;
-	}
-	return NO_REG;
+	return reg;
 }
 
 unsigned reg_result(struct native_compiler *c, bool xmm, unsigned reuse)
@@ -307,7 +305,7 @@ unsigned reg_result(struct native_compiler *c, bool xmm, unsigned reuse)
 		c->locked |= 1u << pinned;
 		return pinned;
 	}
-	if (reuse != NO_REG && c->s.slot_of[reuse] < 0 && c->s.until[reuse] <= c->at)
+	if (reuse != NO_REG && !has_slot(c, reuse) && c->s.until[reuse] <= c->at)
 		return reuse;
 	return reg_new(c, xmm);
 }
@@ -383,15 +381,15 @@ static unsigned from_memory(struct native_compiler *c, struct val *v, bool xmm)
 {
 	unsigned bytes = ir_types[v->type].bytes;
 	bool guest = v->off < c->in->frame;
-	struct slot *s = guest ? slot_find(c, v->off, bytes) : NULL;
-	if (s) {
-		s->touched = ++c->clock;
-		v->ones = s->ones;
-		return s->reg;
+	unsigned reg = guest ? slot_find(c, v->off, bytes) : NO_REG;
+	if (reg != NO_REG) {
+		touch(c, reg);
+		v->ones = c->s.slot[reg].ones;
+		return reg;
 	}
 	if (guest)
-		slots_release(c, v->off, bytes, NULL);
-	unsigned reg = reg_new(c, (xmm && bytes >= 4) || v->type == BP_T_V128);
+		slots_release(c, v->off, bytes, NO_REG);
+	reg = reg_new(c, (xmm && bytes >= 4) || v->type == BP_T_V128);
 	load(c, reg, bytes, AT(v->off));
 	if (guest)
 		slot_new(c, v->off, bytes, reg);
@@ -433,8 +431,8 @@ static unsigned value_in(struct native_compiler *c, unsigned id, bool xmm)
 	if (ir_types[v->type].bytes > 8 && !is_xmm(reg)) /* a wide integer has no register */
 		c->failed = true;
 	c->locked |= 1u << reg;
-	if (c->s.slot_of[reg] >= 0)
-		c->s.slot[c->s.slot_of[reg]].touched = ++c->clock;
+	if (has_slot(c, reg))
+		touch(c, reg);
 	return reg;
 }
 
@@ -451,13 +449,13 @@ unsigned use(struct native_compiler *c, unsigned id)
 /* A guest register that is used as floating point lives in an XMM register from then on. */
 static void slot_to_xmm(struct native_compiler *c, unsigned id, unsigned from, unsigned to)
 {
-	int n = c->s.slot_of[from];
 	move(c, to, from);
-	if (n < 0 || c->s.slot[n].pinned || c->s.slot[n].bytes < 4)
+	if (!has_slot(c, from) || is_pinned(c, from) || c->s.slot[from].bytes < 4)
 		return;
-	c->s.slot[n].reg = (uint8_t)to;
-	c->s.slot_of[from] = -1;
-	c->s.slot_of[to] = (int8_t)n;
+	c->s.slot[to] = c->s.slot[from];
+	c->s.used |= 1u << to;
+	c->s.dirty |= (c->s.dirty >> from & 1) << to;
+	slot_forget(c, from);
 	set_reg(c, id, c->v[id].type, to);
 }
 
@@ -479,7 +477,7 @@ unsigned use_copy(struct native_compiler *c, unsigned id)
 	unsigned reg = use(c, id);
 	const struct val *v = &c->v[id];
 	bool own = v->place != P_REG || v->reg != reg; /* made for this record */
-	if (own || (c->s.slot_of[reg] < 0 && c->s.until[reg] <= c->at))
+	if (own || (!has_slot(c, reg) && c->s.until[reg] <= c->at))
 		return reg;
 	unsigned to = reg_new(c, false);
 	move(c, to, reg);
@@ -494,9 +492,8 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 		/* C reads and writes places of its own: a guest register may be one of its results. */
 		if (v->off >= c->in->frame)
 			return v->off;
-		for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-			if (s->used && overlap(s->off, s->bytes, v->off, bytes))
-				slot_store(c, s);
+		for (uint32_t left = slots_in(c, v->off, bytes); left; left &= left - 1)
+			slot_store(c, first_of(left));
 		return v->off;
 	}
 	uint32_t at = frame_new(c, bytes);
@@ -525,9 +522,8 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 /* I1 and FLAGS have no bits but their own. */
 static void get_bits(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && overlap(s->off, s->bytes, off, 1))
-			slot_store(c, s);
+	for (uint32_t left = slots_in(c, off, 1); left; left &= left - 1)
+		slot_store(c, first_of(left));
 	unsigned reg = reg_new(c, false);
 	load(c, reg, 1, AT(off));
 	emit_group1(&c->e, false, G1_AND, reg, (int32_t)ir_get_mask(type));
@@ -560,19 +556,19 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 		get_bits(c, id, type, off);
 		return;
 	}
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		if (!s->used || !overlap(s->off, s->bytes, off, bytes))
-			continue;
-		if (s->off == off && bytes <= s->bytes && (!is_xmm(s->reg) || bytes >= 4) &&
+	for (uint32_t left = slots_in(c, off, bytes); left; left &= left - 1) {
+		unsigned reg = first_of(left);
+		const struct slot *s = &c->s.slot[reg];
+		if (s->off == off && bytes <= s->bytes && (!is_xmm(reg) || bytes >= 4) &&
 			(bytes <= 8 || type == BP_T_V128)) {
-			s->touched = ++c->clock;
-			set_reg(c, id, type, s->reg);
+			touch(c, reg);
+			set_reg(c, id, type, reg);
 			c->v[id].ones = s->ones;
 			return;
 		}
-		slot_store(c, s);
-		if (!s->pinned && bytes <= 8)
-			slot_forget(c, s);
+		slot_store(c, reg);
+		if (!is_pinned(c, reg) && bytes <= 8)
+			slot_forget(c, reg);
 	}
 	set_mem(c, id, type, off);
 }
@@ -595,27 +591,27 @@ static void keep_old(struct native_compiler *c, uint32_t off, unsigned bytes, un
 static void put_wide(struct native_compiler *c, unsigned bytes, uint32_t off, unsigned id)
 {
 	uint32_t from = in_memory(c, id);
-	slots_release(c, off, bytes, NULL);
+	slots_release(c, off, bytes, NO_REG);
 	copy(c, bytes, off, from);
 }
 
-static void put_pinned(struct native_compiler *c, struct slot *s, unsigned id)
+static void put_pinned(struct native_compiler *c, unsigned reg, unsigned id)
 {
 	const struct val *v = &c->v[id];
-	s->dirty = true;
-	if (v->place == P_REG && v->reg == s->reg)
+	c->s.dirty |= 1u << reg;
+	if (v->place == P_REG && v->reg == reg)
 		return;
 	for (unsigned i = 1; i < c->count; i++)
-		if (i != id && c->v[i].place == P_REG && c->v[i].reg == s->reg &&
+		if (i != id && c->v[i].place == P_REG && c->v[i].reg == reg &&
 			lives_on(c, &c->v[i])) {
-			spill(c, s->reg);
+			spill(c, reg);
 			break;
 		}
-	c->s.until[s->reg] = 0;
-	if (v->place == P_CONST && !is_xmm(s->reg))
-		emit_const(&c->e, s->reg, v->imm);
+	c->s.until[reg] = 0;
+	if (v->place == P_CONST && !is_xmm(reg))
+		emit_const(&c->e, reg, v->imm);
 	else
-		move(c, s->reg, value_in(c, id, is_xmm(s->reg)));
+		move(c, reg, value_in(c, id, is_xmm(reg)));
 }
 
 static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
@@ -627,28 +623,27 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 		put_wide(c, bytes, off, id);
 		return;
 	}
-	struct slot *s = slot_find(c, off, bytes);
-	slots_release(c, off, bytes, s);
-	if (s && s->pinned) {
-		put_pinned(c, s, id);
-		s->ones = v->ones;
+	unsigned has = slot_find(c, off, bytes);
+	slots_release(c, off, bytes, has);
+	if (has != NO_REG && is_pinned(c, has)) {
+		put_pinned(c, has, id);
+		c->s.slot[has].ones = v->ones;
 		return;
 	}
 	unsigned reg = value_in(c, id, prefers_xmm(c, off));
-	s = slot_find(c, off, bytes); /* reading the value may have made or moved it */
-	if (s && s->reg == reg)
+	has = slot_find(c, off, bytes); /* reading the value may have made or moved it */
+	if (has == reg)
 		return;
-	if (c->s.slot_of[reg] >= 0) {
+	if (has_slot(c, reg)) {
 		unsigned to = reg_new(c, is_xmm(reg));
 		move(c, to, reg);
 		reg = to;
-		s = slot_find(c, off, bytes);
+		has = slot_find(c, off, bytes);
 	}
-	if (s)
-		slot_forget(c, s);
-	s = slot_new(c, off, bytes, reg);
-	s->dirty = true;
-	s->ones = v->ones;
+	if (has != NO_REG)
+		slot_forget(c, has);
+	slot_new(c, off, bytes, reg)->ones = v->ones;
+	c->s.dirty |= 1u << reg;
 }
 
 void put(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
@@ -679,8 +674,6 @@ void flush(struct native_compiler *c)
 		}
 	}
 	write_back(c, true);
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && !s->pinned)
-			slot_forget(c, s);
+	c->s.used = c->s.pinned;
 	memset(c->s.until, 0, sizeof(c->s.until));
 }
