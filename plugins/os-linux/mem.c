@@ -9,6 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MAP_32BIT /* the flag of x86 hosts */
+#define MAP_32BIT 0
+#endif
+
 enum { LOWEST = 16 * PAGE };
 
 static uint64_t round_up(uint64_t len)

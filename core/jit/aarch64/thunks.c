@@ -275,6 +275,23 @@ int native_host_enter(struct jit_cpu *cpu, const void *entry)
 	return enter(cpu, entry);
 }
 
+/* Flat memory is reached by the slow way, which needs nothing of the host. */
+bool native_fault(void *context)
+{
+	(void)context;
+	return false;
+}
+
+void native_flat(const uint8_t *flat)
+{
+	(void)flat;
+}
+
+void native_private(void)
+{
+	code_memory_private();
+}
+
 const void *native_dead_entry(void)
 {
 	return thunks.miss;
