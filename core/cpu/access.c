@@ -477,7 +477,9 @@ int access_sc(
 		return BP_H_OK;
 	uint64_t fresh[2] = { value[0], value[1] };
 	order(fresh, q.size, memop);
+	v->turn_held = turn;
 	bool stored = cas(p.host, q.size, v->watch_value, fresh);
+	v->turn_held = NULL;
 	atomic_store(turn, stored ? now + 2 : now);
 	if (!stored)
 		return BP_H_OK;

@@ -69,6 +69,7 @@ struct vcpu {
 	uint64_t watch_value[2];
 	unsigned watch_size;
 	uint32_t watch_turn; /* bus_ram_conditionals() before it was loaded */
+	_Atomic(uint32_t) *turn_held; /* that count while it is odd on this CPU's account */
 
 	void *stale_ram; /* the page that stores beside code last hit, and how often */
 	uint64_t stale_page;

@@ -55,7 +55,8 @@ static void *reserve(uint64_t size)
 uint8_t *user_space(unsigned address_bits, int confine, bp_error *err)
 {
 	uint64_t size = UINT64_C(1) << address_bits, pages = size >> PAGE_BITS;
-	uint8_t *at = reserve(size + GUARD + BASE_ALIGN);
+	/* In front there is always something, so that small negative addresses are nobody's. */
+	uint8_t *at = reserve(2 * BASE_ALIGN + size + GUARD);
 	void *page = at == MAP_FAILED ? MAP_FAILED
 				      : mmap(NULL, pages, PROT_READ | PROT_WRITE,
 						MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -66,7 +67,7 @@ uint8_t *user_space(unsigned address_bits, int confine, bp_error *err)
 			size, g_strerror(errno));
 		return NULL;
 	}
-	uintptr_t start = ((uintptr_t)at + BASE_ALIGN - 1) & ~(uintptr_t)(BASE_ALIGN - 1);
+	uintptr_t start = ((uintptr_t)at + 2 * BASE_ALIGN - 1) & ~(uintptr_t)(BASE_ALIGN - 1);
 	space.base = (uint8_t *)start;
 	space.size = size;
 	space.ignored_bits = confine ? 64 - address_bits : 0;
@@ -355,6 +356,9 @@ void user_run(void *cpu, struct bp_user_exit *out)
 		guard = NULL;
 		pthread_rwlock_unlock(&world);
 		jit_recover(&v->jit);
+		if (v->turn_held) /* the store of a store-conditional was refused */
+			atomic_fetch_sub(v->turn_held, 1);
+		v->turn_held = NULL;
 		access_fault(v, BP_FAULT_BUS, BP_ACC_READ, 0, caught_addr, 0);
 		report(v, out);
 		out->signal = (uint32_t)caught_signal;
