@@ -46,7 +46,7 @@ struct mmio {
 	const struct bp_host *host;
 	bp_dma *dma;
 	bp_line *irq[1];
-	uint8_t legacy;
+	uint8_t legacy, packed;
 	uint32_t interrupt;
 	uint32_t device_sel, driver_sel, queue_sel;
 	uint32_t page_size, queue_align; /* legacy */
@@ -229,6 +229,7 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	s->virtio.owner = s;
 	s->virtio.signals = &signals;
 	s->virtio.legacy = s->legacy;
+	s->virtio.withheld = s->packed ? 0 : VIRTIO_RING_PACKED;
 	return 0;
 }
 
