@@ -48,11 +48,26 @@ static int read_desc(const struct queue_memory *m, uint64_t table, uint32_t inde
 	return 0;
 }
 
-void queue_forget(const struct queue_memory *m, struct bp_virtio_request *req)
+static void unmap(const struct queue_memory *m, struct bp_virtio_request *req, uint32_t written)
 {
-	for (uint32_t i = 0; i < req->count; i++)
-		m->host->dma_unmap(m->dma, req->buffer[i].data, req->buffer[i].len, 0);
+	for (uint32_t i = 0; i < req->count; i++) {
+		struct bp_virtio_buffer *b = &req->buffer[i];
+		uint32_t n = b->writable ? (written < b->len ? written : b->len) : 0;
+		m->host->dma_unmap(m->dma, b->data, b->len, n);
+		written -= n;
+	}
 	req->count = req->readable = 0;
+}
+
+void queue_start(struct queue *q)
+{
+	q->last_avail = q->used_idx = q->signalled = q->in_flight = 0;
+}
+
+void queue_forget(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req)
+{
+	unmap(m, req, 0);
+	q->in_flight -= q->in_flight != 0;
 }
 
 /* Map one descriptor's memory; what is contiguous for the guest may be several pieces here. */
@@ -127,7 +142,8 @@ int queue_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_re
 	uint16_t waiting = (uint16_t)(idx - q->last_avail);
 	if (!waiting)
 		return 0;
-	if (waiting > q->size)
+	/* More than there can be, or one that the device still holds (2.7.13.1). */
+	if (waiting > q->size || q->in_flight >= q->size)
 		return -1;
 	/* The index was read first: entries before it are complete (2.7.13). */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -136,22 +152,25 @@ int queue_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_re
 	if (read16(m, at, &head) != 0)
 		return -1;
 	if (head >= q->size || walk(q, m, head, req) != 0) {
-		queue_forget(m, req);
+		unmap(m, req, 0);
 		return -1;
 	}
 	req->head = head;
-	q->last_avail = (uint16_t)(q->last_avail + 1);
 	if (m->features & VIRTIO_RING_EVENT) {
 		/* Ask to be told at the next entry (avail_event, 2.7.10). */
 		uint8_t b[2];
-		put(b, 2, q->last_avail);
+		put(b, 2, (uint16_t)(q->last_avail + 1));
 		if (m->host->dma_write(m->dma,
 			    q->used + RING_ENTRIES + (uint64_t)q->size * USED_ENTRY, b,
 			    2) != BP_OK) {
-			queue_forget(m, req);
+			unmap(m, req, 0);
 			return -1;
 		}
+		/* The index is looked at again after that is seen (2.7.13.4.1). */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}
+	q->last_avail = (uint16_t)(q->last_avail + 1);
+	q->in_flight++;
 	return 1;
 }
 
@@ -162,7 +181,7 @@ int queue_retake(const struct queue *q, const struct queue_memory *m, uint32_t h
 	req->head = head;
 	if (usable(q) && head < q->size && walk(q, m, head, req) == 0)
 		return 0;
-	queue_forget(m, req);
+	unmap(m, req, 0);
 	return -1;
 }
 
@@ -170,14 +189,10 @@ int queue_push(struct queue *q, const struct queue_memory *m, struct bp_virtio_r
 	uint32_t written)
 {
 	uint8_t entry[USED_ENTRY], idx[2];
-	uint32_t left = written;
-	for (uint32_t i = 0; i < req->count; i++) {
-		struct bp_virtio_buffer *b = &req->buffer[i];
-		uint32_t n = b->writable ? (left < b->len ? left : b->len) : 0;
-		m->host->dma_unmap(m->dma, b->data, b->len, n);
-		left -= n;
-	}
-	req->count = req->readable = 0;
+	unmap(m, req, written);
+	q->in_flight -= q->in_flight != 0;
+	if (!usable(q))
+		return 0; /* the driver has taken the queue away */
 	put(entry, 4, req->head);
 	put(entry + 4, 4, written);
 	uint64_t at = q->used + RING_ENTRIES + (uint64_t)(q->used_idx & (q->size - 1)) * USED_ENTRY;

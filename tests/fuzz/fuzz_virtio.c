@@ -158,7 +158,7 @@ static void step(struct guest *g, struct device *d, const uint8_t *s)
 		break;
 	case 2:
 		if (d->count)
-			queue_forget(&d->m, &d->held[--d->count]);
+			queue_forget(&d->q, &d->m, &d->held[--d->count]);
 		break;
 	case 3: queue_wants_signal(&d->q, &d->m); break;
 	case 4: /* the driver offers some chains more */
@@ -197,7 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < steps; i++)
 		step(&g, d, at + i * STEP);
 	while (d->count)
-		queue_forget(&d->m, &d->held[--d->count]);
+		queue_forget(&d->q, &d->m, &d->held[--d->count]);
 	if (g.mapped)
 		broken("Something is still mapped.");
 	g_free(d);
