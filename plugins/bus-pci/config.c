@@ -219,6 +219,12 @@ static int lay_declared(struct layout *l)
 	return 0;
 }
 
+/* PCI Express ends at a conventional bridge. */
+static int is_express(const struct function *f)
+{
+	return f->dev->express && (!f->bus->bridge || f->bus->bridge->dev->express);
+}
+
 static int lay_express(struct layout *l)
 {
 	struct function *f = l->f;
@@ -345,7 +351,7 @@ int function_build(struct function *f, bp_error *err)
 {
 	struct layout l = { .f = f,
 		.err = err,
-		.space = f->dev->express ? CONFIG_BYTES : CONVENTIONAL_BYTES,
+		.space = is_express(f) ? CONFIG_BYTES : CONVENTIONAL_BYTES,
 		.next = FIRST_CAPABILITY,
 		.next_extended = FIRST_EXTENDED };
 	uint8_t *images = calloc(3, CONFIG_BYTES);
@@ -357,7 +363,7 @@ int function_build(struct function *f, bp_error *err)
 	if (lay_header(&l) != 0)
 		return -1;
 	f->pm = (uint16_t)lay_capability(&l, CAP_PM, PM_BYTES, pm_regs);
-	if (!f->pm || lay_messages(&l) != 0 || (f->dev->express && lay_express(&l) != 0) ||
+	if (!f->pm || lay_messages(&l) != 0 || (is_express(f) && lay_express(&l) != 0) ||
 		lay_declared(&l) != 0 || lay_regs(&l, f->dev->regs, 0, l.space) != 0)
 		return -1;
 	if (f->dev->msix.vectors)
