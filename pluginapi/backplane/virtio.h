@@ -17,11 +17,13 @@ struct bp_virtio_buffer { /* one piece of guest memory of a request */
 	uint32_t writable; /* the device writes it */
 };
 
-#define BP_VIRTIO_MAX_BUFFERS 128
+/* A chain of more pieces is a broken ring: a device says so, where its configuration can. */
+#define BP_VIRTIO_MAX_BUFFERS 256
 
 struct bp_virtio_request { /* one descriptor chain taken from a ring */
 	uint32_t size;
-	uint32_t head; /* the transport's: which chain it is, of which queue */
+	uint32_t
+		head; /* the transport's: which chain it is; the queue's number in the high 16 bits */
 	uint32_t count; /* buffers, device-readable ones first */
 	uint32_t readable; /* how many of them the device reads */
 	struct bp_virtio_buffer buffer[BP_VIRTIO_MAX_BUFFERS];
@@ -52,6 +54,9 @@ struct bp_virtio_transport {
 	 * is no such chain. [main] */
 	int (*retake)(
 		void *transport, unsigned queue, uint32_t head, struct bp_virtio_request *req);
+	/* The driver broke the device's own rules so that no answer is possible: DEVICE_NEEDS_RESET.
+	 * [owner] */
+	void (*broken)(void *transport);
 };
 
 struct bp_virtio_device {

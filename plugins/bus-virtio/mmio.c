@@ -46,7 +46,7 @@ struct mmio {
 	const struct bp_host *host;
 	bp_dma *dma;
 	bp_line *irq[1];
-	uint8_t legacy;
+	uint8_t legacy, packed;
 	uint32_t interrupt;
 	uint32_t device_sel, driver_sel, queue_sel;
 	uint32_t page_size, queue_align; /* legacy */
@@ -81,7 +81,7 @@ static void device_reset(struct mmio *s)
 	virtio_reset(&s->virtio);
 	s->interrupt = 0;
 	s->device_sel = s->driver_sel = s->queue_sel = 0;
-	s->page_size = s->queue_align = 0;
+	s->queue_align = 0; /* the page size is told once, before the first reset */
 }
 
 static uint32_t read_modern(const struct mmio *s, uint64_t offset)
@@ -229,16 +229,19 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	s->virtio.owner = s;
 	s->virtio.signals = &signals;
 	s->virtio.legacy = s->legacy;
+	s->virtio.withheld = s->packed ? 0 : VIRTIO_RING_PACKED;
 	return 0;
 }
 
 static void reset(void *self, int step)
 {
 	struct mmio *s = self;
-	if (step == BP_RESET_ENTER)
+	if (step == BP_RESET_ENTER) {
 		device_reset(s);
-	else if (step == BP_RESET_LEAVE)
+		s->page_size = 0;
+	} else if (step == BP_RESET_LEAVE) {
 		s->host->line_set(s->irq[0], 0);
+	}
 }
 
 static int attach(void *self, const struct bp_link *child, const char *slot, bp_error *err)
@@ -290,6 +293,7 @@ static const struct bp_field props[] = {
 		.names = dma_link },
 	{ "legacy", "version 1 of the registers, for drivers from before Virtio 1.0", FIELD(legacy),
 		BP_BOOL },
+	{ "packed", "offer packed rings", FIELD(packed), BP_BOOL },
 	{ 0 },
 };
 static const struct bp_field state[] = {

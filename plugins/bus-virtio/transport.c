@@ -10,7 +10,7 @@ static uint64_t all_offered(const struct virtio *v)
 	if (!v->dev)
 		return 0;
 	uint64_t f = v->dev->offered(v->dev_self) | VIRTIO_RING_INDIRECT | VIRTIO_RING_EVENT |
-		VIRTIO_VERSION_1;
+		VIRTIO_VERSION_1 | VIRTIO_RING_PACKED;
 	if (BP_HAS(v->dev, queue_stop))
 		f |= VIRTIO_RING_RESET;
 	if (v->legacy)
@@ -23,14 +23,15 @@ static uint64_t negotiated(const struct virtio *v)
 	return v->legacy || v->status & VIRTIO_STATUS_FEATURES_OK ? v->driver_features : 0;
 }
 
-static struct queue_memory memory(const struct virtio *v)
+static struct queue_memory memory(struct virtio *v)
 {
-	return (struct queue_memory){ v->host, v->dma, negotiated(v) };
+	return (struct queue_memory){ v->host, v->dma, negotiated(v), &v->held };
 }
 
 /* The driver broke the rules: only a reset helps (2.1.2). */
-static void broken(struct virtio *v)
+static void broken(void *transport)
 {
+	struct virtio *v = transport;
 	v->status |= VIRTIO_STATUS_NEEDS_RESET;
 	v->host->log(
 		v->owner, BP_LOG_GUEST, "the driver's virtqueue is malformed; waiting for a reset");
@@ -120,6 +121,7 @@ static const struct bp_virtio_transport transport_ops = {
 	.queue_ready = queue_ready,
 	.release = release,
 	.retake = retake,
+	.broken = broken,
 };
 
 /* ---- status and features ---- */
@@ -139,6 +141,7 @@ void virtio_reset(struct virtio *v)
 	v->running = v->status = 0;
 	v->driver_features = 0;
 	memset(v->queue, 0, sizeof(v->queue));
+	queue_held_reset(&v->held);
 }
 
 void virtio_write_status(struct virtio *v, uint32_t value)
@@ -320,6 +323,8 @@ int virtio_loaded(struct virtio *v, bp_error *err)
 				"two up to %d is possible",
 				n, q->size, q->in_flight, QUEUE_SIZE_MAX);
 	}
+	if (queue_held_check(&v->held) != 0)
+		return v->host->fail(err, "the saved chains of packed rings are not disjoint");
 	return 0;
 }
 
@@ -331,8 +336,27 @@ static const struct bp_field queue_state[] = {
 	{ BP_FIELD(struct queue, ready, BP_U32) },
 	{ BP_FIELD(struct queue, last_avail, BP_U32) },
 	{ BP_FIELD(struct queue, used_idx, BP_U32) },
+	{ BP_FIELD(struct queue, avail_wrap, BP_U32) },
+	{ BP_FIELD(struct queue, used_wrap, BP_U32) },
 	{ BP_FIELD(struct queue, signalled, BP_U32) },
 	{ BP_FIELD(struct queue, in_flight, BP_U32) },
+	{ 0 },
+};
+static const struct bp_field held_desc_state[] = {
+	{ BP_FIELD(struct queue_held_desc, addr, BP_U64) },
+	{ BP_FIELD(struct queue_held_desc, len, BP_U32) },
+	{ BP_FIELD(struct queue_held_desc, next, BP_U32) },
+	{ BP_FIELD(struct queue_held_desc, flags, BP_U16) },
+	{ BP_FIELD(struct queue_held_desc, id, BP_U16) },
+	{ BP_FIELD(struct queue_held_desc, slots, BP_U16) },
+	{ 0 },
+};
+static const struct bp_field held_state[] = {
+	{ BP_FIELD(struct queue_held, high, BP_U32) },
+	{ BP_FIELD(struct queue_held, free, BP_U32) },
+	{ BP_FIELD(struct queue_held, desc, BP_STRUCT), .count = QUEUE_HELD_MAX,
+		.count_offset = offsetof(struct queue_held, high), .sub = held_desc_state,
+		.sub_size = sizeof(struct queue_held_desc) },
 	{ 0 },
 };
 const struct bp_field virtio_state[] = {
@@ -343,5 +367,7 @@ const struct bp_field virtio_state[] = {
 	{ BP_FIELD(struct virtio, driver_features, BP_U64) },
 	{ BP_FIELD(struct virtio, queue, BP_STRUCT), .count = VIRTIO_QUEUES, .sub = queue_state,
 		.sub_size = sizeof(struct queue) },
+	{ BP_FIELD(struct virtio, held, BP_STRUCT), .sub = held_state,
+		.sub_size = sizeof(struct queue_held) },
 	{ 0 },
 };

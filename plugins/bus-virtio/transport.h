@@ -42,6 +42,7 @@ struct virtio {
 	uint32_t running; /* the device was told to run */
 	uint64_t driver_features;
 	struct queue queue[VIRTIO_QUEUES];
+	struct queue_held held; /* large, and only packed rings touch it */
 };
 
 extern const struct bp_field virtio_state[];

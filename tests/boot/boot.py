@@ -7,12 +7,16 @@
 """
 
 import argparse
+import hashlib
 import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -136,6 +140,71 @@ def virtio_console(firmware):
     return run, (firmware, "linux", "initrd")
 
 
+DISK_M, SEEK_M = 64, 11  # MiB of each disk, and where dd writes
+
+
+def backplane_img(build, *args):
+    done = subprocess.run([build / "core/backplane", "img", *args], capture_output=True, text=True,
+                          env={**os.environ, "BACKPLANE_PLUGIN_PATH": str(build / "plugins")},
+                          timeout=EXIT_S, check=False)
+    if done.returncode:
+        raise Mismatch(f"backplane img {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
+
+
+def digest_of(console, file):
+    return check(shell(console, f"md5sum {file}"), r"^([0-9a-f]{32}) ", f"md5sum {file}")[1]
+
+
+def use_disks(console):
+    """A file system on vda and plain bytes on vdb; what the digest of both is."""
+    shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+    shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=8")
+    digest = digest_of(console, "/tmp/r")
+    shell(console, "mke2fs /dev/vda && mount -t ext4 /dev/vda /mnt && cp /tmp/r /mnt/r")
+    check(shell(console, "umount /mnt && echo gone"), r"^gone$", "umount")
+    shell(console, f"dd if=/tmp/r of=/dev/vdb bs=64k seek={SEEK_M * 16} oflag=direct")
+    check(shell(console, "blkdiscard -o 0 -l 1048576 /dev/vdb && echo fine"), r"^fine$", "discard")
+    check(shell(console, "dd if=/dev/vdb of=/dev/null bs=1M skip=63; echo $?"), r"^0$", "the end")
+    check(shell(console, "dd if=/dev/zero of=/dev/vdb bs=1M seek=64 count=1; echo $?"), r"^1$",
+          "beyond the end")
+    return digest
+
+
+def disks(transport=""):
+    """What Linux writes to /dev/vda (raw) and /dev/vdb (qcow2) is there after a reboot, and in the
+    images."""
+    def run(start, guests):
+        build = start.keywords["build"]
+        with tempfile.TemporaryDirectory() as folder:
+            raw, qcow2, flat = (Path(folder) / n for n in ("a.raw", "b.qcow2", "b.raw"))
+            backplane_img(build, "create", "-f", "raw", raw, f"{DISK_M}M")
+            backplane_img(build, "create", "-f", "qcow2", qcow2, f"{DISK_M}M")
+            machine = Machine(guests / "opensbi-trixie/fw_dynamic.bin", guests / "linux/Image",
+                              guests / "initrd/initrd.cpio.gz", "console=ttyS0",
+                              drives=((raw, "raw"), (qcow2, "qcow2")), transport=transport)
+            with start(machine) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                digest = use_disks(console)
+                console.type("reboot\n")
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+                shell(console, "mount -t ext4 /dev/vda /mnt")
+                if digest_of(console, "/mnt/r") != digest:
+                    raise Mismatch("the file system has another file after the reboot")
+                shell(console, "umount /mnt")
+                console.type("poweroff\n")
+                status = console.status(EXIT_S)
+            backplane_img(build, "check", "-f", "qcow2", qcow2)
+            if shutil.which("qemu-img"):
+                subprocess.run(["qemu-img", "check", "-q", qcow2], timeout=EXIT_S, check=True)
+            backplane_img(build, "convert", "-f", "qcow2", "-O", "raw", qcow2, flat)
+            there = flat.read_bytes()[SEEK_M << 20:(SEEK_M + 8) << 20]
+            if hashlib.md5(there).hexdigest() != digest:
+                raise Mismatch("the qcow2 image does not hold what the guest wrote")
+            return status
+    return run, ("opensbi-trixie", "linux", "initrd")
+
+
 def u_boot(package, mode):
     def run(start, guests):
         image = guests / package / f"u-boot-{mode}.bin"
@@ -180,6 +249,9 @@ CASES = {
     "linux-sbi16-cpus4": linux("opensbi-trixie", 4),
     "linux-vector": linux("opensbi-trixie", 1, vector=True, stay=False),
     "virtio-console": virtio_console("opensbi-bookworm"),
+    "virtio-blk": disks(),
+    "virtio-blk-packed": disks("packed"),
+    "virtio-blk-legacy": disks("legacy"),
     "u-boot-2023-m": u_boot("u-boot-bookworm", "m"),
     "u-boot-2023-s": u_boot("u-boot-bookworm", "s"),
     "u-boot-2025-m": u_boot("u-boot-trixie", "m"),
@@ -194,6 +266,10 @@ def fetch_module():
     module = module_from_spec(spec_from_loader("fetch", SourceFileLoader("fetch", path)))
     module.__spec__.loader.exec_module(module)
     return module
+
+
+def start_machine(machine, emulator, build, log):
+    return Console(EMULATORS[emulator](machine, build), log)
 
 
 def main():
@@ -217,10 +293,11 @@ def main():
         began = time.monotonic()
         with open(logs / f"{args.emulator}-{name}.log", "wb") as log:
             try:
-                status = run(lambda m: Console(EMULATORS[args.emulator](m, build), log),
+                status = run(partial(start_machine, emulator=args.emulator, build=build, log=log),
                              fetch.ensure(guests))
                 fault = "" if status == 0 else f"exit status {status}, expected 0"
-            except (ConsoleError, Mismatch, OSError, fetch.debian.FetchError) as e:
+            except (ConsoleError, Mismatch, OSError, subprocess.SubprocessError,
+                    fetch.debian.FetchError) as e:
                 fault = str(e)
         print(f"{'FAIL' if fault else 'ok'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
         if fault:

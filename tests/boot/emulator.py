@@ -16,6 +16,8 @@ class Machine:
     bits: int = 64
     vector: bool = False
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
+    drives: tuple = ()  # (file, format): virtio disks
+    transport: str = ""  # a property of the virtio transports that is to be true
 
 
 def backplane(m, build):
@@ -30,6 +32,9 @@ def backplane(m, build):
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
     argv += ["--serial", f"file:{m.serial}"] if m.serial else []
+    argv += ["--set", f"virtio.{m.transport}=true"] if m.transport else []
+    for file, kind in m.drives:
+        argv += ["--drive", f"file={file},format={kind}"]
     return argv
 
 
@@ -48,6 +53,11 @@ def qemu(m, _build):
     argv += ["-serial", f"file:{m.serial}", "-monitor", "none", "-chardev",
              "stdio,id=terminal,signal=off", "-device", "virtio-serial-device", "-device",
              "virtconsole,chardev=terminal"] if m.serial else []
+    argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
+    packed = ",packed=on" if m.transport == "packed" else ""
+    for n, (file, kind) in enumerate(m.drives):
+        argv += ["-drive", f"if=none,id=disk{n},file={file},format={kind}",
+                 "-device", f"virtio-blk-device,drive=disk{n}{packed}"]
     return argv
 
 
