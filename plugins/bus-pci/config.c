@@ -209,6 +209,9 @@ static int lay_declared(struct layout *l)
 				"capability %s: at most %d of at least 4 bytes are possible (a "
 				"plugin's fault)",
 				c[n].name, CAPABILITIES);
+		/* Without PCI Express there is no room for it, and nobody misses it. */
+		if (c[n].flags & BP_PCI_EXTENDED && l->space == CONVENTIONAL_BYTES)
+			continue;
 		unsigned at = c[n].flags & BP_PCI_EXTENDED
 			? lay_extended(l, &c[n])
 			: lay_capability(l, c[n].id, c[n].bytes, c[n].regs);
@@ -404,7 +407,8 @@ static const struct bp_pci_capability *declared(
 {
 	const struct bp_pci_capability *c = f->dev->capabilities;
 	for (unsigned n = 0; c && c[n].name && n < CAPABILITIES; n++)
-		if (offset >= f->capability[n] && offset < f->capability[n] + c[n].bytes) {
+		if (f->capability[n] && offset >= f->capability[n] &&
+			offset < f->capability[n] + c[n].bytes) {
 			*at = f->capability[n];
 			return &c[n];
 		}

@@ -64,7 +64,7 @@ enum { ACCESS_INDEX = 4, ACCESS_BAR = 4, ACCESS_OFFSET = 8, ACCESS_LENGTH = 12, 
 
 struct pci {
 	const struct bp_host *host;
-	uint8_t transitional;
+	uint8_t transitional, packed;
 	struct bp_pci_device pci;
 	struct bp_pci_bar bars[4];
 	const struct bp_pci_bus *ops; /* NULL: in no slot */
@@ -504,6 +504,7 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	s->host = s->virtio.host = host;
 	s->virtio.owner = s;
 	s->virtio.signals = &signals;
+	s->virtio.withheld = s->packed ? 0 : VIRTIO_RING_PACKED;
 	s->pci = (struct bp_pci_device){ .size = sizeof(s->pci),
 		.vendor = VENDOR,
 		.subsystem_vendor = VENDOR,
@@ -579,6 +580,7 @@ static const void *interface(void *self, const char *id)
 static const struct bp_field props[] = {
 	{ "transitional", "also the legacy registers, for drivers from before Virtio 1.0",
 		FIELD(transitional), BP_BOOL },
+	{ "packed", "offer packed rings", FIELD(packed), BP_BOOL },
 	{ 0 },
 };
 static const struct bp_field state[] = {
