@@ -207,7 +207,8 @@ def disks(transport="", pci=False):
                 if pci and start.keywords["emulator"] != "qemu":
                     check_pci(console)
                 console.type("reboot\n")
-                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                console.expect(r"=== GUEST-UP riscv64 ", FIRMWARE_S + KERNEL_S)
+                console.expect(PROMPT, KERNEL_S)
                 shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
                 shell(console, "mount -t ext4 /dev/vda /mnt")
                 if digest_of(console, "/mnt/r") != digest:
