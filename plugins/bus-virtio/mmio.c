@@ -336,6 +336,7 @@ static const struct bp_object object = {
 static const struct bp_type types[] = {
 	{ "virtio-mmio", "virtio transport in a window of registers", BP_KIND_BUS, 0, &object,
 		NULL },
+	{ "virtio-pci", "virtio transport as a PCI function", BP_KIND_BUS, 0, &virtio_pci, NULL },
 	{ 0 },
 };
 

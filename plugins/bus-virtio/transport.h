@@ -79,4 +79,7 @@ void virtio_kick(struct virtio *v, uint32_t n);
 uint64_t virtio_config_read(struct virtio *v, uint64_t offset, unsigned bytes);
 void virtio_config_write(struct virtio *v, uint64_t offset, unsigned bytes, uint64_t value);
 
+/* ---- types beside mmio.c's ---- */
+extern const struct bp_object virtio_pci;
+
 #endif

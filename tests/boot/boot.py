@@ -155,23 +155,41 @@ def digest_of(console, file):
     return check(shell(console, f"md5sum {file}"), r"^([0-9a-f]{32}) ", f"md5sum {file}")[1]
 
 
-def use_disks(console):
-    """A file system on vda and plain bytes on vdb; what the digest of both is."""
+def use_disks(console, other):
+    """A file system on vda and plain bytes on the other; what the digest of both is."""
     shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
     shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=8")
     digest = digest_of(console, "/tmp/r")
     shell(console, "mke2fs /dev/vda && mount -t ext4 /dev/vda /mnt && cp /tmp/r /mnt/r")
     check(shell(console, "umount /mnt && echo gone"), r"^gone$", "umount")
-    shell(console, f"dd if=/tmp/r of=/dev/vdb bs=64k seek={SEEK_M * 16} oflag=direct")
-    check(shell(console, "blkdiscard -o 0 -l 1048576 /dev/vdb && echo fine"), r"^fine$", "discard")
-    check(shell(console, "dd if=/dev/vdb of=/dev/null bs=1M skip=63; echo $?"), r"^0$", "the end")
-    check(shell(console, "dd if=/dev/zero of=/dev/vdb bs=1M seek=64 count=1; echo $?"), r"^1$",
+    shell(console, f"dd if=/tmp/r of={other} bs=64k seek={SEEK_M * 16} oflag=direct")
+    check(shell(console, f"blkdiscard -o 0 -l 1048576 {other} && echo fine"), r"^fine$", "discard")
+    check(shell(console, f"dd if={other} of=/dev/null bs=1M skip=63; echo $?"), r"^0$", "the end")
+    check(shell(console, f"dd if=/dev/zero of={other} bs=1M seek=64 count=1; echo $?"), r"^1$",
           "beyond the end")
     return digest
 
 
-def disks(transport=""):
-    """What Linux writes to /dev/vda (raw) and /dev/vdb (qcow2) is there after a reboot, and in the
+def check_pci(console):
+    """What sysfs says is on the buses, and a card that goes and comes as sysfs wants it."""
+    found = shell(console, "cat /sys/bus/pci/devices/*/uevent")
+    for kind, ids, slot in (("60000", "1B36:0008", "00:00.0"), ("60400", "1B36:000C", "00:01.0"),
+                            ("60400", "1B36:0001", "00:05.0"), ("10802", "1B36:0010", "02:00.0"),
+                            ("10000", "1AF4:1042", "04:07.0"), ("FF00", "1AF4:1005", "04:07.1")):
+        check(found, rf"^PCI_CLASS={kind}\nPCI_ID={ids}\n.*\nPCI_SLOT_NAME=0000:{slot}$",
+              "the functions on PCI")
+    check(shell(console, "head -c 64 /dev/hwrng | wc -c"), r"^64$", "/dev/hwrng")
+    check(shell(console, "cat /sys/class/nvme/nvme0/serial"), r"^BOOT-1", "the serial number")
+    nvme = "/sys/bus/pci/devices/0000:02:00.0"
+    shell(console, f"echo 1 >{nvme}/remove")
+    check(shell(console, f"ls {nvme} 2>&1"), r"No such file", "the card that was removed")
+    shell(console, "echo 1 >/sys/bus/pci/rescan; sleep 2")
+    check(shell(console, "ls -d /dev/nvme0n1"), r"^/dev/nvme0n1$", "the card that came back")
+    check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+
+
+def disks(transport="", pci=False):
+    """What Linux writes to /dev/vda (raw) and the other (qcow2) is there after a reboot, and in the
     images."""
     def run(start, guests):
         build = start.keywords["build"]
@@ -181,10 +199,13 @@ def disks(transport=""):
             backplane_img(build, "create", "-f", "qcow2", qcow2, f"{DISK_M}M")
             machine = Machine(guests / "opensbi-trixie/fw_dynamic.bin", guests / "linux/Image",
                               guests / "initrd/initrd.cpio.gz", "console=ttyS0",
-                              drives=((raw, "raw"), (qcow2, "qcow2")), transport=transport)
+                              drives=((raw, "raw"), (qcow2, "qcow2")), transport=transport,
+                              pci=pci)
             with start(machine) as console:
                 console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
-                digest = use_disks(console)
+                digest = use_disks(console, "/dev/nvme0n1" if pci else "/dev/vdb")
+                if pci and start.keywords["emulator"] != "qemu":
+                    check_pci(console)
                 console.type("reboot\n")
                 console.expect(r"=== GUEST-UP riscv64 ", FIRMWARE_S + KERNEL_S)
                 console.expect(PROMPT, KERNEL_S)
@@ -221,6 +242,7 @@ def u_boot(package, mode):
                                     ("printenv bootdelay", r"^bootdelay=\d+$"),
                                     ("setenv word plugged", r""),
                                     ("echo back${word}", r"^backplugged$"),
+                                    ("pci", r"^00\.00\.00\s+0x1b36\s+0x0008\s+Bridge device"),
                                     ("mw.q 90000000 0123456789abcdef 2; md.q 90000000 2",
                                      r"^90000000: 0123456789abcdef 0123456789abcdef")):
                 console.type(command + "\n")
@@ -253,6 +275,7 @@ CASES = {
     "virtio-blk": disks(),
     "virtio-blk-packed": disks("packed"),
     "virtio-blk-legacy": disks("legacy"),
+    "pci-disks": disks(pci=True),
     "u-boot-2023-m": u_boot("u-boot-bookworm", "m"),
     "u-boot-2023-s": u_boot("u-boot-bookworm", "s"),
     "u-boot-2025-m": u_boot("u-boot-trixie", "m"),
