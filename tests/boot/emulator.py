@@ -2,7 +2,7 @@
 """How to start one machine in Backplane, and the same machine in Debian's QEMU, where a test can
 be tried out: a test that fails there too is wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -16,6 +16,8 @@ class Machine:
     bits: int = 64
     vector: bool = False
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
+    net: list = field(default_factory=list)  # values of --net, each with its device
+    mac: str = ""  # of the first device
 
 
 def backplane(m, build):
@@ -30,11 +32,24 @@ def backplane(m, build):
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
     argv += ["--serial", f"file:{m.serial}"] if m.serial else []
+    for net in m.net:
+        argv += ["--net", net]
+    argv += ["--set", f"nic0.mac={m.mac}"] if m.mac else []
     return argv
 
 
 def backplane_interp(m, build):
     return backplane(m, build) + ["--engine", "interp"]
+
+
+def qemu_net(value):
+    """What --net says, in QEMU's words."""
+    word, *rest = value.split(",")
+    kind, _, path = word.partition(":")
+    if kind == "unix":
+        server = "off" if "connect=true" in rest else "on"
+        return f"stream,addr.type=unix,addr.path={path},server={server}"
+    return value
 
 
 def qemu(m, _build):
@@ -48,6 +63,10 @@ def qemu(m, _build):
     argv += ["-serial", f"file:{m.serial}", "-monitor", "none", "-chardev",
              "stdio,id=terminal,signal=off", "-device", "virtio-serial-device", "-device",
              "virtconsole,chardev=terminal"] if m.serial else []
+    for n, net in enumerate(m.net):
+        mac = f",mac={m.mac}" if m.mac and not n else ""
+        argv += ["-netdev", qemu_net(net) + f",id=net{n}",
+                 "-device", f"virtio-net-device,netdev=net{n}{mac}"]
     return argv
 
 

@@ -179,11 +179,9 @@ int net_send(const struct bp_net *net, void *port, const GByteArray *frame, unsi
 {
 	const struct bp_net_iov iov[] = { { frame->data, MIN(frame->len, 20) },
 		{ frame->data + MIN(frame->len, 20), frame->len - MIN(frame->len, 20) } };
-	const struct bp_net_packet p = { .size = sizeof(p),
-		.flags = flags,
-		.iov_count = 2,
-		.bytes = frame->len,
-		.iov = iov };
+	const struct bp_net_packet p = {
+		.size = sizeof(p), .flags = flags, .iov_count = 2, .bytes = frame->len, .iov = iov
+	};
 	return net->send(port, &p);
 }
 

@@ -45,8 +45,8 @@ static void test_cut(void)
 				out[s.tcp + 6] << 8 | out[s.tcp + 7];
 			g_assert_cmphex(seq, ==, 0xfffffff0u + at);
 			unsigned last = at + 1460 >= 3500;
-			g_assert_cmphex(out[s.tcp + 13], ==,
-				ACK | (last ? PSH | FIN : 0) | (at ? 0 : CWR));
+			g_assert_cmphex(
+				out[s.tcp + 13], ==, ACK | (last ? PSH | FIN : 0) | (at ? 0 : CWR));
 			g_byte_array_append(whole, out + s.payload, s.end - s.payload);
 		}
 		g_assert_cmpmem(whole->data, whole->len, g->data + f.payload, 3500);
@@ -118,7 +118,9 @@ static void test_join_refuses(void)
 
 static void test_header_checks(void)
 {
-	struct bp_net_offload o = { .flags = BP_NET_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16 };
+	struct bp_net_offload o = {
+		.flags = BP_NET_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16
+	};
 	g_assert_true(offload_good(&o, 52));
 	g_assert_false(offload_good(&o, 51));
 	o.csum_start = o.csum_offset = 65535;

@@ -21,8 +21,8 @@ struct node {
 
 static char *path;
 
-static void open_node(struct node *n, const char *type, const char *p1, const char *v1, const char *p2,
-	uint64_t v2)
+static void open_node(struct node *n, const char *type, const char *p1, const char *v1,
+	const char *p2, uint64_t v2)
 {
 	int64_t now = fake.now_ns;
 	n->side = side_new();
@@ -206,7 +206,8 @@ static void test_udp(void)
 {
 	struct node a, b;
 	GByteArray *f = frame_new(1514, 5);
-	char *here = g_strdup_printf(":%u", free_port()), *there = g_strdup_printf(":%u", free_port());
+	char *here = g_strdup_printf(":%u", free_port()),
+	     *there = g_strdup_printf(":%u", free_port());
 	open_node(&a, "net-udp", "local", here, "remote", (uint64_t)(uintptr_t)there);
 	g_assert_cmpint(net_send(a.net, a.port, f, 0), ==, BP_NET_TAKEN); /* nobody there yet */
 	open_node(&b, "net-udp", "local", there, "remote", (uint64_t)(uintptr_t)here);

@@ -39,8 +39,8 @@ static void end(void)
 /* Who has 10.0.2.2? */
 static GByteArray *arp(void)
 {
-	static const uint8_t ask[] = { 255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0,
-		6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2 };
+	static const uint8_t ask[] = { 255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1,
+		8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2 };
 	GByteArray *f = g_byte_array_new();
 	g_byte_array_append(f, ask, sizeof(ask));
 	return f;
@@ -110,7 +110,8 @@ static void test_refused(void)
 	static const struct {
 		const char *prop, *value, *says;
 	} wrong[] = { { "network", "10.0.2.0", "10.0.2.0/24" },
-		{ "network", "10.0.2.1/24", "10.0.2.0/24" }, { "network", "10.0.0.0/31", "8 to 30" },
+		{ "network", "10.0.2.1/24", "10.0.2.0/24" },
+		{ "network", "10.0.0.0/31", "8 to 30" },
 		{ "host", "10.0.3.1", "is not in the network" }, { "dns", "x", "IPv4 address" },
 		{ "dns", "10.0.2.2", "must differ" }, { "prefix6", "fec0::", "fec0::/64" },
 		{ "host6", "10.0.2.2", "IPv6 address" }, { "hostfwd", "tcp:2222", "is expected" },
