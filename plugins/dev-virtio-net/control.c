@@ -58,7 +58,8 @@ static uint8_t set_mac(struct net *n, uint8_t command, const uint8_t *data, uint
 	if (command != MAC_TABLE_SET)
 		return BAD;
 	uint32_t first = read_table(&unicast, data, len);
-	if (!first || read_table(&multicast, data + first, len - first) != len - first)
+	uint32_t second = first ? read_table(&multicast, data + first, len - first) : 0;
+	if (!second || first + second != len)
 		return BAD;
 	n->unicast = unicast;
 	n->multicast = multicast;
