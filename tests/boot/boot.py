@@ -9,6 +9,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -168,6 +169,32 @@ def net_user(firmware):
     return run, (firmware, "linux", "initrd")
 
 
+def net_snapshot(firmware):
+    """Saved in the midst of a transfer: the restored guest keeps its address and reaches the host."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder, network.Server(64 << 20) as server:
+            file = Path(folder) / "snapshot"
+            url = f"http://10.0.2.2:{server.port}/file"
+            with start(net_machine(guests, firmware, net=["user"],
+                                   more=["--save-to", str(file)])) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                shell(console, "udhcpc -i eth0 -s /etc/udhcpc -n -q")
+                console.type(f"while wget -q -O /dev/null {url}; do echo one; done\n")
+                console.expect(r"^one$", REPLY_S)
+                os.kill(console.pid, signal.SIGUSR1)
+                console.expect(r"saved to ", REPLY_S)
+            with start(net_machine(guests, firmware, net=["user"],
+                                   more=["--restore", str(file)])) as console:
+                # The old connection ends with a reset, and the loop with it.
+                console.expect(PROMPT, KERNEL_S)
+                check(shell(console, "ip addr show eth0"), r"inet 10\.0\.2\.15/24", "the address")
+                check(shell(console, f"wget -q -O - {url} | md5sum"), rf"^{server.md5}\b",
+                      "the file")
+                console.type("poweroff\n")
+                return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
 def net_pair(firmware):
     """Two machines joined by a socket: they ping each other, and one has the other's file."""
     def run(start, guests):
@@ -236,6 +263,7 @@ CASES = {
     "linux-vector": linux("opensbi-trixie", 1, vector=True, stay=False),
     "virtio-console": virtio_console("opensbi-bookworm"),
     "net-user": net_user("opensbi-bookworm"),
+    "net-snapshot": net_snapshot("opensbi-bookworm"),
     "net-pair": net_pair("opensbi-bookworm"),
     "u-boot-2023-m": u_boot("u-boot-bookworm", "m"),
     "u-boot-2023-s": u_boot("u-boot-bookworm", "s"),

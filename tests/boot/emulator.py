@@ -18,6 +18,7 @@ class Machine:
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device
+    more: list = field(default_factory=list)  # further options of Backplane's
 
 
 def backplane(m, build):
@@ -35,6 +36,7 @@ def backplane(m, build):
     for net in m.net:
         argv += ["--net", net]
     argv += ["--set", f"nic0.mac={m.mac}"] if m.mac else []
+    argv += m.more
     return argv
 
 
