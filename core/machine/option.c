@@ -13,9 +13,12 @@ enum manner {
 static const struct option {
 	const char *name, *prefix;
 	enum manner manner;
-} options[] = { { "kernel", NULL, TEXT }, { "initrd", NULL, TEXT }, { "append", NULL, TEXT },
-	{ "firmware", NULL, TEXT }, { "dtb", NULL, TEXT }, { "memory", NULL, TEXT },
-	{ "cpus", NULL, NUMBER }, { "serial", "chr", BACK_END }, { "drive", "disk", IMAGE } };
+	const char *device; /* what objects made from a template are called; NULL: as the option */
+} options[] = { { "kernel", NULL, TEXT, NULL }, { "initrd", NULL, TEXT, NULL },
+	{ "append", NULL, TEXT, NULL }, { "firmware", NULL, TEXT, NULL },
+	{ "dtb", NULL, TEXT, NULL }, { "memory", NULL, TEXT, NULL }, { "cpus", NULL, NUMBER, NULL },
+	{ "serial", "chr", BACK_END, NULL }, { "drive", "disk", IMAGE, NULL },
+	{ "net", "net", BACK_END, "nic" } };
 
 static const struct option *find_option(const char *name)
 {
@@ -76,6 +79,20 @@ static void set_text(
 	toml_set(table, key, strlen(key), pos, v);
 }
 
+/* A key that is given again adds to the text that is there: hostfwd=A,hostfwd=B is "A B". */
+static void add_text(
+	struct toml_value *table, const char *key, const char *text, struct toml_pos pos)
+{
+	const struct toml_value *was = toml_get(table, key);
+	if (!was || was->type != TOML_STRING) {
+		set_text(table, key, text, pos);
+		return;
+	}
+	char *both = g_strconcat(was->string.bytes, " ", text, NULL);
+	toml_set(table, key, strlen(key), pos, toml_new_string(pos, both, strlen(both)));
+	g_free(both);
+}
+
 static char *fresh_name(const struct toml_value *desc, const char *prefix)
 {
 	char *name = NULL;
@@ -116,7 +133,7 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 			char *equals = strchr(parts[i], '=');
 			if (equals)
 				*equals++ = 0;
-			set_text(table, parts[i], equals ? equals : "true", pos);
+			add_text(table, parts[i], equals ? equals : "true", pos);
 		}
 		name = fresh_name(desc, prefix);
 		toml_set(desc, name, strlen(name), pos, table);
@@ -264,7 +281,8 @@ static int add_from_template(struct toml_value *desc, const struct option *o,
 			"back end",
 			o->name);
 	struct toml_value *object = toml_copy(template);
-	char *name = fresh_name(desc, o->name), *key = g_strdup(link->string.bytes);
+	char *name = fresh_name(desc, o->device ? o->device : o->name);
+	char *key = g_strdup(link->string.bytes);
 	object->form = TOML_HEADER;
 	object->pos = pos;
 	toml_remove(object, "link", strlen("link"));

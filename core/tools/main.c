@@ -59,6 +59,7 @@ static const struct {
 	{ "cpus", "N", "how many CPUs" },
 	{ "serial", "stdio|pty|file:F|unix:F|tcp:HOST:PORT|null", "where the n-th line goes" },
 	{ "drive", "FILE,format=F[,cache=C][,readonly][,snapshot]", "the n-th disk" },
+	{ "net", "user[,hostfwd=...]|unix:F|tcp:A:P|...", "the n-th network, with its device" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
 	{ "engine", "jit|interp", "what executes the CPUs" },
 	{ "deterministic", NULL, "the same run every time: CPUs in turn, time by counting" },

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -25,11 +26,13 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from console import Console, ConsoleError  # noqa: E402
 from emulator import EMULATORS, Machine  # noqa: E402
+import network  # noqa: E402
 
 # Long enough for an interpreter on two busy cores, whose sanitizers may be on.
 SLOW = float(os.environ.get("BACKPLANE_TEST_PATIENCE", "1"))
 FIRMWARE_S, KERNEL_S, REPLY_S, EXIT_S = (SLOW * s for s in (60, 480, 60, 60))
 PROMPT = r"^~ # $"
+SERVE = "mkdir /www; seq 1 100000 >/www/page; httpd -h /www"
 OPENSBI = {"opensbi-bookworm": r"OpenSBI v1\.1\b", "opensbi-trixie": r"OpenSBI v1\.6\b",
            "opensbi-trixie-rv32": r"OpenSBI v1\.6\b"}
 
@@ -225,6 +228,83 @@ def disks(transport="", pci=False):
                 raise Mismatch("the qcow2 image does not hold what the guest wrote")
             return status
     return run, ("opensbi-trixie", "linux", "initrd")
+def net_machine(guests, firmware, **more):
+    return Machine(guests / firmware / "fw_dynamic.bin", guests / "linux/Image",
+                   guests / "initrd/initrd.cpio.gz", "console=ttyS0", **more)
+
+
+def net_user(firmware):
+    """An address by DHCP, a file from the host's loopback, a page from the guest."""
+    def run(start, guests):
+        port = network.free_port()
+        machine = net_machine(guests, firmware, net=[f"user,hostfwd=tcp:127.0.0.1:{port}-:80"])
+        with network.Server(4 << 20) as server, start(machine) as console:
+            console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+            check(shell(console, "udhcpc -i eth0 -s /etc/udhcpc -n -q"),
+                  r"^=== DHCP eth0 10\.0\.2\.15/24 via 10\.0\.2\.2 dns 10\.0\.2\.3 ===$", "DHCP")
+            url = f"http://10.0.2.2:{server.port}/file"
+            check(shell(console, f"wget -q -O - {url} | md5sum"), rf"^{server.md5}\b", "the file")
+            check(shell(console, "ping -c 2 10.0.2.2"), r"^2 packets transmitted, 2 ", "ping")
+            # By the router's advertisement.
+            shell(console, "until ip -6 addr | grep fec0; do sleep 1; done")
+            check(shell(console, "ip -6 addr"), r"inet6 fec0::\S+/64 scope site", "IPv6")
+            shell(console, SERVE)
+            page = network.get(port, "/page", REPLY_S)
+            if page != b"".join(b"%d\n" % n for n in range(1, 100001)):
+                raise Mismatch(f"the guest's page came as {len(page)} bytes")
+            check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+            console.type("poweroff\n")
+            return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
+def net_snapshot(firmware):
+    """Saved in the midst of a transfer: the restored guest keeps its address and reaches the host."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder, network.Server(64 << 20) as server:
+            file = Path(folder) / "snapshot"
+            url = f"http://10.0.2.2:{server.port}/file"
+            with start(net_machine(guests, firmware, net=["user"],
+                                   more=["--save-to", str(file)])) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                shell(console, "udhcpc -i eth0 -s /etc/udhcpc -n -q")
+                console.type(f"while wget -q -O /dev/null {url}; do echo one; done\n")
+                console.expect(r"^one$", REPLY_S)
+                os.kill(console.pid, signal.SIGUSR1)
+                console.expect(r"saved to ", REPLY_S)
+            with start(net_machine(guests, firmware, net=["user"],
+                                   more=["--restore", str(file)])) as console:
+                console.type("\x03")  # it only listens, so it does not hear that nobody is there
+                console.expect(PROMPT, KERNEL_S)
+                check(shell(console, "ip addr show eth0"), r"inet 10\.0\.2\.15/24", "the address")
+                check(shell(console, f"wget -q -O - {url} | md5sum"), rf"^{server.md5}\b",
+                      "the file")
+                console.type("poweroff\n")
+                return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
+def net_pair(firmware):
+    """Two machines joined by a socket: they ping each other, and one has the other's file."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder:
+            wire = f"unix:{folder}/wire"
+            ends = [net_machine(guests, firmware, net=[wire], mac="52:54:00:00:00:01"),
+                    net_machine(guests, firmware, net=[wire + ",connect=true"],
+                                mac="52:54:00:00:00:02")]
+            with start(ends[0]) as one, start(ends[1]) as two:
+                for n, console in enumerate((one, two), 1):
+                    console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                    shell(console, f"ip addr add 192.168.7.{n}/24 dev eth0; ip link set eth0 up")
+                check(shell(one, "ping -c 3 192.168.7.2"), r"^3 packets transmitted, 3 ", "ping")
+                check(shell(two, "ping -c 3 192.168.7.1"), r"^3 packets transmitted, 3 ", "ping")
+                shell(one, SERVE)
+                said = shell(two, "wget -q -O - http://192.168.7.1/page | md5sum")
+                check(said, r"^dea9193b768319cbb4ff1a137ac03113\b", "the file")
+                one.type("poweroff\n")
+                two.type("poweroff\n")
+                return one.status(EXIT_S) or two.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
 
 
 def u_boot(package, mode):
@@ -276,6 +356,9 @@ CASES = {
     "virtio-blk-packed": disks("packed"),
     "virtio-blk-legacy": disks("legacy"),
     "pci-disks": disks(pci=True),
+    "net-user": net_user("opensbi-bookworm"),
+    "net-snapshot": net_snapshot("opensbi-bookworm"),
+    "net-pair": net_pair("opensbi-bookworm"),
     "u-boot-2023-m": u_boot("u-boot-bookworm", "m"),
     "u-boot-2023-s": u_boot("u-boot-bookworm", "s"),
     "u-boot-2025-m": u_boot("u-boot-trixie", "m"),

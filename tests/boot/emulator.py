@@ -2,7 +2,7 @@
 """How to start one machine in Backplane, and the same machine in Debian's QEMU, where a test can
 be tried out: a test that fails there too is wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -19,6 +19,9 @@ class Machine:
     drives: tuple = ()  # (file, format): virtio disks
     pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
     transport: str = ""  # a property of the virtio transports that is to be true
+    net: list = field(default_factory=list)  # values of --net, each with its device
+    mac: str = ""  # of the first device
+    more: list = field(default_factory=list)  # further options of Backplane's
 
 
 def backplane(m, build):
@@ -38,11 +41,25 @@ def backplane(m, build):
     for n, (file, kind) in enumerate(m.drives):
         argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci else \
             ["--drive", f"file={file},format={kind}"]
+    for net in m.net:
+        argv += ["--net", net]
+    argv += ["--set", f"nic0.mac={m.mac}"] if m.mac else []
+    argv += m.more
     return argv
 
 
 def backplane_interp(m, build):
     return backplane(m, build) + ["--engine", "interp"]
+
+
+def qemu_net(value):
+    """What --net says, in QEMU's words."""
+    word, *rest = value.split(",")
+    kind, _, path = word.partition(":")
+    if kind == "unix":
+        server = "off" if "connect=true" in rest else "on"
+        return f"stream,addr.type=unix,addr.path={path},server={server}"
+    return value
 
 
 def qemu(m, _build):
@@ -64,6 +81,10 @@ def qemu(m, _build):
     for n, (file, kind) in enumerate(m.drives):
         argv += ["-drive", f"if=none,id=disk{n},file={file},format={kind}",
                  "-device", f"{kinds[n]},drive=disk{n}{packed}"]
+    for n, net in enumerate(m.net):
+        mac = f",mac={m.mac}" if m.mac and not n else ""
+        argv += ["-netdev", qemu_net(net) + f",id=net{n}",
+                 "-device", f"virtio-net-device,netdev=net{n}{mac}"]
     return argv
 
 
