@@ -215,13 +215,13 @@ static bool load_is_wide(uint32_t memop, bool wide)
 }
 
 /* Whether the only use of record c->at's value is a PUT into a register for floating point. */
-static bool wants_xmm(const struct native_compiler *c)
+static bool wants_fp(const struct native_compiler *c)
 {
 	if (c->v[c->at].uses != 1)
 		return false;
 	for (unsigned i = c->at + 1; i < c->count; i++)
 		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
-			return prefers_xmm(c, (uint32_t)c->rec[i].imm);
+			return prefers_fp(c, (uint32_t)c->rec[i].imm);
 	return false;
 }
 
@@ -235,9 +235,9 @@ static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t
 {
 	bool wide = is_wide(r->type);
 	struct flat f = flat_address(c, r, r->imm);
-	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c));
+	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c));
 	struct cold *k = flat_cold(c, COLD_LOAD, &f, memop);
-	if (is_xmm(d))
+	if (is_fp(d))
 		emit_rm(&c->e, OP_MOVQ_XM, false, d, f.reg, f.disp);
 	else
 		emit_rm(&c->e, load_code(memop, wide), load_is_wide(memop, wide), d, f.reg, f.disp);
@@ -261,13 +261,13 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		return true;
 	}
 	unsigned addr = address(c, r, r->imm);
-	bool xmm = wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c);
+	bool fp = wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c);
 	/* Before the jump to the cold part: what a new register costs is done on both ways. */
-	unsigned result = xmm ? reg_new(c, true) : NO_REG;
+	unsigned result = fp ? reg_new(c, true) : NO_REG;
 	struct found f = find(c, addr, memop, BP_ACC_READ);
 	struct cold *k = cold_access(c, COLD_LOAD, &f, addr, memop);
 	unsigned d = f.addend;
-	result = xmm ? result : d;
+	result = fp ? result : d;
 	if (result != d) {
 		emit_rx(&c->e, OP_MOVQ_XM, false, false, result, addr, d, 0, 0);
 	} else {
@@ -288,7 +288,7 @@ static void store_value(
 	struct native_compiler *c, unsigned size, unsigned value, unsigned addr, unsigned addend)
 {
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
-	if (is_xmm(value))
+	if (is_fp(value))
 		emit_rx(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, false, value, addr,
 			addend, 0, 0);
 	else
@@ -301,7 +301,7 @@ static void flat_store(
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
 	unsigned size = memop & BP_MEM_SIZE;
 	struct cold *k = flat_cold(c, COLD_STORE, f, memop);
-	if (is_xmm(value))
+	if (is_fp(value))
 		emit_rm(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, value, f->reg, f->disp);
 	else if (size == 0)
 		emit_rm8(&c->e, code[size], value, f->reg, f->disp);
@@ -329,7 +329,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	else
 		addr = address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
-	value = v->place == P_REG && is_xmm(v->reg) && size >= 2 ? use_xmm(c, r->arg[1])
+	value = v->place == P_REG && is_fp(v->reg) && size >= 2 ? use_fp(c, r->arg[1])
 								 : use(c, r->arg[1]);
 	if (flat) {
 		flat_store(c, memop, value, &to);
@@ -479,32 +479,32 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- the slow way ---- */
 
-static void store_u32(struct native_compiler *c, int32_t at, uint32_t value)
-{
-	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, at);
-	emit32(&c->e, value);
-}
-
 /* The result of a slow access, extended as the record says. */
 static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
 	int32_t at = CPU_AT(native.value);
 	bool wide = is_wide(r->type);
-	if (is_xmm(k->result))
+	if (is_fp(k->result))
 		emit_rm(&c->e, OP_MOVQ_XM, false, k->result, CPU, at);
 	else
 		emit_rm(&c->e, load_code(k->memop, wide), load_is_wide(k->memop, wide), k->result,
 			CPU, at);
 }
 
+static void vector_cold(struct native_compiler *c, struct cold *k);
+
 void access_cold(struct native_compiler *c, struct cold *k)
 {
 	static const struct {
-		const void **plain, **xmm;
-	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_xmm },
-		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_xmm },
-		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_xmm } };
+		const void **plain, **fp;
+	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_fp },
+		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_fp },
+		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_fp } };
 	const struct bp_ir *r = &c->rec[k->record];
+	if (k->kind == COLD_VECTOR) {
+		vector_cold(c, k);
+		return;
+	}
 	if (k->memo != NO_MEMO)
 		memo_cold(c, k);
 	write_back(c, true);
@@ -513,15 +513,15 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		emit_rm(&c->e, OP_GROUP1, true, G1_ADD, CPU, CPU_AT(native.addr));
 		emit32(&c->e, (uint32_t)k->disp);
 	}
-	if (k->kind != COLD_LOAD && is_xmm(k->value))
+	if (k->kind != COLD_LOAD && is_fp(k->value))
 		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
 	else if (k->kind != COLD_LOAD)
 		emit_rm(&c->e, OP_MOV_MR, true, k->value, CPU, CPU_AT(native.value));
 	if (k->kind == COLD_RMW)
-		store_u32(c, CPU_AT(native.rmw), r->aux);
+		emit_store_const(&c->e, false, CPU, CPU_AT(native.rmw), r->aux);
 	emit_push_const(&c->e, (int32_t)site_here(c));
 	emit_push_const(&c->e, (int32_t)k->memop);
-	emit_call_to(&c->e, c->uses_xmm ? *thunk[k->kind].xmm : *thunk[k->kind].plain);
+	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);
 	/* no flags change: the carry still says whether to leave */
 	if (k->kind != COLD_STORE)
 		slow_result(c, r, k);
@@ -651,7 +651,7 @@ static bool vector(struct native_compiler *c, const struct bp_ir *r)
 	if (wide)
 		at = is_store ? in_memory(c, r->arg[1]) : frame_new(c, bytes);
 	else
-		value = is_store ? use_xmm(c, r->arg[1]) : reg_new(c, true);
+		value = is_store ? use_fp(c, r->arg[1]) : reg_new(c, true);
 	unsigned entry = reg_new(c, false), addend = reg_new(c, false);
 	tlb_entry(c, addr, regime_of(memop), entry);
 	emit_rm(&c->e, OP_LEA, true, addend, addr, (int32_t)bytes - 1);
@@ -678,7 +678,7 @@ static bool vector(struct native_compiler *c, const struct bp_ir *r)
 	return true;
 }
 
-void vector_cold(struct native_compiler *c, struct cold *k)
+static void vector_cold(struct native_compiler *c, struct cold *k)
 {
 	const struct bp_ir *r = &c->rec[k->record];
 	bool is_store = r->op == BP_IR_ST, wide = r->type != BP_T_V128;
@@ -692,7 +692,7 @@ void vector_cold(struct native_compiler *c, struct cold *k)
 	emit_rm(&c->e, OP_MOV_MR, true, k->addr, BASE, AT(m.addr));
 	if (is_store && !wide)
 		emit_rm(&c->e, OP_MOVUPS_MX, false, k->value, BASE, AT(at));
-	store_u32(c, CPU_AT(native.site), site_here(c));
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	call_keep(c, &m, sizeof(m), thunks.memory_keep);
 	/* no flags change: the carry still says whether to leave */
 	if (!is_store && !wide)
@@ -723,7 +723,7 @@ static void select_memory(struct native_compiler *c, const struct bp_ir *r)
 	if (plain && m.memop & BP_MEM_SEQ_CST)
 		mfence(c);
 	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	info(c, &m, sizeof(m));
 	emit_call_to(&c->e, thunks.memory);
 	if (m.d)
@@ -766,7 +766,7 @@ static void select_call(struct native_compiler *c, const struct bp_ir *r)
 		}
 	}
 	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	info(c, &call, sizeof(call));
 	emit_call_to(&c->e, thunks.call);
 	after_call(c, true);

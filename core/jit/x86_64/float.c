@@ -236,10 +236,10 @@ void float_cold(struct native_compiler *c, struct cold *k)
 			emit_here(&c->e, k->also[i]);
 	for (unsigned i = 0; i < 3; i++)
 		if (k->operand[i] != NO_REG) {
-			bool xmm = is_xmm(k->operand[i]);
+			bool fp = is_fp(k->operand[i]);
 			g.a[i] = frame_new(c, size);
 			g.has[i] = true;
-			emit_rm(&c->e, xmm ? whole : OP_MOV_MR, !xmm, k->operand[i], BASE,
+			emit_rm(&c->e, fp ? whole : OP_MOV_MR, !fp, k->operand[i], BASE,
 				AT(g.a[i]));
 		}
 	g.d = frame_new(c, size);
@@ -247,7 +247,7 @@ void float_cold(struct native_compiler *c, struct cold *k)
 	unsigned bytes = ir_types[ir_result_type(r)].bytes;
 	if (bytes == 16)
 		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(g.d));
-	else if (is_xmm(k->result))
+	else if (is_fp(k->result))
 		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_XM : OP_MOVQ_XM, false, k->result, BASE,
 			AT(g.d));
 	else if (bytes == 1)
@@ -311,7 +311,7 @@ static bool arithmetic_record(
 		return false;
 	for (unsigned n = 0; n < 3; n++)
 		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_xmm(c, r->arg[n]);
+			o.operand[o.operands++] = use_fp(c, r->arg[n]);
 	o.result = reg_result(c, true, NO_REG);
 	if (minmax) {
 		min_max(c, r, &o);
@@ -334,7 +334,7 @@ static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 	bool signaling = r->imm & BP_FCMP_SIGNALING;
 	if (!is_format(r->type))
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = reg_new(c, false);
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, false);
 	/* Unordered sets carry, zero and parity: "above" is false then (SDM volume 2, UCOMISD). */
 	if (how == BP_FCMP_LT || how == BP_FCMP_LE) {
 		compare(c, r->type, signaling, b, a);
@@ -366,7 +366,7 @@ static bool convert_format(
 	enum rounding rounding = narrow ? rounding_of(env, r) : ROUND_NEAREST;
 	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
 	op3(c, prefix_of(from), 0x5a, XMM15, o.operand[0], o.operand[0]);
@@ -423,7 +423,7 @@ static bool to_integer(
 	if ((r->type != BP_T_I32 && !wide) || !is_format(from) || r->imm & BP_FTOI_UNSIGNED ||
 		(r->imm & 0x30) == BP_FTOI_MODULAR || rounding == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_new(c, false);
 	unless_nearest(c, env, rounding, &o);
 	unsigned code = (from == BP_T_F64 ? 0xf2000f2c : 0xf3000f2c) | (unsigned)!truncate;
@@ -486,7 +486,7 @@ static bool arithmetic_lanes(
 		return false;
 	for (unsigned n = 0; n < 3; n++)
 		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_xmm(c, r->arg[n]);
+			o.operand[o.operands++] = use_fp(c, r->arg[n]);
 	o.result = reg_new(c, true); /* not an operand: C may need those again */
 	if (minmax) {
 		min_max_lanes(c, r, wide, &o);
@@ -517,7 +517,7 @@ static bool compare_lanes(struct native_compiler *c, const struct bp_ir *r)
 	unsigned how = (r->imm & BP_FCMP_SIGNALING ? signaling : quiet)[r->imm & 3];
 	if (how >= 0x10 && !have_avx)
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = reg_new(c, true);
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, true);
 	op3(c, packed(r->arg[3] == BP_T_F64), 0xc2, d, a, b);
 	emit8(&c->e, how);
 	set_reg(c, c->at, r->type, d);
@@ -531,7 +531,7 @@ static bool lanes_from_integer(
 	struct operation o = { .operands = 1 };
 	if (r->arg[3] != BP_T_F32 || r->imm & 1 || rounding_of(env, r) == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_new(c, true);
 	unless_nearest(c, env, rounding_of(env, r), &o);
 	emit_rr(&c->e, 0x0f5b, false, o.result, o.operand[0]);

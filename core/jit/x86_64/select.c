@@ -408,6 +408,12 @@ enum cc test_condition(struct native_compiler *c, unsigned id)
 	return CC_NE;
 }
 
+uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set)
+{
+	enum cc cc = test_condition(c, id);
+	return emit_jcc(&c->e, set ? cc : cc ^ 1);
+}
+
 static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (!is_word(r->type) && r->type != BP_T_I1)
@@ -416,8 +422,7 @@ static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 		return false;
 	enum cc cc = compare(c, r);
 	unsigned d = reg_new(c, false);
-	emit_rr8(&c->e, OP_SET | (unsigned)cc, false, 0, d);
-	emit_rr8(&c->e, OP_MOVZX8, false, d, d);
+	emit_cset(&c->e, d, cc);
 	done(c, r, d);
 	return true;
 }
@@ -604,4 +609,10 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r)
 		return true;
 	default: return false;
 	}
+}
+
+bool select_host(struct native_compiler *c, const struct bp_ir *r)
+{
+	return select_access(c, r) || select_integer(c, r) || select_float(c, r) ||
+		select_vector(c, r);
 }
