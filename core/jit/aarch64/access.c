@@ -308,12 +308,6 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- the slow way ---- */
 
-static void store_u32(struct native_compiler *c, int32_t at, uint32_t value)
-{
-	emit_const(&c->e, X16, value);
-	emit_mem(&c->e, A_STORE, 2, X16, CPU, at);
-}
-
 /* The result of a slow access, extended as the record says. */
 static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
@@ -336,7 +330,7 @@ void access_cold(struct native_compiler *c, struct cold *k)
 	if (k->kind != COLD_LOAD)
 		emit_mem(&c->e, A_STORE, 3, k->value, CPU, CPU_AT(native.value));
 	if (k->kind == COLD_RMW)
-		store_u32(c, CPU_AT(native.rmw), r->aux);
+		emit_store_const(&c->e, false, CPU, CPU_AT(native.rmw), r->aux);
 	emit_const(&c->e, X16, k->memop);
 	emit_const(&c->e, X17, site_here(c));
 	if (k->memop & MEM_ORDERED)
@@ -450,7 +444,7 @@ static void select_memory(struct native_compiler *c, const struct bp_ir *r)
 	if (ordered)
 		barrier(c);
 	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	info(c, &m, sizeof(m));
 	emit_call_to(&c->e, thunks.memory);
 	if (m.d)
@@ -493,7 +487,7 @@ static void select_call(struct native_compiler *c, const struct bp_ir *r)
 		}
 	}
 	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	info(c, &call, sizeof(call));
 	emit_call_to(&c->e, thunks.call);
 	after_call(c, true);

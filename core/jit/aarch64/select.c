@@ -534,3 +534,8 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r)
 	default: return false;
 	}
 }
+
+bool select_host(struct native_compiler *c, const struct bp_ir *r)
+{
+	return select_access(c, r) || select_integer(c, r) || select_float(c, r);
+}
