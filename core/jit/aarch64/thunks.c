@@ -5,10 +5,11 @@
 #include <sys/auxv.h>
 
 /* Those that C functions keep come last, and X18 is the platform's. */
-const uint8_t host_general[GENERAL] = { X0, X1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, X15, X23,
-	24, 25, 26, 27, 28 };
+const uint8_t host_general[GENERAL] = { X0, X1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, X15,
+	X23, 24, 25, 26, 27, 28 };
 /* Here they come first; the others are for values and short-lived slots. */
-const uint8_t host_pinned[PINNED_GENERAL] = { X23, 24, 25, 26, 27, 28, X15, 14, 13, 12, 11, 10, 9, 8 };
+const uint8_t host_pinned[PINNED_GENERAL] = { X23, 24, 25, 26, 27, 28, X15, 14, 13, 12, 11, 10, 9,
+	8 };
 
 struct thunks thunks;
 bool have_lse;

@@ -330,7 +330,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 		addr = address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
 	value = v->place == P_REG && is_fp(v->reg) && size >= 2 ? use_fp(c, r->arg[1])
-								 : use(c, r->arg[1]);
+								: use(c, r->arg[1]);
 	if (flat) {
 		flat_store(c, memop, value, &to);
 		return true;
