@@ -5,6 +5,8 @@
  *   codegen.c        instructions, blocks, and the parts of a block that are seldom run
  *   codegen_regs.c   which guest register and which value lies where
  *   codegen_leave.c  jumps, exits, links
+ *   codegen_int.c    integer records, as far as all hosts do them alike
+ *   codegen_c.c      what C does
  *   HOST/codegen_host.h   the host's registers, and the instructions that the above are made of
  *   HOST/native.h    its other files: which instructions a record becomes
  *
@@ -200,19 +202,85 @@ bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
 /* The rest of the instruction from record c->at on, then leave; COLD_REST. */
 void rest_cold(struct native_compiler *c);
 
+/* ---- codegen_int.c: for the hosts' select_integer ---- */
+
+/* Record c->at, when no instruction is needed for it; false: else. */
+bool select_known(struct native_compiler *c, const struct bp_ir *r);
+/* SEXT, ZEXT, TRUNC that select_known has left over and an instruction can do. */
+bool is_conversion(const struct bp_ir *r);
+bool select_comparison(struct native_compiler *c, const struct bp_ir *r);
+bool select_choice(struct native_compiler *c, const struct bp_ir *r); /* SELECT */
+/* Test value id, an I1; the condition that then means "set". */
+enum cc test_condition(struct native_compiler *c, unsigned id);
+/* Id of the count itself, when record r shifts by (count & (width - 1)), as hosts do; else 0. */
+unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
+/* The second operand, if it is a constant; in a register. */
+bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
+unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
+void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
+/* Bits of value id that are known to be set. */
+uint64_t value_ones(const struct native_compiler *c, unsigned id);
+
+/* ---- codegen_c.c ---- */
+
+void select_generic(struct native_compiler *c, const struct bp_ir *r);
+void select_memory(struct native_compiler *c, const struct bp_ir *r);
+void select_call(struct native_compiler *c, const struct bp_ir *r);
+/* A copy of what C is to see, of a multiple of 8 bytes, behind the code so far: INFO points to it. */
+void info(struct native_compiler *c, const void *data, size_t size);
+
+struct c_thunks { /* made by the host: call C, which is given INFO */
+	const void *memory, *call; /* keep nothing; CC_LEAVE: leave */
+	const void *generic; /* the same, never leaves */
+	const void *generic_keep; /* keeps all registers */
+};
+extern struct c_thunks c_thunks;
+
+/* ---- accesses, for the hosts' access.c ---- */
+
+/* Whether the only use of record c->at's value is a PUT into a register for floating point. */
+static inline bool wants_fp(const struct native_compiler *c)
+{
+	if (c->v[c->at].uses != 1)
+		return false;
+	for (unsigned i = c->at + 1; i < c->count; i++)
+		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
+			return prefers_fp(c, (uint32_t)c->rec[i].imm);
+	return false;
+}
+
+static inline bool inline_access(const struct bp_ir *r, uint32_t memop)
+{
+	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
+		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
+}
+
+/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
+static inline unsigned memo_here(const struct native_compiler *c)
+{
+	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
+}
+
+static inline int32_t tag_at(unsigned access)
+{
+	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
+}
+
+static inline unsigned regime_of(uint32_t memop)
+{
+	return (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+}
+
 /* ---- the host's folder: its own files; what is made in one breath is in codegen_host.h ---- */
 
 /* Registers for values, in the order in which they are taken; those that a loop keeps its slots in. */
 extern const uint8_t host_general[GENERAL], host_pinned[PINNED_GENERAL];
 /* Record c->at, if the host has instructions for it; C does the others. */
 bool select_host(struct native_compiler *c, const struct bp_ir *r);
-void select_generic(struct native_compiler *c, const struct bp_ir *r);
-/* Test value id, an I1; the condition that then means "set". */
-enum cc test_condition(struct native_compiler *c, unsigned id);
+/* Compare as record r says; the condition that then means "true". */
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r);
 /* Jump if value id, an I1, is set, or (`set` false) if it is not: where, for emit_to and emit_here. */
 uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
-/* Id of the count itself, when record r shifts by (count & (width - 1)), as the host does; else 0. */
-unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
 /* At a loop's entry, where registers are free: the memos that its accesses look at. */
 void memos_at_entry(struct native_compiler *c);
 void access_cold(struct native_compiler *c, struct cold *k);
@@ -221,6 +289,9 @@ void float_entry(struct native_compiler *c);
 /* GET or PUT of the register that collects exception flags. */
 void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
+/* Whether what C does for this access is to stand between barriers of all kinds. */
+bool needs_barriers(const struct bp_ir *r);
+void emit_barrier(struct emit *e);
 /* The block at PC by the jump cache, as jump_slot and jump_hit (find.h) have it; else leave.
  * In line, each place has a jump of its own for the host to predict. */
 void emit_lookup(struct emit *e);
@@ -256,6 +327,16 @@ static inline bool is_wide(unsigned type)
 static inline unsigned bits_of(unsigned type)
 {
 	return ir_types[type].bits;
+}
+
+static inline bool is_small(unsigned type)
+{
+	return type >= BP_T_I1 && type <= BP_T_I64;
+}
+
+static inline bool is_word(unsigned type) /* what hosts compute with */
+{
+	return type == BP_T_I32 || type == BP_T_I64;
 }
 
 /* Whether the type is that of vectors which have a register; other wide values lie in memory. */

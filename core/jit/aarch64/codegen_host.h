@@ -16,6 +16,8 @@ enum {
 	GENERAL = 22, /* that values may be in */
 	PINNED_GENERAL = 14,
 	PINNED_FP = 20,
+	INFO = X16, /* what C functions are given points */
+	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 64, /* a cache line of instructions */
 	LINK_ADDRESS = 12 /* behind the jump, a load and another jump */
 };
@@ -95,6 +97,17 @@ static inline uint8_t *emit_spend(struct emit *e, unsigned insns)
 static inline void emit_give_back(struct emit *e, unsigned insns)
 {
 	emit_add_i(e, true, false, LEFT, LEFT, insns);
+}
+
+/* Whether reg is not 0, 32 bits: CC_NE. */
+static inline void emit_test(struct emit *e, unsigned reg)
+{
+	emit_cmp_i(e, false, reg, 0);
+}
+
+static inline void emit_nop(struct emit *e)
+{
+	emit(e, (uint32_t)A64_NOP);
 }
 
 /* What was written to [write, +size) is what will be run: caches. */

@@ -36,9 +36,6 @@ struct thunks {
 		*slow_rmw; /* X16 = memop, W17 = jit_native.site; keep all
 							* general registers */
 	const void *slow_load_fp, *slow_store_fp, *slow_rmw_fp; /* and those for floating point */
-	const void *memory, *call; /* X16 = info; keep nothing */
-	const void *generic; /* the same, never leaves */
-	const void *generic_keep; /* keeps all registers */
 	const void *raise; /* W1 = cause, jit_native.value */
 };
 extern struct thunks thunks;

@@ -12,6 +12,7 @@ const uint8_t host_pinned[PINNED_GENERAL] = { X23, 24, 25, 26, 27, 28, X15, 14, 
 	8 };
 
 struct thunks thunks;
+struct c_thunks c_thunks;
 bool have_lse;
 
 typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
@@ -286,10 +287,10 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
 	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
 	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
-	thunks.memory = make_call(&e, FN(native_memory));
-	thunks.call = make_call(&e, FN(native_call));
-	thunks.generic = make_call(&e, FN(native_generic));
+	c_thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
+	c_thunks.memory = make_call(&e, FN(native_memory));
+	c_thunks.call = make_call(&e, FN(native_call));
+	c_thunks.generic = make_call(&e, FN(native_generic));
 	make_raise(&e);
 	/* code_memory_to_execute() is not known yet: by the compiler's own function, for both mappings */
 	__builtin___clear_cache((char *)write, (char *)e.at);

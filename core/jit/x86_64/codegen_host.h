@@ -20,6 +20,8 @@ enum {
 	GENERAL = 11, /* that values may be in */
 	PINNED_GENERAL = 7,
 	PINNED_FP = 10,
+	INFO = RAX, /* what C functions are given points */
+	CC_LEAVE = CC_B, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 16,
 	LINK_ADDRESS = 6 /* behind the jump's distance: the constant of a MOV */
 };
@@ -127,6 +129,34 @@ static inline uint8_t *emit_spend(struct emit *e, unsigned insns)
 static inline void emit_give_back(struct emit *e, unsigned insns)
 {
 	emit_group1(e, true, G1_ADD, LEFT, (int32_t)insns);
+}
+
+/* Whether reg is not 0, 32 bits: CC_NE. */
+static inline void emit_test(struct emit *e, unsigned reg)
+{
+	emit_rr(e, OP_TEST, false, reg, reg);
+}
+
+/* d, neither of them, = cc ? yes : no */
+static inline void emit_csel(
+	struct emit *e, bool wide, unsigned d, unsigned yes, unsigned no, enum cc cc)
+{
+	emit_mov(e, true, d, no);
+	emit_rr(e, OP_CMOV | (unsigned)cc, wide, d, yes);
+}
+
+static inline void emit_nop(struct emit *e)
+{
+	emit_head(e, 0x90, false, false, 0, 0, 0);
+}
+
+/* reg = the address of a place in the code */
+static inline void emit_address(struct emit *e, unsigned reg, const uint8_t *place)
+{
+	emit_head(e, OP_LEA, true, false, reg, 0, 0);
+	emit8(e, (reg & 7) << 3 | 5); /* [RIP + distance] */
+	emit32(e, 0);
+	emit_to(e->at - 4, place);
 }
 
 /* What is written is seen as code at once (SDM volume 3, 11.6: caches are coherent). */

@@ -243,7 +243,7 @@ void float_cold(struct native_compiler *c, struct cold *k)
 				AT(g.a[i]));
 		}
 	g.d = frame_new(c, size);
-	call_keep(c, &g, sizeof(g), thunks.generic_keep);
+	call_keep(c, &g, sizeof(g), c_thunks.generic_keep);
 	unsigned bytes = ir_types[ir_result_type(r)].bytes;
 	if (bytes == 16)
 		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(g.d));

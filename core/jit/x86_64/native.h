@@ -41,9 +41,7 @@ struct thunks {
 	 * afterwards. Keeps all registers; carry: the TLB has it not. */
 	const void *memo_fill;
 	const void *slow_load_fp, *slow_store_fp, *slow_rmw_fp; /* and XMM ones */
-	const void *memory, *call; /* RAX = info; keep nothing; carry: leave */
-	const void *generic; /* the same, never leaves */
-	const void *generic_keep, *memory_keep; /* keep all registers */
+	const void *memory_keep; /* as c_thunks.generic_keep */
 	const void *resync; /* the block at R12, unless something is pending */
 	const uint8_t *flags; /* 64 bytes: MXCSR's flags as enum bp_fp_flag */
 	const void *raise; /* ESI = cause, jit_native.value */

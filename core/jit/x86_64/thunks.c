@@ -13,6 +13,7 @@ const uint8_t host_general[GENERAL] = { RAX, RDX, RDI, RCX, RSI, R8, R9, R10, R1
 const uint8_t host_pinned[PINNED_GENERAL] = { RBX, R14, R8, R9, R10, R11, RSI };
 
 struct thunks thunks;
+struct c_thunks c_thunks;
 bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
 
 typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
@@ -135,7 +136,7 @@ void emit_link(struct emit *e, struct link *l)
 {
 	/* The distance is written while others run this: it must not straddle. */
 	while (((uintptr_t)e->at + 1) & 3)
-		emit_head(e, 0x90, false, false, 0, 0, 0);
+		emit_nop(e);
 	l->patch = emit_jmp(e);
 	l->unlinked = 0;
 	/* not linked: behind it */
@@ -303,11 +304,11 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
 	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
 	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
+	c_thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
 	thunks.memory_keep = make_keeping(&e, FN(native_memory), true, false);
-	thunks.memory = make_call(&e, FN(native_memory));
-	thunks.call = make_call(&e, FN(native_call));
-	thunks.generic = make_call(&e, FN(native_generic));
+	c_thunks.memory = make_call(&e, FN(native_memory));
+	c_thunks.call = make_call(&e, FN(native_call));
+	c_thunks.generic = make_call(&e, FN(native_generic));
 	make_raise(&e);
 	return (size_t)(e.at - write);
 }
