@@ -6,6 +6,7 @@
  *   codegen_regs.c   which guest register and which value lies where
  *   codegen_leave.c  jumps, exits, links
  *   codegen_int.c    integer records, as far as all hosts do them alike
+ *   codegen_float.c  which floating point is for the host's unit
  *   codegen_c.c      what C does
  *   HOST/codegen_host.h   the host's registers, and the instructions that the above are made of
  *   HOST/native.h    its other files: which instructions a record becomes
@@ -221,6 +222,19 @@ void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
 /* Bits of value id that are known to be set. */
 uint64_t value_ones(const struct native_compiler *c, unsigned id);
 
+/* ---- codegen_float.c: for the hosts' float.c ---- */
+
+enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
+/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
+enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r);
+bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env);
+/* At the block's entry: leave if its floating point is not for the host. */
+void float_entry(struct native_compiler *c);
+/* Whether rounding is to be looked up, which was not done at the entry; the jump for when it is not to
+ * nearest. */
+bool asks_rounding(const struct native_compiler *c, enum rounding rounding);
+uint8_t *rounds_otherwise(struct native_compiler *c, const struct bp_fp_env *env);
+
 /* ---- codegen_c.c ---- */
 
 void select_generic(struct native_compiler *c, const struct bp_ir *r);
@@ -284,8 +298,6 @@ uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
 /* At a loop's entry, where registers are free: the memos that its accesses look at. */
 void memos_at_entry(struct native_compiler *c);
 void access_cold(struct native_compiler *c, struct cold *k);
-/* At the block's entry: leave if its floating point is not for the host. */
-void float_entry(struct native_compiler *c);
 /* GET or PUT of the register that collects exception flags. */
 void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
@@ -327,6 +339,11 @@ static inline bool is_wide(unsigned type)
 static inline unsigned bits_of(unsigned type)
 {
 	return ir_types[type].bits;
+}
+
+static inline bool is_format(unsigned type) /* scalar floating point of hosts */
+{
+	return type == BP_T_F32 || type == BP_T_F64;
 }
 
 static inline bool is_small(unsigned type)

@@ -105,6 +105,13 @@ static inline void emit_test(struct emit *e, unsigned reg)
 	emit_cmp_i(e, false, reg, 0);
 }
 
+/* Compare a small number in memory, of 4 bytes. */
+static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, uint8_t with)
+{
+	emit_mem(e, A_LOAD, 2, X16, base, disp);
+	emit_cmp_i(e, false, X16, with);
+}
+
 static inline void emit_nop(struct emit *e)
 {
 	emit(e, (uint32_t)A64_NOP);

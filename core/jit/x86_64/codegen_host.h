@@ -137,6 +137,13 @@ static inline void emit_test(struct emit *e, unsigned reg)
 	emit_rr(e, OP_TEST, false, reg, reg);
 }
 
+/* Compare a small number in memory, of 4 bytes. */
+static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, uint8_t with)
+{
+	emit_rm(e, OP_GROUP1_I8, false, G1_CMP, base, disp);
+	emit8(e, with);
+}
+
 /* d, neither of them, = cc ? yes : no */
 static inline void emit_csel(
 	struct emit *e, bool wide, unsigned d, unsigned yes, unsigned no, enum cc cc)

@@ -91,72 +91,6 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 	emit_here(&c->e, fine);
 }
 
-/* ---- which records ---- */
-
-static bool is_format(unsigned type)
-{
-	return type == BP_T_F32 || type == BP_T_F64;
-}
-
-enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
-
-static enum rounding rounding_in(unsigned mode)
-{
-	if (mode == BP_ROUND_DYNAMIC)
-		return ROUND_ASK;
-	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
-}
-
-/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
-static enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
-{
-	bool own = r->arg[3] && ir_types[r->type].class != IR_VECTOR;
-	return rounding_in(own ? r->arg[3] - 1u : env->rounding);
-}
-
-static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
-{
-	return env->nan_rule == BP_NAN_CANONICAL && env->flags == BP_FP_TINY_AFTER &&
-		env->flags_offset && env->flags_offset == c->type.cpu->fp_envs->flags_offset;
-}
-
-/* Nothing in a block can change the rounding mode but what it calls, so one look at its entry will do:
- * with another mode the interpreter runs it. */
-void float_entry(struct native_compiler *c)
-{
-	const struct bp_fp_env *asked = NULL;
-	unsigned depth = 0; /* of IFs, whose arms leave */
-	c->rounds = false;
-	for (unsigned i = 0; i < c->insns; i++) {
-		const struct ir_insn *insn = &c->ir->insn[i];
-		for (unsigned n = 1; n < insn->records; n++) {
-			const struct bp_ir *r = &c->ir->record[insn->record + n];
-			depth += r->op == BP_IR_IF;
-			depth -= r->op == BP_IR_END;
-			if ((r->op == BP_IR_CALL || r->op == BP_IR_PUTX) && !depth)
-				return;
-			if (ir_info(r->op)->aux != AUX_ENV)
-				continue;
-			const struct bp_fp_env *env = verify_env(&c->type, r->aux);
-			if (asked && asked != env)
-				return;
-			if (rounding_of(env, r) == ROUND_ASK)
-				asked = env;
-		}
-	}
-	if (!asked)
-		return;
-	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(asked->rounding_offset));
-	emit8(&c->e, BP_ROUND_NEAREST_EVEN);
-	uint8_t *nearest = emit_jcc(&c->e, CC_E);
-	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, CPU_AT(native.site));
-	emit32(&c->e, c->insns);
-	emit_const(&c->e, RAX, NATIVE_INTERP);
-	emit_jmp_to(&c->e, thunks.exit);
-	emit_here(&c->e, nearest);
-	c->rounds = true;
-}
-
 /* ---- emitting ---- */
 
 static unsigned prefix_of(unsigned type)
@@ -196,11 +130,8 @@ struct operation { /* one record being made */
 static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
 	enum rounding rounding, struct operation *o)
 {
-	if (rounding != ROUND_ASK || c->rounds)
-		return;
-	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(env->rounding_offset));
-	emit8(&c->e, BP_ROUND_NEAREST_EVEN);
-	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+	if (asks_rounding(c, rounding))
+		o->to_c[o->to_cs++] = rounds_otherwise(c, env);
 }
 
 /* The result is in XMM15: it is o->result unless it is a NaN. */
