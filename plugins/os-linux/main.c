@@ -15,11 +15,13 @@ __thread struct thread *current;
 enum { SELF_FD_LEAST = 512, EXIT_BROKEN = 70 };
 
 /* What the guest's signal would have done to a process: be ended by it. */
-void die_by(struct thread *t, int signal)
+void die_by(struct thread *t, const siginfo_t *info)
 {
+	int signal = info->si_signo;
 	struct sigaction plain = { .sa_handler = SIG_DFL };
 	struct rlimit none = { 0, 0 };
 	sigset_t only;
+	dump_core(t, info);
 	/* A core of this process would say nothing of the program. */
 	setrlimit(RLIMIT_CORE, &none);
 	sigaction(signal, &plain, NULL);
