@@ -248,8 +248,8 @@ static int open_core(const struct dump *d)
 {
 	char pattern[PATTERN + 1], with_pid[8], path[PATH_SIZE];
 	struct stat st;
-	if (!read_line("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)) ||
-		!pattern[0] || pattern[0] == '|')
+	if (!read_line("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)) || !pattern[0] ||
+		pattern[0] == '|')
 		strcpy(pattern, "core");
 	expand(d, pattern, path, sizeof(path) - 32);
 	if (!strstr(pattern, "%p") &&
@@ -257,8 +257,9 @@ static int open_core(const struct dump *d)
 		with_pid[0] == '1')
 		snprintf(path + strlen(path), 32, ".%d", (int)getpid());
 	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-			      ftruncate(fd, 0) == 0))
+	if (fd < 0 ||
+		(fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+			ftruncate(fd, 0) == 0))
 		return fd;
 	close(fd);
 	return -1;
@@ -284,7 +285,8 @@ static void write_memory(const struct dump *d, uint64_t at, const struct part *p
 		if (n > (p->bytes - done) / PAGE)
 			n = (p->bytes - done) / PAGE;
 		bool known = d->pagemap >= 0 &&
-			pread(d->pagemap, seen, n * 8, (off_t)(host / PAGE * 8)) == (ssize_t)(n * 8);
+			pread(d->pagemap, seen, n * 8, (off_t)(host / PAGE * 8)) ==
+				(ssize_t)(n * 8);
 		for (uint64_t i = 0; i < n; i++) {
 			uint8_t page[PAGE];
 			uint64_t here = done + i * PAGE;

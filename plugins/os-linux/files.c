@@ -329,12 +329,13 @@ int64_t sys_epoll_ctl(struct thread *t, const uint64_t a[6])
 		t, SYS_epoll_ctl, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2], a[3] ? HOST(&e) : 0);
 }
 
-int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+/* The timeout is a number, or a pointer to a timespec. */
+static int64_t epoll_wait_by(struct thread *t, long number, const uint64_t a[6], int64_t timeout)
 {
 	enum { EVENTS_MAX = 1024 };
 	struct epoll_event events[EVENTS_MAX];
 	int64_t most = (int)a[2] > EVENTS_MAX ? EVENTS_MAX : (int)a[2];
-	int64_t r = SAFE(t, SYS_epoll_pwait, (int64_t)a[0], HOST(events), most, (int64_t)a[3],
+	int64_t r = SAFE(t, number, (int64_t)a[0], HOST(events), most, timeout,
 		HOST(host_ptr(t, a[4])), (int64_t)a[5]);
 	for (int64_t i = 0; i < r; i++)
 		if (struct_out(t, S_EPOLL_EVENT,
@@ -342,6 +343,16 @@ int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 			    &events[i]) != 0)
 			return -EFAULT;
 	return r;
+}
+
+int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+{
+	return epoll_wait_by(t, SYS_epoll_pwait, a, (int64_t)a[3]);
+}
+
+int64_t sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
+{
+	return epoll_wait_by(t, SYS_epoll_pwait2, a, HOST(host_ptr(t, a[3])));
 }
 
 /* The sixth argument points to a pointer to a mask, and its size. */

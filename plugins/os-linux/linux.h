@@ -81,6 +81,7 @@ struct thread {
 	struct thread *next, **prev;
 	int tid;
 	bool first; /* the process's first host thread */
+	bool vforked; /* a process in its parent's memory */
 	bool ending; /* by `exit` */
 	int status;
 	uint64_t clear_tid, robust;
@@ -99,6 +100,10 @@ extern __thread struct thread *current;
 /* Until the thread or the process ends; the exit status of a thread that ended by `exit`. */
 void thread_loop(struct thread *t);
 _Noreturn void die_by(struct thread *t, const siginfo_t *info);
+
+/* ---- thread.c ---- */
+/* The robust locks of all threads, at the end of the process. */
+void threads_release(struct os *os);
 
 /* ---- guest memory ---- */
 static inline void *host_ptr(const struct thread *t, uint64_t addr)
@@ -149,6 +154,7 @@ int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot);
 
 /* ---- signal.c ---- */
 void signals_init(struct os *os);
+void signals_clear(struct os *os);
 void thread_mask(struct thread *t, uint64_t mask); /* the guest's mask is from now on... */
 void signals_deliver(struct thread *t);
 /* A fault or trap of the guest's own instruction. */
@@ -252,13 +258,13 @@ size_t struct_size(const struct os *os, enum structure which); /* the guest's */
 
 /* Handlers, by file. */
 call_fn sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_brk, sys_shmat, sys_shmdt, sys_madvise;
-call_fn sys_clone, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex,
+call_fn sys_clone, sys_clone3, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex,
 	sys_set_tid_address, sys_set_robust_list, sys_get_robust_list, sys_prctl, sys_ptrace,
 	sys_uname;
 call_fn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack, sys_rt_sigsuspend;
 call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_ioctl, sys_fcntl,
-	sys_epoll_ctl, sys_epoll_pwait, sys_pselect6, sys_faccessat, sys_chdir, sys_statx,
-	sys_fchmodat;
+	sys_epoll_ctl, sys_epoll_pwait, sys_epoll_pwait2, sys_pselect6, sys_faccessat, sys_chdir,
+	sys_statx, sys_fchmodat;
 call_fn sys_readv, sys_writev, sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2, sys_vmsplice;
 call_fn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg, sys_setsockopt;
 call_fn sys_close_range, sys_close;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ void die_by(struct thread *t, const siginfo_t *info)
 	struct rlimit none = { 0, 0 };
 	sigset_t only;
 	dump_core(t, info);
+	threads_release(t->os);
 	/* A core of this process would say nothing of the program. */
 	setrlimit(RLIMIT_CORE, &none);
 	sigaction(signal, &plain, NULL);
@@ -125,7 +127,14 @@ static int make_process(struct os *os, struct thread *t, bp_error *err)
 
 static void open_self(struct os *os)
 {
+	const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+	char kind[32];
 	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	/* Without /proc the kernel's word for what it started; if it started the guest's program, it
+	 * will find this emulator again by itself. */
+	if (fd < 0 && name && program_kind(name, kind) && kind[0] == 'e' &&
+		!os->user->cpu_type(kind))
+		fd = open(name, O_PATH | O_CLOEXEC);
 	os->self_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SELF_FD_LEAST);
 	if (fd >= 0 && os->self_fd >= 0)
 		close(fd);

@@ -146,6 +146,19 @@ void signals_init(struct os *os)
 	thread_mask(current, mask);
 }
 
+/* CLONE_CLEAR_SIGHAND: what has a handler is as usual again. */
+void signals_clear(struct os *os)
+{
+	for (int s = 1; s <= SIGNALS; s++) {
+		struct action *a = &os->action[s];
+		if (a->handler == (uint64_t)(uintptr_t)SIG_IGN ||
+			a->handler == (uint64_t)(uintptr_t)SIG_DFL)
+			continue;
+		*a = (struct action){ 0 };
+		install(s, a);
+	}
+}
+
 /* ---- entering the guest's handler ---- */
 
 static bool on_alt_stack(const struct thread *t, uint64_t sp)
