@@ -90,6 +90,8 @@ struct bp_linux_abi {
 	uint32_t general_size, floating_size; /* at most 1 KiB each */
 	uint32_t elf_flags, reserved; /* e_flags */
 	void (*registers)(void *cpu, void *general, void *floating);
+	/* Processor `number` in /proc/cpuinfo: lines, and an empty one. */
+	void (*describe)(void *cpu, unsigned number, char *text, size_t size);
 };
 
 #ifdef __cplusplus

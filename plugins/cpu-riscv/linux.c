@@ -8,6 +8,7 @@
 #include "state.h"
 #include <backplane/linux.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -206,6 +207,15 @@ static void registers(void *self, void *general, void *floating)
 	memcpy(floating, context + bytes, CORE_FLOATING);
 }
 
+static void describe(void *self, unsigned number, char *text, size_t size)
+{
+	const struct rv_cpu *cpu = self;
+	char isa[512];
+	rv_isa_string(&cpu->config, isa, sizeof(isa));
+	snprintf(text, size, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: %s\n\n", number,
+		number, isa, cpu->config.xlen == 32 ? "sv32" : "sv39");
+}
+
 static void handler(void *self, uint64_t pc, uint64_t sp, int signal, uint64_t info,
 	uint64_t context, uint64_t ret)
 {
@@ -340,4 +350,5 @@ const struct bp_linux_abi rv_linux64 = {
 	.floating_size = CORE_FLOATING,
 	.elf_flags = EF_RVC | EF_DOUBLE,
 	.registers = registers,
+	.describe = describe,
 };

@@ -160,21 +160,35 @@ static void view_maps(struct thread *t, FILE *out)
 	mappings_each(t->os, false, view_line, &v);
 }
 
+/* As many CPUs as there are here, of the guest's kind. */
+static void view_cpuinfo(struct thread *t, FILE *out)
+{
+	const struct bp_linux_abi *abi = t->os->abi;
+	char text[1024];
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+	for (long i = 0; abi->describe && i < count; i++) {
+		abi->describe(t->cpu, (unsigned)i, text, sizeof(text));
+		fputs(text, out);
+	}
+}
+
 static const struct {
-	const char *name;
+	const char *name; /* below /proc/self; or a path */
 	void (*write)(struct thread *t, FILE *out);
-} views[] = { { "cmdline", view_cmdline }, { "auxv", view_auxv }, { "maps", view_maps } };
+} views[] = { { "cmdline", view_cmdline }, { "auxv", view_auxv }, { "maps", view_maps },
+	{ "/proc/cpuinfo", view_cpuinfo } };
 
 /* A descriptor of the view's text; 0: there is no such view. */
 static int64_t open_view(struct thread *t, const char *path, int flags)
 {
-	const char *name = own_proc(path);
-	for (unsigned i = 0; name && i < sizeof(views) / sizeof(views[0]); i++) {
-		if (strcmp(views[i].name, name))
+	const char *own = own_proc(path);
+	for (unsigned i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+		const char *name = views[i].name;
+		if (name[0] == '/' ? strcmp(name, path) : !own || strcmp(name, own))
 			continue;
 		if ((flags & O_ACCMODE) != O_RDONLY)
 			return -EACCES;
-		int fd = memfd_create(name, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+		int fd = memfd_create("view", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
 		FILE *out = fd < 0 ? NULL : fdopen(dup(fd), "w");
 		if (!out)
 			return -ENFILE;

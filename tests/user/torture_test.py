@@ -5,7 +5,7 @@ and -O3, under `backplane user`. What fails is run by Debian's qemu-riscv64 too:
 one passes.
 
     torture_test.py --build BUILD                a fixed sample, as TAP
-    torture_test.py --build BUILD --full         all of them
+    torture_test.py --build BUILD --full         all of them; BACKPLANE_FULL=1 too
     torture_test.py --build BUILD [NAME...]      these, such as 20000112-1 or ieee/fp-cmp-1
 """
 
@@ -106,7 +106,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         t = Torture(args.build.resolve(), guests(), Path(folder))
         names = args.names or all_names(t.sources)
-        step = 1 if args.full or args.names else SAMPLE_STEP
+        full = args.full or "BACKPLANE_FULL" in os.environ
+        step = 1 if full or args.names else SAMPLE_STEP
         cases = [(n, level) for i, level in enumerate(LEVELS)
                  for n in names[(SAMPLE_FIRST + i) % step::step]]
         counts = {level: Counter() for level in LEVELS}
