@@ -66,6 +66,8 @@ def programs(c, r):
             checks_of_program(c, "basic " + what, done)
         done = r.run(r.compile("forks", "-static"), options=["--engine", engine])
         checks_of_program(c, "forks " + engine, done)
+    done = r.run(r.compile("basic", "-static"), options=["--confine"])
+    checks_of_program(c, "basic --confine", done)
     for name in ("wild", "hostile"):
         done = r.run(r.compile(name, "-static"), timeout=300)
         checks_of_program(c, name, done)
