@@ -554,10 +554,6 @@ static void test_host(gconstpointer data)
 	unsigned fmt = GPOINTER_TO_UINT(data);
 	uint16_t tininess = host_tininess();
 
-	if (!host_ops[fmt]) {
-		g_test_skip("this host and compiler have no such type");
-		return;
-	}
 	random_state = 1000 + fmt;
 	for (unsigned i = 0; i < rounds(600000); i++) {
 		unsigned op = i % OPS;
@@ -1104,7 +1100,7 @@ int main(int argc, char **argv)
 			g_test_add_data_func(path, data, test_narrow);
 			g_test_add_data_func(path2, data, test_narrowing);
 		}
-		if (fmt != BP_F16 && fmt != BP_BF16) {
+		if (host_ops[fmt]) { /* what this host and its compiler have */
 			g_autofree char *path = g_strdup_printf("/fp/host/%s", fmt_names[fmt]);
 			g_test_add_data_func(path, data, test_host);
 		}

@@ -232,6 +232,7 @@ static enum native_exit enter(struct native *n)
 	cpu->native.left = slice;
 	cpu->native.icount_end = cpu->head->icount + slice;
 	cpu->native.link = NULL;
+	atomic_fetch_add_explicit(&n->finder.block->heat, 1, memory_order_relaxed);
 	unsigned flags = native_host_flags();
 	native_host_clear();
 	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->finder.block->entry);
