@@ -74,7 +74,28 @@ struct flat { /* an address, for the instruction and for the slow way */
 	int32_t disp, from_disp;
 };
 
-/* With upper bits that are ignored, the slow way still sees them. */
+/* Upper bits that are ignored: of the register alone where what is added cannot leave the nothing that lies
+ * around the guest's space. The slow way still sees them. */
+static void confine(
+	struct native_compiler *c, struct flat *f, unsigned ignored, const unsigned *count)
+{
+	enum { AROUND = 1 << 30 }; /* at least so much, see core/cpu/user.c */
+	unsigned to = reg_new(c, false);
+	if (f->disp < -AROUND || f->disp >= AROUND) {
+		emit_rm(&c->e, OP_LEA, true, to, f->from, f->disp);
+		f->reg = to;
+		f->disp = 0;
+	}
+	if (count) {
+		emit_vex(&c->e, 2, 0, true, 0xf5, to, *count, f->reg); /* BZHI */
+	} else {
+		emit_mov(&c->e, true, to, f->reg);
+		emit_shift(&c->e, true, SH_SHL, to, ignored);
+		emit_shift(&c->e, true, SH_SHR, to, ignored);
+	}
+	f->reg = to;
+}
+
 static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r, int32_t imm)
 {
 	unsigned ignored = c->in->cpu->flat_ignored;
@@ -85,12 +106,13 @@ static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r
 	}
 	f.reg = f.from = use(c, r->arg[0]);
 	f.disp = f.from_disp = imm;
-	if (ignored) {
-		f.reg = reg_new(c, false);
-		f.disp = 0;
-		emit_rm(&c->e, OP_LEA, true, f.reg, f.from, imm);
-		emit_shift(&c->e, true, SH_SHL, f.reg, ignored);
-		emit_shift(&c->e, true, SH_SHR, f.reg, ignored);
+	if (ignored && have_bmi2) {
+		unsigned count = reg_new(c, false);
+		emit_const(&c->e, count, 64 - ignored);
+		confine(c, &f, ignored, &count);
+		c->locked &= ~(1u << count);
+	} else if (ignored) {
+		confine(c, &f, ignored, NULL);
 	}
 	return f;
 }
