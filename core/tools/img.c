@@ -34,8 +34,9 @@ static const struct {
 	{ "compare", "f:F:T:pqsU", "-f FORMAT -F FORMAT [-s] [-p] FILE FILE", 2, 2, img_compare },
 	{ "dd", "f:O:U", "-f FORMAT -O FORMAT if=FILE of=FILE [bs=N] [count=N] [skip=N]", 2, 5,
 		img_dd },
-	{ "bench", "c:d:f:no:qs:S:t:wU",
+	{ "bench", "c:d:f:i:no:qs:S:t:wU",
 		"-f FORMAT [-c COUNT] [-d DEPTH] [-s BYTES] [-S STEP] [-o OFFSET] [-t CACHE] [-w] "
+		"[-i threads|io_uring] "
 		"[--flush-interval=N] [--pattern=N] FILE",
 		1, 1, img_bench },
 	{ "amend", "f:o:t:pq", "-f FORMAT -o OPTIONS FILE", 1, 1, img_amend },
