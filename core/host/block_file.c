@@ -470,6 +470,23 @@ static int lock(int fd, bool write)
 		: 0;
 }
 
+/* What direct access must be a multiple of, if the kernel says it (Linux 6.1: statx(2)). */
+static uint32_t direct_align(int fd)
+{
+#ifdef STATX_DIOALIGN
+	struct statx st;
+	uint32_t align = 0;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
+		st.stx_mask & STATX_DIOALIGN)
+		align = MAX(st.stx_dio_offset_align, st.stx_dio_mem_align);
+	if (align && align <= DIRECT_ALIGN && !(align & (align - 1)))
+		return MAX(align, BLK_SECTOR);
+#else
+	(void)fd;
+#endif
+	return DIRECT_ALIGN;
+}
+
 static int prepare(struct file *f, bool direct, struct error_list *errors)
 {
 	struct stat st;
@@ -482,7 +499,7 @@ static int prepare(struct file *f, bool direct, struct error_list *errors)
 	if (!f->device && !S_ISREG(st.st_mode))
 		return error_list_add(errors, NULL,
 			"%s: a file or a block device is expected, this is neither", name);
-	f->align = direct ? DIRECT_ALIGN : 1;
+	f->align = direct ? direct_align(f->fd) : 1;
 	if (f->device) {
 		uint64_t bytes = 0;
 		int sector = 0;

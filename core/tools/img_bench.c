@@ -24,8 +24,9 @@ struct bench {
 /* Where the n-th request is. */
 static uint64_t place(const struct bench *b, uint64_t n)
 {
-	uint64_t at = b->offset + n * b->step;
-	return b->bytes > b->size ? at % (b->bytes - b->size + 1) : 0;
+	/* Begins again at 0, so that what is aligned stays so. */
+	uint64_t at = (b->offset + n * b->step) % b->bytes;
+	return at > b->bytes - b->size ? 0 : at;
 }
 
 static void work(void *arg)
