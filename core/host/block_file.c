@@ -476,8 +476,7 @@ static uint32_t direct_align(int fd)
 #ifdef STATX_DIOALIGN
 	struct statx st;
 	uint32_t align = 0;
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
-		st.stx_mask & STATX_DIOALIGN)
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && st.stx_mask & STATX_DIOALIGN)
 		align = MAX(st.stx_dio_offset_align, st.stx_dio_mem_align);
 	if (align && align <= DIRECT_ALIGN && !(align & (align - 1)))
 		return MAX(align, BLK_SECTOR);

@@ -207,6 +207,7 @@ bool is_metadata(const struct image *i, uint64_t offset, uint64_t len)
 			round_up((uint64_t)i->h.l1_size * 8, SECTOR)) ||
 		overlap(offset, len, i->h.reftable_offset,
 			(uint64_t)i->h.reftable_clusters << i->h.cluster_bits) ||
+		(i->crypt_offset && overlap(offset, len, i->crypt_offset, i->crypt_len)) ||
 		(i->h.snapshots && overlap(offset, len, i->h.snapshots_offset, SECTOR));
 }
 
