@@ -350,6 +350,9 @@ int luks_create(struct image *i, const struct create_options *o, uint8_t **heade
 		wrong = "encrypt.hash-alg is no hash that is known here";
 	if (!wrong && (strlen(mode) >= WORD || strlen(o->hash_alg) >= WORD))
 		wrong = "its words are too long";
+	if (!wrong && key_bytes * STRIPES % CRYPT_SECTOR)
+		wrong = "a key of 24 bytes fills no whole sectors, which others do not open; use "
+			"another cipher";
 	if (!wrong && !o->key_secret)
 		wrong = "encrypt.key-secret is not given";
 	int r = wrong ? bad(i, err, wrong) : secret_read(i->host, o->key_secret, &s, err);
