@@ -242,6 +242,11 @@ int region_move(void *self, unsigned region, uint64_t base);
 void *region_memory(void *self, unsigned region);
 void region_dirty(void *self, unsigned region, uint64_t offset, uint64_t len);
 void region_direct(void *self, unsigned region, int on);
+bp_window *window_new(void *object, unsigned region);
+void window_free(bp_window *window);
+int window_show(bp_window *window, bp_space *space, uint64_t base, uint64_t offset, uint64_t len,
+	int priority);
+uint64_t window_bytes(const bp_window *window);
 
 /* The core's own types, ended by a NULL id: space (offers "bp.space/1": its struct bus_space, also
  * before create), ram, rom. Tables have the strides of this build. */

@@ -46,6 +46,16 @@ bp_dma *dma_new(struct object *master, struct object *target, uint32_t requester
 	return space ? dma_new_space(master, (struct bus_space *)space, requester) : NULL;
 }
 
+bp_dma *dma_behind(void *object, const struct bp_iommu *iommu, void *iommu_self)
+{
+	return dma_new_iommu(object_of(object), iommu, iommu_self, 0);
+}
+
+void dma_requester(bp_dma *d, uint32_t requester)
+{
+	d->how.requester = requester;
+}
+
 void dma_free(bp_dma *d)
 {
 	g_free(d);

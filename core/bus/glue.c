@@ -280,6 +280,50 @@ void region_direct(void *self, unsigned region, int on)
 		region_touched(r->region);
 }
 
+/* ---- windows that buses move ---- */
+
+struct bp_window {
+	struct bus_region *region;
+	struct bus_window *shown; /* NULL: nowhere */
+};
+
+bp_window *window_new(void *object, unsigned region)
+{
+	struct object_region *r = region_at(object_of(object), region);
+	if (!r)
+		return NULL;
+	bp_window *w = g_new0(bp_window, 1);
+	w->region = r->region;
+	return w;
+}
+
+void window_free(bp_window *w)
+{
+	if (w)
+		bus_unmap(w->shown);
+	g_free(w);
+}
+
+int window_show(
+	bp_window *w, bp_space *space, uint64_t base, uint64_t offset, uint64_t len, int priority)
+{
+	struct bus_region *root = space && len ? ((struct bus_space *)space)->root : NULL;
+	const struct bus_window *was = w->shown;
+	if (root && was && was->container == root && was->base == base && was->offset == offset &&
+		was->last == len - 1 && was->priority == priority)
+		return 0;
+	bus_transaction_begin();
+	bus_unmap(w->shown);
+	w->shown = root ? bus_map(root, w->region, base, offset, len - 1, priority) : NULL;
+	bus_transaction_commit();
+	return root && !w->shown ? -1 : 0;
+}
+
+uint64_t window_bytes(const bp_window *w)
+{
+	return w->region->last + 1;
+}
+
 /* ---- the device fuzzer ---- */
 
 enum { FUZZ_STEP = 16, FUZZ_NEAR = 4096 };

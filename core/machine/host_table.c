@@ -310,4 +310,11 @@ const struct bp_host host_table = {
 	.chr_event = chr_event,
 	.chr_attached = chr_attached,
 	.random = sched_random,
+	.window_new = window_new,
+	.window_free = window_free,
+	.window_show = window_show,
+	.window_bytes = window_bytes,
+	.dma_new = dma_behind,
+	.dma_requester = dma_requester,
+	.dma_free = dma_free,
 };

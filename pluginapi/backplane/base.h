@@ -25,6 +25,7 @@ typedef struct bp_timer bp_timer; /* one shot on a clock */
 typedef struct bp_watch bp_watch; /* a watched file descriptor */
 typedef struct bp_space bp_space; /* an address space */
 typedef struct bp_dma bp_dma; /* a space as seen by one bus master, IOMMU included */
+typedef struct bp_window bp_window; /* where a bus shows a card's region */
 typedef struct bp_chr bp_chr; /* a byte stream between a device and a back end */
 
 #define BP_ABI_MAJOR 1

@@ -41,6 +41,9 @@ struct bp_fdt_node {
 enum bp_fdt_flags {
 	BP_FDT_INTERRUPTS_EXTENDED = 1, /* wires are written as interrupts-extended */
 	BP_FDT_ROOT = 2, /* the node stands at the root, not under the bus node */
+	BP_FDT_FIRST_WINDOW =
+		8, /* `reg` is the first window alone; describe() tells of the others */
+	BP_FDT_MAPS_INTERRUPTS = 16, /* the wires are children's: describe() writes interrupt-map */
 	BP_FDT_BANKS = 4 /* instances of the type whose windows follow each other are banks of
 			  * one node, described by the first: one entry of `reg` each */
 };

@@ -92,6 +92,7 @@ enum bp_request { /* what an object may ask of the machine; done soon, not at on
 };
 
 struct bp_access; /* bus.h */
+struct bp_iommu;
 struct bp_chr_front; /* chr.h */
 
 /* ---- what the core offers to every object; `self` is always the caller's instance ---- */
@@ -173,6 +174,23 @@ struct bp_host {
 	/* Random bytes for the guest: the host's, or in deterministic mode a sequence of self's own that
 	 * the machine's seed decides. [owner] */
 	void (*random)(void *self, void *buf, size_t len);
+
+	/* Buses whose guests decide where cards are: a window onto a region of `object`, the bus itself
+	 * or one of its cards, by index in its type's table; shown nowhere at first. NULL: there is no
+	 * such region. Freed in destroy. [main] */
+	bp_window *(*window_new)(void *object, unsigned region);
+	void (*window_free)(bp_window *window);
+	/* Show bytes [offset, offset + len) of it at base of a space from now on, in front of windows of
+	 * lower priority (the machine file's have 0); nothing, if it is there already. space NULL, or len
+	 * 0: nowhere. 0, or -1: it does not fit and is nowhere. [owner] */
+	int (*window_show)(bp_window *window, bp_space *space, uint64_t base, uint64_t offset,
+		uint64_t len, int priority);
+	uint64_t (*window_bytes)(const bp_window *window); /* of the region. [any] */
+	/* Guest memory for a card, behind its bus: `iommu` decides, asked with iommu_self and the
+	 * requester id. Freed in destroy. [main]; dma_requester: [owner] */
+	bp_dma *(*dma_new)(void *object, const struct bp_iommu *iommu, void *iommu_self);
+	void (*dma_requester)(bp_dma *dma, uint32_t requester);
+	void (*dma_free)(bp_dma *dma);
 };
 
 /* ---- objects ---- */

@@ -17,11 +17,13 @@ struct bp_virtio_buffer { /* one piece of guest memory of a request */
 	uint32_t writable; /* the device writes it */
 };
 
-#define BP_VIRTIO_MAX_BUFFERS 128
+/* A chain of more pieces is a broken ring: a device says so, where its configuration can. */
+#define BP_VIRTIO_MAX_BUFFERS 256
 
 struct bp_virtio_request { /* one descriptor chain taken from a ring */
 	uint32_t size;
-	uint32_t head; /* the transport's: which chain it is */
+	uint32_t
+		head; /* the transport's: which chain it is; the queue's number in the high 16 bits */
 	uint32_t count; /* buffers, device-readable ones first */
 	uint32_t readable; /* how many of them the device reads */
 	struct bp_virtio_buffer buffer[BP_VIRTIO_MAX_BUFFERS];
@@ -31,7 +33,8 @@ struct bp_virtio_request { /* one descriptor chain taken from a ring */
 struct bp_virtio_transport {
 	uint32_t size, reserved;
 	/* Takes the next available chain: 1 taken, 0 ring empty, -1 the ring is broken (the transport
-	 * has set DEVICE_NEEDS_RESET). [owner] */
+	 * has set DEVICE_NEEDS_RESET). At most queue_size chains are out at a time. A device that does not
+	 * go on until 0 comes back by itself: the driver may not tell again. [owner] */
 	int (*pop)(void *transport, unsigned queue, struct bp_virtio_request *req);
 	/* Gives a chain back with the number of bytes written into it. [owner] */
 	void (*push)(
@@ -44,12 +47,16 @@ struct bp_virtio_transport {
 	uint64_t (*features)(void *transport);
 	/* Whether the driver has set the queue up and DRIVER_OK. [owner] */
 	int (*queue_ready)(void *transport, unsigned queue);
-	/* Let go of a chain that will not be pushed: in run(0), before the rings are forgotten. [owner] */
+	/* Let go of a chain that will not be pushed: in run(0) and queue_stop, before the rings are
+	 * forgotten. [owner] */
 	void (*release)(void *transport, struct bp_virtio_request *req);
 	/* Take a chain again that was taken before a snapshot, by its head: in loaded(). 0, or -1: there
 	 * is no such chain. [main] */
 	int (*retake)(
 		void *transport, unsigned queue, uint32_t head, struct bp_virtio_request *req);
+	/* The driver broke the device's own rules so that no answer is possible: DEVICE_NEEDS_RESET.
+	 * [owner] */
+	void (*broken)(void *transport);
 };
 
 struct bp_virtio_device {
@@ -69,6 +76,9 @@ struct bp_virtio_device {
 	void (*kick)(void *self, unsigned queue);
 	/* Device reset or DRIVER_OK (running 1). Outstanding requests are forgotten at 0. [owner] */
 	void (*run)(void *self, int running);
+	/* Optional, and then the transport offers VIRTIO_F_RING_RESET: the driver takes one queue away.
+	 * The chains of this queue are released when it returns. [owner] */
+	void (*queue_stop)(void *self, unsigned queue);
 };
 
 #ifdef __cplusplus

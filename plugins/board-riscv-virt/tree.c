@@ -247,6 +247,8 @@ static unsigned all_windows(const struct tree *t, const void *self, const void *
 {
 	struct bp_placement p;
 	unsigned count = windows(t, object, cells, 0, first);
+	if (d->flags & BP_FDT_FIRST_WINDOW)
+		return count ? 4 : 0;
 	if (!(d->flags & BP_FDT_BANKS))
 		return count;
 	while (object && count < 4 * WINDOWS && t->machine->placement(object, 0, &p) == 0) {
@@ -285,7 +287,8 @@ static void add_device(
 		set_u32(&n, "#interrupt-cells", d->interrupt_cells);
 		set_empty(&n, "interrupt-controller");
 	}
-	set_interrupts(&n, object, d->flags & BP_FDT_INTERRUPTS_EXTENDED);
+	if (!(d->flags & BP_FDT_MAPS_INTERRUPTS))
+		set_interrupts(&n, object, d->flags & BP_FDT_INTERRUPTS_EXTENDED);
 	represent(&n, object);
 	if (d->describe)
 		d->describe(object, &writer, &n);

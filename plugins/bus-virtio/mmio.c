@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtio over MMIO (Virtio 1.2, section 4.2), the modern layout (version 2): a slot for one device. */
-#include "queue.h"
+/* Virtio over MMIO (Virtio 1.2, section 4.2): a slot for one device. The modern layout (version 2), or
+ * with `legacy` that of section 4.2.4 (version 1). */
+#include "transport.h"
 #include <backplane/fdt.h>
 #include <string.h>
 
@@ -13,9 +14,12 @@ enum { /* register offsets, table 4.1 */
 	DEVICE_FEATURES_SEL = 0x014,
 	DRIVER_FEATURES = 0x020,
 	DRIVER_FEATURES_SEL = 0x024,
+	GUEST_PAGE_SIZE = 0x028, /* legacy */
 	QUEUE_SEL = 0x030,
 	QUEUE_NUM_MAX = 0x034,
 	QUEUE_NUM = 0x038,
+	QUEUE_ALIGN = 0x03c, /* legacy */
+	QUEUE_PFN = 0x040, /* legacy */
 	QUEUE_READY = 0x044,
 	QUEUE_NOTIFY = 0x050,
 	INTERRUPT_STATUS = 0x060,
@@ -26,6 +30,7 @@ enum { /* register offsets, table 4.1 */
 	QUEUE_DEVICE = 0x0a0,
 	SHM_LEN = 0x0b0,
 	SHM_BASE = 0x0b8,
+	QUEUE_RESET = 0x0c0,
 	CONFIG_GENERATION = 0x0fc,
 	CONFIG = 0x100,
 	WINDOW = 0x200
@@ -33,45 +38,22 @@ enum { /* register offsets, table 4.1 */
 enum {
 	MAGIC_VALUE = 0x74726976, /* "virt" */
 	VENDOR = 0x4b4c5042, /* "BPLK" */
-	STATUS_DRIVER_OK = 4,
-	STATUS_FEATURES_OK = 8,
-	STATUS_NEEDS_RESET = 64,
 	IRQ_USED = 1,
-	IRQ_CONFIG = 2,
-	QUEUES = 64
+	IRQ_CONFIG = 2
 };
 
 struct mmio {
 	const struct bp_host *host;
 	bp_dma *dma;
 	bp_line *irq[1];
-	const struct bp_virtio_device *dev; /* NULL: an empty slot */
-	void *dev_self;
-	uint32_t status, interrupt, generation;
+	uint8_t legacy, packed;
+	uint32_t interrupt;
 	uint32_t device_sel, driver_sel, queue_sel;
-	uint64_t driver_features;
-	struct queue queue[QUEUES];
+	uint32_t page_size, queue_align; /* legacy */
+	struct virtio virtio;
 };
 
-static uint64_t offered(const struct mmio *s)
-{
-	return s->dev ? (s->dev->offered(s->dev_self) | VIRTIO_RING_INDIRECT | VIRTIO_RING_EVENT |
-				VIRTIO_VERSION_1)
-		      : 0;
-}
-
-static struct queue_memory memory(const struct mmio *s)
-{
-	return (struct queue_memory){ s->host, s->dma,
-		s->status & STATUS_FEATURES_OK ? s->driver_features : 0 };
-}
-
-static uint32_t queue_max(const struct mmio *s)
-{
-	if (!s->dev || s->queue_sel >= s->dev->queues || s->queue_sel >= QUEUES)
-		return 0;
-	return s->dev->queue_size < QUEUE_SIZE_MAX ? s->dev->queue_size : QUEUE_SIZE_MAX;
-}
+/* ---- interrupts ---- */
 
 static void raise(struct mmio *s, uint32_t why)
 {
@@ -79,175 +61,112 @@ static void raise(struct mmio *s, uint32_t why)
 	s->host->line_set(s->irq[0], s->interrupt != 0);
 }
 
-/* The driver broke the rules: only a reset helps (2.1.2). */
-static void broken(struct mmio *s)
+static void signal_used(void *owner, unsigned queue)
 {
-	s->status |= STATUS_NEEDS_RESET;
-	s->host->log(s, BP_LOG_GUEST, "the driver's virtqueue is malformed; waiting for a reset");
-	if (s->status & STATUS_DRIVER_OK)
-		raise(s, IRQ_CONFIG);
+	(void)queue;
+	raise(owner, IRQ_USED);
 }
 
-/* ---- what the device may ask ---- */
-
-static int pop(void *transport, unsigned n, struct bp_virtio_request *req)
+static void signal_config(void *owner)
 {
-	struct mmio *s = transport;
-	if (n >= QUEUES || s->status & STATUS_NEEDS_RESET || !(s->status & STATUS_DRIVER_OK))
-		return 0;
-	struct queue_memory m = memory(s);
-	int r = queue_pop(&s->queue[n], &m, req);
-	if (r < 0)
-		broken(s);
-	return r;
+	raise(owner, IRQ_CONFIG);
 }
 
-static void push(void *transport, unsigned n, struct bp_virtio_request *req, uint32_t written)
-{
-	struct mmio *s = transport;
-	struct queue_memory m = memory(s);
-	if (n < QUEUES && queue_push(&s->queue[n], &m, req, written) != 0)
-		broken(s);
-}
-
-static void notify(void *transport, unsigned n)
-{
-	struct mmio *s = transport;
-	struct queue_memory m = memory(s);
-	if (n < QUEUES && queue_wants_signal(&s->queue[n], &m))
-		raise(s, IRQ_USED);
-}
-
-static void config_changed(void *transport)
-{
-	struct mmio *s = transport;
-	s->generation++;
-	if (s->status & STATUS_DRIVER_OK)
-		raise(s, IRQ_CONFIG);
-}
-
-static uint64_t features(void *transport)
-{
-	const struct mmio *s = transport;
-	return s->status & STATUS_FEATURES_OK ? s->driver_features : 0;
-}
-
-static int queue_ready(void *transport, unsigned n)
-{
-	const struct mmio *s = transport;
-	return n < QUEUES && s->queue[n].ready && s->status & STATUS_DRIVER_OK;
-}
-
-static void release(void *transport, struct bp_virtio_request *req)
-{
-	struct mmio *s = transport;
-	struct queue_memory m = memory(s);
-	queue_forget(&m, req);
-}
-
-static int retake(void *transport, unsigned n, uint32_t head, struct bp_virtio_request *req)
-{
-	struct mmio *s = transport;
-	struct queue_memory m = memory(s);
-	return n < QUEUES ? queue_retake(&s->queue[n], &m, head, req) : -1;
-}
-
-static const struct bp_virtio_transport transport_ops = {
-	.size = sizeof(transport_ops),
-	.pop = pop,
-	.push = push,
-	.notify = notify,
-	.config_changed = config_changed,
-	.features = features,
-	.queue_ready = queue_ready,
-	.release = release,
-	.retake = retake,
-};
+static const struct virtio_signals signals = { signal_used, signal_config };
 
 /* ---- registers ---- */
 
 static void device_reset(struct mmio *s)
 {
-	if (s->dev && s->status & STATUS_DRIVER_OK)
-		s->dev->run(s->dev_self, 0);
-	s->status = s->interrupt = 0;
+	virtio_reset(&s->virtio);
+	s->interrupt = 0;
 	s->device_sel = s->driver_sel = s->queue_sel = 0;
-	s->driver_features = 0;
-	memset(s->queue, 0, sizeof(s->queue));
+	s->queue_align = 0; /* the page size is told once, before the first reset */
 }
 
-static void write_status(struct mmio *s, uint32_t value)
+static uint32_t read_modern(const struct mmio *s, uint64_t offset)
 {
-	uint32_t was = s->status;
-	if (!value) {
-		device_reset(s);
-		s->host->line_set(s->irq[0], 0);
-		return;
-	}
-	/* FEATURES_OK stays off unless what the driver wants is on offer, VERSION_1 included. */
-	if (value & STATUS_FEATURES_OK && !(was & STATUS_FEATURES_OK) &&
-		(s->driver_features & ~offered(s) || !(s->driver_features & VIRTIO_VERSION_1)))
-		value &= ~(uint32_t)STATUS_FEATURES_OK;
-	s->status = (value & 0xff) | (was & STATUS_NEEDS_RESET);
-	if (s->dev && value & STATUS_DRIVER_OK && !(was & STATUS_DRIVER_OK))
-		s->dev->run(s->dev_self, 1);
-}
-
-static uint64_t *queue_address(struct queue *q, uint64_t offset)
-{
-	switch (offset & ~UINT64_C(7)) {
-	case QUEUE_DESC: return &q->desc;
-	case QUEUE_DRIVER: return &q->avail;
-	default: return &q->used;
-	}
-}
-
-static void write_queue(struct mmio *s, uint64_t offset, uint32_t value)
-{
-	uint32_t max = queue_max(s);
-	struct queue *q = &s->queue[s->queue_sel % QUEUES];
-	if (!max)
-		return;
-	if (offset == QUEUE_READY) {
-		/* A size that is none was never a queue. */
-		int good = q->size && q->size <= max && !(q->size & (q->size - 1));
-		q->ready = value & 1 && good;
-		if (!q->ready)
-			q->last_avail = q->used_idx = q->signalled = 0;
-		return;
-	}
-	if (q->ready)
-		return; /* the layout is fixed while the queue is in use (4.2.3.2) */
-	if (offset == QUEUE_NUM) {
-		q->size = value <= max ? value : 0;
-		return;
-	}
-	uint64_t *addr = queue_address(q, offset);
-	*addr = offset & 4 ? (*addr & UINT32_MAX) | (uint64_t)value << 32
-			   : (*addr & ~(uint64_t)UINT32_MAX) | value;
-}
-
-static uint32_t read_register(struct mmio *s, uint64_t offset)
-{
-	const struct queue *q = &s->queue[s->queue_sel % QUEUES];
 	switch (offset) {
-	case MAGIC: return MAGIC_VALUE;
-	case VERSION: return 2;
-	case DEVICE_ID: return s->dev ? s->dev->device_id : 0;
-	case VENDOR_ID: return VENDOR;
-	case DEVICE_FEATURES:
-		return s->device_sel < 2 ? (uint32_t)(offered(s) >> 32 * s->device_sel) : 0;
-	case QUEUE_NUM_MAX: return queue_max(s);
-	case QUEUE_READY: return queue_max(s) ? q->ready : 0;
-	case INTERRUPT_STATUS: return s->interrupt;
-	case STATUS: return s->status;
+	case QUEUE_READY: return virtio_queue(&s->virtio, s->queue_sel)->ready;
 	case SHM_LEN:
 	case SHM_LEN + 4:
 	case SHM_BASE:
 	case SHM_BASE + 4: return UINT32_MAX; /* no such region (4.2.2.1) */
-	case CONFIG_GENERATION: return s->generation;
+	case CONFIG_GENERATION: return s->virtio.generation;
 	default: return 0;
 	}
+}
+
+static uint32_t read_legacy(const struct mmio *s, uint64_t offset)
+{
+	const struct queue *q = virtio_queue(&s->virtio, s->queue_sel);
+	if (offset == QUEUE_PFN && q->ready && s->page_size)
+		return (uint32_t)(q->desc / s->page_size);
+	return 0;
+}
+
+static uint32_t read_register(const struct mmio *s, uint64_t offset)
+{
+	const struct virtio *v = &s->virtio;
+	switch (offset) {
+	case MAGIC: return MAGIC_VALUE;
+	case VERSION: return s->legacy ? 1 : 2;
+	case DEVICE_ID: return v->dev ? v->dev->device_id : 0;
+	case VENDOR_ID: return VENDOR;
+	case DEVICE_FEATURES: return virtio_offered(v, s->device_sel);
+	case QUEUE_NUM_MAX: return virtio_queue_max(v, s->queue_sel);
+	case INTERRUPT_STATUS: return s->interrupt;
+	case STATUS: return v->status;
+	default: return s->legacy ? read_legacy(s, offset) : read_modern(s, offset);
+	}
+}
+
+static void write_modern(struct mmio *s, uint64_t offset, uint32_t value)
+{
+	struct virtio *v = &s->virtio;
+	int high = offset & 4 ? 1 : 0;
+	switch (offset) {
+	case QUEUE_READY: virtio_queue_enable(v, s->queue_sel, value & 1); break;
+	case QUEUE_RESET:
+		if (value & 1)
+			virtio_queue_reset(v, s->queue_sel);
+		break;
+	case QUEUE_DESC:
+	case QUEUE_DESC + 4: virtio_queue_address(v, s->queue_sel, VIRTIO_DESC, high, value); break;
+	case QUEUE_DRIVER:
+	case QUEUE_DRIVER + 4:
+		virtio_queue_address(v, s->queue_sel, VIRTIO_DRIVER, high, value);
+		break;
+	case QUEUE_DEVICE:
+	case QUEUE_DEVICE + 4:
+		virtio_queue_address(v, s->queue_sel, VIRTIO_DEVICE, high, value);
+		break;
+	default: break;
+	}
+}
+
+/* Table 4.4. */
+static void write_legacy(struct mmio *s, uint64_t offset, uint32_t value)
+{
+	switch (offset) {
+	case GUEST_PAGE_SIZE: s->page_size = value & (value - 1) ? 0 : value; break;
+	case QUEUE_ALIGN: s->queue_align = value; break;
+	case QUEUE_PFN:
+		virtio_queue_legacy(
+			&s->virtio, s->queue_sel, (uint64_t)value * s->page_size, s->queue_align);
+		break;
+	default: break;
+	}
+}
+
+static void write_status(struct mmio *s, uint32_t value)
+{
+	if (value) {
+		virtio_write_status(&s->virtio, value);
+		return;
+	}
+	device_reset(s);
+	s->host->line_set(s->irq[0], 0);
 }
 
 static void write_register(struct mmio *s, uint64_t offset, uint32_t value)
@@ -255,38 +174,22 @@ static void write_register(struct mmio *s, uint64_t offset, uint32_t value)
 	switch (offset) {
 	case DEVICE_FEATURES_SEL: s->device_sel = value; break;
 	case DRIVER_FEATURES_SEL: s->driver_sel = value; break;
-	case DRIVER_FEATURES:
-		if (s->driver_sel < 2 && !(s->status & STATUS_FEATURES_OK)) {
-			unsigned shift = 32 * s->driver_sel;
-			s->driver_features &= ~((uint64_t)UINT32_MAX << shift);
-			s->driver_features |= (uint64_t)value << shift;
-		}
-		break;
+	case DRIVER_FEATURES: virtio_accept(&s->virtio, s->driver_sel, value); break;
 	case QUEUE_SEL: s->queue_sel = value; break;
-	case QUEUE_NOTIFY:
-		if (s->dev && value < s->dev->queues && queue_ready(s, value))
-			s->dev->kick(s->dev_self, value);
-		break;
+	case QUEUE_NUM: virtio_queue_size(&s->virtio, s->queue_sel, value); break;
+	case QUEUE_NOTIFY: virtio_kick(&s->virtio, value); break;
 	case INTERRUPT_ACK:
 		s->interrupt &= ~value;
 		s->host->line_set(s->irq[0], s->interrupt != 0);
 		break;
 	case STATUS: write_status(s, value); break;
-	case QUEUE_NUM:
-	case QUEUE_READY:
-	case QUEUE_DESC:
-	case QUEUE_DESC + 4:
-	case QUEUE_DRIVER:
-	case QUEUE_DRIVER + 4:
-	case QUEUE_DEVICE:
-	case QUEUE_DEVICE + 4: write_queue(s, offset, value); break;
-	default: break;
+	default:
+		if (s->legacy)
+			write_legacy(s, offset, value);
+		else
+			write_modern(s, offset, value);
+		break;
 	}
-}
-
-static int config_reach(const struct mmio *s, uint64_t offset, unsigned bytes)
-{
-	return s->dev && offset - CONFIG + bytes <= s->dev->config_size;
 }
 
 static int mmio_read(
@@ -295,15 +198,10 @@ static int mmio_read(
 	struct mmio *s = self;
 	(void)how;
 	*value = 0;
-	if (offset >= CONFIG) {
-		uint8_t b[8] = { 0 };
-		if (config_reach(s, offset, bytes))
-			s->dev->config_read(s->dev_self, (uint32_t)(offset - CONFIG), b, bytes);
-		for (unsigned i = 0; i < bytes; i++)
-			*value |= (uint64_t)b[i] << 8 * i;
-	} else if (bytes == 4) {
+	if (offset >= CONFIG)
+		*value = virtio_config_read(&s->virtio, offset - CONFIG, bytes);
+	else if (bytes == 4)
 		*value = read_register(s, offset);
-	}
 	return BP_OK;
 }
 
@@ -313,15 +211,10 @@ static int mmio_write(
 	struct mmio *s = self;
 	if (how && how->flags & BP_ACCESS_DEBUG)
 		return BP_OK;
-	if (offset >= CONFIG) {
-		uint8_t b[8];
-		for (unsigned i = 0; i < bytes; i++)
-			b[i] = (uint8_t)(value >> 8 * i);
-		if (config_reach(s, offset, bytes) && s->dev->config_write)
-			s->dev->config_write(s->dev_self, (uint32_t)(offset - CONFIG), b, bytes);
-	} else if (bytes == 4) {
+	if (offset >= CONFIG)
+		virtio_config_write(&s->virtio, offset - CONFIG, bytes, value);
+	else if (bytes == 4)
 		write_register(s, offset, (uint32_t)value);
-	}
 	return BP_OK;
 }
 
@@ -331,54 +224,44 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 {
 	struct mmio *s = self;
 	(void)err;
-	s->host = host;
+	s->host = s->virtio.host = host;
+	s->virtio.dma = s->dma;
+	s->virtio.owner = s;
+	s->virtio.signals = &signals;
+	s->virtio.legacy = s->legacy;
+	s->virtio.withheld = s->packed ? 0 : VIRTIO_RING_PACKED;
 	return 0;
 }
 
 static void reset(void *self, int step)
 {
 	struct mmio *s = self;
-	if (step == BP_RESET_ENTER)
+	if (step == BP_RESET_ENTER) {
 		device_reset(s);
-	else if (step == BP_RESET_LEAVE)
+		s->page_size = 0;
+	} else if (step == BP_RESET_LEAVE) {
 		s->host->line_set(s->irq[0], 0);
+	}
 }
 
 static int attach(void *self, const struct bp_link *child, const char *slot, bp_error *err)
 {
 	struct mmio *s = self;
-	const struct bp_virtio_device *dev = child->ops;
 	if (slot)
 		return s->host->fail(
 			err, "slot = \"%s\": this transport has no slots; leave it out", slot);
-	if (s->dev)
-		return s->host->fail(err, "%s: the transport already holds a device", child->name);
-	if (!dev || !BP_HAS(dev, run) || !dev->queues || dev->queues > QUEUES ||
-		dev->queue_size > QUEUE_SIZE_MAX || dev->queue_size & (dev->queue_size - 1) ||
-		dev->config_size > WINDOW - CONFIG)
-		return s->host->fail(err,
-			"%s: %u queues of %u entries and %u bytes of configuration do not fit",
-			child->name, dev ? dev->queues : 0, dev ? dev->queue_size : 0,
-			dev ? dev->config_size : 0);
-	s->dev = dev;
-	s->dev_self = child->self;
-	return dev->attach(child->self, &transport_ops, s);
+	return virtio_attach(&s->virtio, child, WINDOW - CONFIG, err);
 }
 
-/* Sizes mask indexes, so a foreign snapshot is not believed. */
 static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct mmio *s = self;
 	(void)from_version;
-	for (unsigned n = 0; n < QUEUES; n++) {
-		uint32_t size = s->queue[n].size;
-		if (size > QUEUE_SIZE_MAX || (s->queue[n].ready && (!size || size & (size - 1))))
-			return s->host->fail(err,
-				"the saved queue %u has %u entries; a power of two up to %d is "
-				"possible",
-				n, size, QUEUE_SIZE_MAX);
-	}
-	return 0;
+	if (!s->virtio.legacy != !s->legacy)
+		return s->host->fail(err, "the saved transport is %s; legacy = %s is needed",
+			s->virtio.legacy ? "a legacy one" : "a modern one",
+			s->virtio.legacy ? "true" : "false");
+	return virtio_loaded(&s->virtio, err);
 }
 
 static const struct bp_bus bus = {
@@ -408,33 +291,20 @@ static const char *const dma_link[] = { "bp.dma/1", NULL };
 static const struct bp_field props[] = {
 	{ "dma", "the address space of the rings and buffers", FIELD(dma), BP_LINK, BP_F_REQUIRED,
 		.names = dma_link },
-	{ 0 },
-};
-static const struct bp_field queue_state[] = {
-	{ BP_FIELD(struct queue, desc, BP_U64) },
-	{ BP_FIELD(struct queue, avail, BP_U64) },
-	{ BP_FIELD(struct queue, used, BP_U64) },
-	{ BP_FIELD(struct queue, size, BP_U32) },
-	{ BP_FIELD(struct queue, ready, BP_U32) },
-	{ BP_FIELD(struct queue, last_avail, BP_U32) },
-	{ BP_FIELD(struct queue, used_idx, BP_U32) },
-	{ BP_FIELD(struct queue, signalled, BP_U32) },
+	{ "legacy", "version 1 of the registers, for drivers from before Virtio 1.0", FIELD(legacy),
+		BP_BOOL },
+	{ "packed", "offer packed rings", FIELD(packed), BP_BOOL },
 	{ 0 },
 };
 static const struct bp_field state[] = {
-	{ BP_FIELD(struct mmio, status, BP_U32) },
 	{ BP_FIELD(struct mmio, interrupt, BP_U32) },
-	{ BP_FIELD(struct mmio, generation, BP_U32) },
 	{ BP_FIELD(struct mmio, device_sel, BP_U32) },
 	{ BP_FIELD(struct mmio, driver_sel, BP_U32) },
 	{ BP_FIELD(struct mmio, queue_sel, BP_U32) },
-	{ BP_FIELD(struct mmio, driver_features, BP_U64) },
-	{ .name = "queue",
-		.offset = FIELD(queue),
-		.type = BP_STRUCT,
-		.count = QUEUES,
-		.sub = queue_state,
-		.sub_size = sizeof(struct queue) },
+	{ BP_FIELD(struct mmio, page_size, BP_U32) },
+	{ BP_FIELD(struct mmio, queue_align, BP_U32) },
+	{ BP_FIELD(struct mmio, virtio, BP_STRUCT), .sub = virtio_state,
+		.sub_size = sizeof(struct virtio) },
 	{ 0 },
 };
 static const struct bp_region regions[] = {
@@ -451,8 +321,8 @@ static const struct bp_pin out[] = { { .name = "irq", .offset = FIELD(irq), .cou
 static const struct bp_object object = {
 	.size = sizeof(object),
 	.instance_size = sizeof(struct mmio),
-	.state_version = 1,
-	.state_oldest = 1,
+	.state_version = 2,
+	.state_oldest = 2,
 	.props = props,
 	.state = state,
 	.regions = regions,
@@ -466,6 +336,7 @@ static const struct bp_object object = {
 static const struct bp_type types[] = {
 	{ "virtio-mmio", "virtio transport in a window of registers", BP_KIND_BUS, 0, &object,
 		NULL },
+	{ "virtio-pci", "virtio transport as a PCI function", BP_KIND_BUS, 0, &virtio_pci, NULL },
 	{ 0 },
 };
 

@@ -1,83 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-#include "queue.h"
+#include "chain.h"
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, DESC_BYTES = 16 };
 enum { AVAIL_NO_INTERRUPT = 1 };
 /* Offsets in the available and used areas (2.7.6, 2.7.8). */
 enum { RING_FLAGS = 0, RING_IDX = 2, RING_ENTRIES = 4, AVAIL_ENTRY = 2, USED_ENTRY = 8 };
 
-struct desc { /* section 2.7.5, little-endian in memory */
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-};
-
-static uint64_t get(const uint8_t *p, unsigned bytes)
+void queue_start(struct queue *q)
 {
-	uint64_t v = 0;
-	while (bytes--)
-		v = v << 8 | p[bytes];
-	return v;
+	q->last_avail = q->used_idx = q->signalled = q->in_flight = 0;
+	q->avail_wrap = q->used_wrap = 1;
 }
 
-static void put(uint8_t *p, unsigned bytes, uint64_t v)
+static int is_packed(const struct queue_memory *m)
 {
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
-static int read16(const struct queue_memory *m, uint64_t addr, uint16_t *out)
-{
-	uint8_t b[2];
-	if (m->host->dma_read(m->dma, addr, b, sizeof(b)) != BP_OK)
-		return -1;
-	*out = (uint16_t)get(b, 2);
-	return 0;
-}
-
-static int read_desc(const struct queue_memory *m, uint64_t table, uint32_t index, struct desc *out)
-{
-	uint8_t b[DESC_BYTES];
-	if (m->host->dma_read(m->dma, table + (uint64_t)index * DESC_BYTES, b, sizeof(b)) != BP_OK)
-		return -1;
-	*out = (struct desc){ .addr = get(b, 8),
-		.len = (uint32_t)get(b + 8, 4),
-		.flags = (uint16_t)get(b + 12, 2),
-		.next = (uint16_t)get(b + 14, 2) };
-	return 0;
-}
-
-void queue_forget(const struct queue_memory *m, struct bp_virtio_request *req)
-{
-	for (uint32_t i = 0; i < req->count; i++)
-		m->host->dma_unmap(m->dma, req->buffer[i].data, req->buffer[i].len, 0);
-	req->count = req->readable = 0;
-}
-
-/* Map one descriptor's memory; what is contiguous for the guest may be several pieces here. */
-static int add_buffer(
-	const struct queue_memory *m, const struct desc *d, struct bp_virtio_request *req)
-{
-	uint64_t addr = d->addr, left = d->len;
-	int writable = (d->flags & DESC_WRITE) != 0;
-	/* What the device reads comes before what it writes (2.7.4.2). */
-	if (!writable && req->readable != req->count)
-		return -1;
-	while (left) {
-		uint64_t len = left;
-		if (req->count == BP_VIRTIO_MAX_BUFFERS)
-			return -1;
-		void *p = m->host->dma_map(m->dma, addr, &len, writable);
-		if (!p || !len || len > left)
-			return -1;
-		req->buffer[req->count++] =
-			(struct bp_virtio_buffer){ p, (uint32_t)len, (uint32_t)writable };
-		req->readable += !writable;
-		addr += len;
-		left -= len;
-	}
-	return 0;
+	return (m->features & VIRTIO_RING_PACKED) != 0;
 }
 
 /* Follow a chain. `limit` descriptors at most in all tables together: more means a loop. */
@@ -89,7 +28,7 @@ static int walk(const struct queue *q, const struct queue_memory *m, uint32_t he
 	int indirect = 0;
 	for (;;) {
 		struct desc d;
-		if (!limit-- || index >= entries || read_desc(m, table, index, &d) != 0)
+		if (!limit-- || index >= entries || chain_read_desc(m, table, index, 0, &d) != 0)
 			return -1;
 		if (d.flags & DESC_INDIRECT) {
 			/* One table deep, not inside a chain that goes on (2.7.5.3.1). */
@@ -103,56 +42,110 @@ static int walk(const struct queue *q, const struct queue_memory *m, uint32_t he
 			limit = entries < QUEUE_SIZE_MAX ? entries : QUEUE_SIZE_MAX;
 			continue;
 		}
-		if (add_buffer(m, &d, req) != 0)
+		if (chain_add(m, &d, req) != 0)
 			return -1;
 		if (!(d.flags & DESC_NEXT))
 			return 0;
-		index = d.next;
+		index = d.link;
 	}
 }
 
-static int usable(const struct queue *q)
+int queue_usable(const struct queue *q)
 {
 	return q->ready && q->size && q->size <= QUEUE_SIZE_MAX && !(q->size & (q->size - 1));
 }
 
-int queue_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req)
+/* How many chains wait; -1: broken. */
+static int waiting(const struct queue *q, const struct queue_memory *m)
 {
-	uint16_t idx, head;
-	req->count = req->readable = 0;
-	if (!usable(q))
-		return 0;
-	if (read16(m, q->avail + RING_IDX, &idx) != 0)
+	uint16_t idx;
+	if (chain_read16(m, q->avail + RING_IDX, &idx) != 0)
 		return -1;
-	uint16_t waiting = (uint16_t)(idx - q->last_avail);
-	if (!waiting)
+	uint16_t n = (uint16_t)(idx - q->last_avail);
+	/* More than there can be, or one that the device still holds. */
+	return n > q->size || (n && q->in_flight >= q->size) ? -1 : n;
+}
+
+/* Ask to be told of the next entry (avail_event, 2.7.10), and see whether it came meanwhile. */
+static int ask(const struct queue *q, const struct queue_memory *m)
+{
+	uint64_t event = q->used + RING_ENTRIES + (uint64_t)q->size * USED_ENTRY;
+	if (!(m->features & VIRTIO_RING_EVENT))
 		return 0;
-	if (waiting > q->size)
+	if (chain_write16(m, event, (uint16_t)q->last_avail) != 0)
 		return -1;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return waiting(q, m);
+}
+
+static int split_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req)
+{
+	uint16_t head;
+	int n = waiting(q, m);
+	n = n ? n : ask(q, m);
+	if (n <= 0)
+		return n;
 	/* The index was read first: entries before it are complete (2.7.13). */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	uint64_t at =
 		q->avail + RING_ENTRIES + (uint64_t)(q->last_avail & (q->size - 1)) * AVAIL_ENTRY;
-	if (read16(m, at, &head) != 0)
+	if (chain_read16(m, at, &head) != 0)
 		return -1;
 	if (head >= q->size || walk(q, m, head, req) != 0) {
-		queue_forget(m, req);
+		chain_unmap(m, req, 0);
 		return -1;
 	}
 	req->head = head;
 	q->last_avail = (uint16_t)(q->last_avail + 1);
-	if (m->features & VIRTIO_RING_EVENT) {
-		/* Ask to be told at the next entry (avail_event, 2.7.10). */
-		uint8_t b[2];
-		put(b, 2, q->last_avail);
-		if (m->host->dma_write(m->dma,
-			    q->used + RING_ENTRIES + (uint64_t)q->size * USED_ENTRY, b,
-			    2) != BP_OK) {
-			queue_forget(m, req);
-			return -1;
-		}
-	}
+	q->in_flight++;
 	return 1;
+}
+
+static int split_push(
+	struct queue *q, const struct queue_memory *m, uint32_t head, uint32_t written)
+{
+	uint8_t entry[USED_ENTRY];
+	q->in_flight -= q->in_flight != 0;
+	if (!queue_usable(q))
+		return 0; /* the driver has taken the queue away */
+	chain_put(entry, 4, head);
+	chain_put(entry + 4, 4, written);
+	uint64_t at = q->used + RING_ENTRIES + (uint64_t)(q->used_idx & (q->size - 1)) * USED_ENTRY;
+	if (m->host->dma_write(m->dma, at, entry, sizeof(entry)) != BP_OK)
+		return -1;
+	q->used_idx = (uint16_t)(q->used_idx + 1);
+	/* The entry before the index (2.7.8). */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return chain_write16(m, q->used + RING_IDX, (uint16_t)q->used_idx);
+}
+
+static int split_wants_signal(struct queue *q, const struct queue_memory *m)
+{
+	uint16_t word, was = (uint16_t)q->signalled, now = (uint16_t)q->used_idx;
+	if (was == now)
+		return 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	q->signalled = now;
+	if (m->features & VIRTIO_RING_EVENT) {
+		uint64_t at = q->avail + RING_ENTRIES + (uint64_t)q->size * AVAIL_ENTRY;
+		if (chain_read16(m, at, &word) != 0)
+			return 1;
+		/* used_event lies in what was pushed since (2.7.7.2). */
+		return (uint16_t)(now - word - 1) < (uint16_t)(now - was);
+	}
+	if (chain_read16(m, q->avail + RING_FLAGS, &word) != 0)
+		return 1;
+	return !(word & AVAIL_NO_INTERRUPT);
+}
+
+/* ---- whichever it is ---- */
+
+int queue_pop(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req)
+{
+	req->count = req->readable = 0;
+	if (!queue_usable(q))
+		return 0;
+	return is_packed(m) ? packed_pop(q, m, req) : split_pop(q, m, req);
 }
 
 int queue_retake(const struct queue *q, const struct queue_memory *m, uint32_t head,
@@ -160,51 +153,63 @@ int queue_retake(const struct queue *q, const struct queue_memory *m, uint32_t h
 {
 	req->count = req->readable = 0;
 	req->head = head;
-	if (usable(q) && head < q->size && walk(q, m, head, req) == 0)
+	if (queue_usable(q) &&
+		(is_packed(m) ? packed_retake(q, m, head, req)
+			      : head >= q->size || walk(q, m, head, req)) == 0)
 		return 0;
-	queue_forget(m, req);
+	chain_unmap(m, req, 0);
 	return -1;
 }
 
 int queue_push(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req,
 	uint32_t written)
 {
-	uint8_t entry[USED_ENTRY], idx[2];
-	uint32_t left = written;
-	for (uint32_t i = 0; i < req->count; i++) {
-		struct bp_virtio_buffer *b = &req->buffer[i];
-		uint32_t n = b->writable ? (left < b->len ? left : b->len) : 0;
-		m->host->dma_unmap(m->dma, b->data, b->len, n);
-		left -= n;
-	}
-	req->count = req->readable = 0;
-	put(entry, 4, req->head);
-	put(entry + 4, 4, written);
-	uint64_t at = q->used + RING_ENTRIES + (uint64_t)(q->used_idx & (q->size - 1)) * USED_ENTRY;
-	if (m->host->dma_write(m->dma, at, entry, sizeof(entry)) != BP_OK)
-		return -1;
-	q->used_idx = (uint16_t)(q->used_idx + 1);
-	put(idx, 2, q->used_idx);
-	/* The entry before the index (2.7.8). */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	return m->host->dma_write(m->dma, q->used + RING_IDX, idx, sizeof(idx)) == BP_OK ? 0 : -1;
+	chain_unmap(m, req, written);
+	return is_packed(m) ? packed_push(q, m, req->head, written)
+			    : split_push(q, m, req->head, written);
 }
 
 int queue_wants_signal(struct queue *q, const struct queue_memory *m)
 {
-	uint16_t word, was = (uint16_t)q->signalled, now = (uint16_t)q->used_idx;
-	if (!usable(q) || was == now)
+	if (!queue_usable(q))
 		return 0;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	q->signalled = now;
-	if (m->features & VIRTIO_RING_EVENT) {
-		uint64_t at = q->avail + RING_ENTRIES + (uint64_t)q->size * AVAIL_ENTRY;
-		if (read16(m, at, &word) != 0)
-			return 1;
-		/* used_event lies in what was pushed since (2.7.7.2). */
-		return (uint16_t)(now - word - 1) < (uint16_t)(now - was);
+	return is_packed(m) ? packed_wants_signal(q, m) : split_wants_signal(q, m);
+}
+
+void queue_forget(struct queue *q, const struct queue_memory *m, struct bp_virtio_request *req)
+{
+	chain_unmap(m, req, 0);
+	if (is_packed(m))
+		packed_forget(q, m, req->head);
+	else
+		q->in_flight -= q->in_flight != 0;
+}
+
+int queue_held_check(const struct queue_held *h)
+{
+	static_assert(QUEUE_HELD_MAX <= 1 << 16, "heads have 16 bits");
+	uint8_t *seen = calloc(QUEUE_HELD_MAX / 8, 1);
+	int good = seen && h->high <= QUEUE_HELD_MAX;
+	uint32_t link = good ? h->free : 0;
+	/* Every place is in one list at most: that of the free ones, or of one chain. */
+	for (uint32_t n = 0; good && n <= h->high; n++) {
+		if (n)
+			link = h->desc[n - 1].slots ? n : 0;
+		while (link && good) {
+			good = link <= h->high && !(seen[(link - 1) / 8] & 1 << (link - 1) % 8);
+			if (good) {
+				seen[(link - 1) / 8] |= (uint8_t)(1 << (link - 1) % 8);
+				link = h->desc[link - 1].next;
+			}
+		}
 	}
-	if (read16(m, q->avail + RING_FLAGS, &word) != 0)
-		return 1;
-	return !(word & AVAIL_NO_INTERRUPT);
+	free(seen);
+	return good ? 0 : -1;
+}
+
+void queue_held_reset(struct queue_held *h)
+{
+	uint32_t high = h->high < QUEUE_HELD_MAX ? h->high : QUEUE_HELD_MAX;
+	memset(h->desc, 0, high * sizeof(h->desc[0]));
+	h->high = h->free = 0;
 }

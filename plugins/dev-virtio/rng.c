@@ -51,11 +51,18 @@ static void fill(struct rng *r, uint8_t *p, size_t len)
 	}
 }
 
+static void kick(void *self, unsigned queue);
+
+static void again(void *self, uint64_t queue)
+{
+	kick(self, (unsigned)queue);
+}
+
 static void kick(void *self, unsigned queue)
 {
 	struct rng *r = self;
-	/* A bounded number of chains a kick: the ring is at most QUEUE_SIZE long. */
-	for (int n = 0; n < BURST && r->ops->pop(r->transport, queue, &r->req) == 1; n++) {
+	int n;
+	for (n = 0; n < BURST && r->ops->pop(r->transport, queue, &r->req) == 1; n++) {
 		uint64_t total = 0;
 		for (uint32_t i = r->req.readable; i < r->req.count; i++) {
 			fill(r, r->req.buffer[i].data, r->req.buffer[i].len);
@@ -64,6 +71,9 @@ static void kick(void *self, unsigned queue)
 		r->ops->push(r->transport, queue, &r->req, (uint32_t)total);
 	}
 	r->ops->notify(r->transport, queue);
+	/* A driver that fills the ring all the time leaves others a turn, too. */
+	if (n == BURST)
+		r->host->post(r, again, queue);
 }
 
 static uint64_t offered(void *self)

@@ -7,13 +7,17 @@
 """
 
 import argparse
+import hashlib
 import os
 import re
+import shutil
+import subprocess
 import signal
 import sys
 import tempfile
 import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -139,6 +143,91 @@ def virtio_console(firmware):
     return run, (firmware, "linux", "initrd")
 
 
+DISK_M, SEEK_M = 64, 11  # MiB of each disk, and where dd writes
+
+
+def backplane_img(build, *args):
+    done = subprocess.run([build / "core/backplane", "img", *args], capture_output=True, text=True,
+                          env={**os.environ, "BACKPLANE_PLUGIN_PATH": str(build / "plugins")},
+                          timeout=EXIT_S, check=False)
+    if done.returncode:
+        raise Mismatch(f"backplane img {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
+
+
+def digest_of(console, file):
+    return check(shell(console, f"md5sum {file}"), r"^([0-9a-f]{32}) ", f"md5sum {file}")[1]
+
+
+def use_disks(console, other):
+    """A file system on vda and plain bytes on the other; what the digest of both is."""
+    shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+    shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=8")
+    digest = digest_of(console, "/tmp/r")
+    shell(console, "mke2fs /dev/vda && mount -t ext4 /dev/vda /mnt && cp /tmp/r /mnt/r")
+    check(shell(console, "umount /mnt && echo gone"), r"^gone$", "umount")
+    shell(console, f"dd if=/tmp/r of={other} bs=64k seek={SEEK_M * 16} oflag=direct")
+    check(shell(console, f"blkdiscard -o 0 -l 1048576 {other} && echo fine"), r"^fine$", "discard")
+    check(shell(console, f"dd if={other} of=/dev/null bs=1M skip=63; echo $?"), r"^0$", "the end")
+    check(shell(console, f"dd if=/dev/zero of={other} bs=1M seek=64 count=1; echo $?"), r"^1$",
+          "beyond the end")
+    return digest
+
+
+def check_pci(console):
+    """What sysfs says is on the buses, and a card that goes and comes as sysfs wants it."""
+    found = shell(console, "cat /sys/bus/pci/devices/*/uevent")
+    for kind, ids, slot in (("60000", "1B36:0008", "00:00.0"), ("60400", "1B36:000C", "00:01.0"),
+                            ("60400", "1B36:0001", "00:05.0"), ("10802", "1B36:0010", "02:00.0"),
+                            ("10000", "1AF4:1042", "04:07.0"), ("FF00", "1AF4:1005", "04:07.1")):
+        check(found, rf"^PCI_CLASS={kind}\nPCI_ID={ids}\n.*\nPCI_SLOT_NAME=0000:{slot}$",
+              "the functions on PCI")
+    check(shell(console, "head -c 64 /dev/hwrng | wc -c"), r"^64$", "/dev/hwrng")
+    check(shell(console, "cat /sys/class/nvme/nvme0/serial"), r"^BOOT-1", "the serial number")
+    nvme = "/sys/bus/pci/devices/0000:02:00.0"
+    shell(console, f"echo 1 >{nvme}/remove")
+    check(shell(console, f"ls {nvme} 2>&1"), r"No such file", "the card that was removed")
+    shell(console, "echo 1 >/sys/bus/pci/rescan; sleep 2")
+    check(shell(console, "ls -d /dev/nvme0n1"), r"^/dev/nvme0n1$", "the card that came back")
+    check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+
+
+def disks(transport="", pci=False):
+    """What Linux writes to /dev/vda (raw) and the other (qcow2) is there after a reboot, and in the
+    images."""
+    def run(start, guests):
+        build = start.keywords["build"]
+        with tempfile.TemporaryDirectory() as folder:
+            raw, qcow2, flat = (Path(folder) / n for n in ("a.raw", "b.qcow2", "b.raw"))
+            backplane_img(build, "create", "-f", "raw", raw, f"{DISK_M}M")
+            backplane_img(build, "create", "-f", "qcow2", qcow2, f"{DISK_M}M")
+            machine = Machine(guests / "opensbi-trixie/fw_dynamic.bin", guests / "linux/Image",
+                              guests / "initrd/initrd.cpio.gz", "console=ttyS0",
+                              drives=((raw, "raw"), (qcow2, "qcow2")), transport=transport,
+                              pci=pci)
+            with start(machine) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                digest = use_disks(console, "/dev/nvme0n1" if pci else "/dev/vdb")
+                if pci and start.keywords["emulator"] != "qemu":
+                    check_pci(console)
+                console.type("reboot\n")
+                console.expect(r"=== GUEST-UP riscv64 ", FIRMWARE_S + KERNEL_S)
+                console.expect(PROMPT, KERNEL_S)
+                shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+                shell(console, "mount -t ext4 /dev/vda /mnt")
+                if digest_of(console, "/mnt/r") != digest:
+                    raise Mismatch("the file system has another file after the reboot")
+                shell(console, "umount /mnt")
+                console.type("poweroff\n")
+                status = console.status(EXIT_S)
+            backplane_img(build, "check", "-f", "qcow2", qcow2)
+            if shutil.which("qemu-img"):
+                subprocess.run(["qemu-img", "check", "-q", qcow2], timeout=EXIT_S, check=True)
+            backplane_img(build, "convert", "-f", "qcow2", "-O", "raw", qcow2, flat)
+            there = flat.read_bytes()[SEEK_M << 20:(SEEK_M + 8) << 20]
+            if hashlib.md5(there).hexdigest() != digest:
+                raise Mismatch("the qcow2 image does not hold what the guest wrote")
+            return status
+    return run, ("opensbi-trixie", "linux", "initrd")
 def net_machine(guests, firmware, **more):
     return Machine(guests / firmware / "fw_dynamic.bin", guests / "linux/Image",
                    guests / "initrd/initrd.cpio.gz", "console=ttyS0", **more)
@@ -233,6 +322,7 @@ def u_boot(package, mode):
                                     ("printenv bootdelay", r"^bootdelay=\d+$"),
                                     ("setenv word plugged", r""),
                                     ("echo back${word}", r"^backplugged$"),
+                                    ("pci", r"^00\.00\.00\s+0x1b36\s+0x0008\s+Bridge device"),
                                     ("mw.q 90000000 0123456789abcdef 2; md.q 90000000 2",
                                      r"^90000000: 0123456789abcdef 0123456789abcdef")):
                 console.type(command + "\n")
@@ -262,6 +352,10 @@ CASES = {
     "linux-sbi16-cpus4": linux("opensbi-trixie", 4),
     "linux-vector": linux("opensbi-trixie", 1, vector=True, stay=False),
     "virtio-console": virtio_console("opensbi-bookworm"),
+    "virtio-blk": disks(),
+    "virtio-blk-packed": disks("packed"),
+    "virtio-blk-legacy": disks("legacy"),
+    "pci-disks": disks(pci=True),
     "net-user": net_user("opensbi-bookworm"),
     "net-snapshot": net_snapshot("opensbi-bookworm"),
     "net-pair": net_pair("opensbi-bookworm"),
@@ -279,6 +373,10 @@ def fetch_module():
     module = module_from_spec(spec_from_loader("fetch", SourceFileLoader("fetch", path)))
     module.__spec__.loader.exec_module(module)
     return module
+
+
+def start_machine(machine, emulator, build, log):
+    return Console(EMULATORS[emulator](machine, build), log)
 
 
 def main():
@@ -302,10 +400,11 @@ def main():
         began = time.monotonic()
         with open(logs / f"{args.emulator}-{name}.log", "wb") as log:
             try:
-                status = run(lambda m: Console(EMULATORS[args.emulator](m, build), log),
+                status = run(partial(start_machine, emulator=args.emulator, build=build, log=log),
                              fetch.ensure(guests))
                 fault = "" if status == 0 else f"exit status {status}, expected 0"
-            except (ConsoleError, Mismatch, OSError, fetch.debian.FetchError) as e:
+            except (ConsoleError, Mismatch, OSError, subprocess.SubprocessError,
+                    fetch.debian.FetchError) as e:
                 fault = str(e)
         print(f"{'FAIL' if fault else 'ok'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
         if fault:

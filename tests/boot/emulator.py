@@ -16,6 +16,9 @@ class Machine:
     bits: int = 64
     vector: bool = False
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
+    drives: tuple = ()  # (file, format): virtio disks
+    pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
+    transport: str = ""  # a property of the virtio transports that is to be true
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device
     more: list = field(default_factory=list)  # further options of Backplane's
@@ -25,6 +28,7 @@ def backplane(m, build):
     source = build.parent if (build.parent / "machines").is_dir() else build
     board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
     board = "tests/boot/virtio-console.toml" if m.serial else board
+    board = "tests/boot/pci.toml" if m.pci else board
     argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]
@@ -33,6 +37,10 @@ def backplane(m, build):
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
     argv += ["--serial", f"file:{m.serial}"] if m.serial else []
+    argv += ["--set", f"virtio.{m.transport}=true"] if m.transport else []
+    for n, (file, kind) in enumerate(m.drives):
+        argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci else \
+            ["--drive", f"file={file},format={kind}"]
     for net in m.net:
         argv += ["--net", net]
     argv += ["--set", f"nic0.mac={m.mac}"] if m.mac else []
@@ -65,6 +73,14 @@ def qemu(m, _build):
     argv += ["-serial", f"file:{m.serial}", "-monitor", "none", "-chardev",
              "stdio,id=terminal,signal=off", "-device", "virtio-serial-device", "-device",
              "virtconsole,chardev=terminal"] if m.serial else []
+    argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
+    packed = ",packed=on" if m.transport == "packed" else ""
+    kinds = ("virtio-blk-pci", "nvme") if m.pci else ("virtio-blk-device",) * 2
+    if m.pci:
+        packed = ",serial=BOOT-1"
+    for n, (file, kind) in enumerate(m.drives):
+        argv += ["-drive", f"if=none,id=disk{n},file={file},format={kind}",
+                 "-device", f"{kinds[n]},drive=disk{n}{packed}"]
     for n, net in enumerate(m.net):
         mac = f",mac={m.mac}" if m.mac and not n else ""
         argv += ["-netdev", qemu_net(net) + f",id=net{n}",

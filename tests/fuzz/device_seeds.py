@@ -65,6 +65,23 @@ def seeds():
     # indirect descriptors and event indices, as far as they are offered
     yield "rng-features", (driver(rng, [[(16, 4)]], 0x3000_0000) + poke(DATA, RAM + DATA + 64, 32 | 2 << 32) +
                            store(rng + 0x50, 0) + poke(AVAIL, 0, 2, 0, 0, half=True) + store(rng + 0x50, 0))
+    # a read, and a write with its header in the first 16 bytes of the data; flush and zeroes negotiated
+    disk = 0x1000_3000
+    header = poke(DATA, 0, 3)
+    yield "disk-read", (header + driver(disk, [[(16, 0), (512, 2), (1, 2)]], 0x6e44) +
+                        store(disk + 0x50, 0) + step(TIME, 0, 0, 3, 0, 1 << 20) + load(disk + 0x60))
+    for name, kind, data in (("write", 1, 512), ("flush", 4, 0), ("id", 8, 20), ("zeroes", 13, 16)):
+        chain = [(16, 0)] + ([(data, 2 if kind == 8 else 0)] if data else []) + [(1, 2)]
+        yield "disk-" + name, (poke(DATA, kind, 3) + poke(DATA + 0x100, 8, 4 | 1 << 32) +
+                               driver(disk, [chain], 0x6e44) + store(disk + 0x50, 0) +
+                               step(TIME, 0, 0, 3, 0, 1 << 20) + store(disk + 0x120, 0, BYTE) +
+                               store(disk + 0x70, 0))
+    old = 0x3006_0000
+    yield "disk-old", (poke(DATA, 0, 3) + b"".join(store(old + at, v) for at, v in (
+        (0x28, 4096), (0x70, 3), (0x20, 0x240), (0x30, 0), (0x38, 8), (0x3c, 4096), (0x40, 0x80001),
+        (0x70, 7))) + poke(DESC, RAM + DATA, 16 | 1 << 32 | 1 << 48, RAM + DATA + 512,
+                           512 | 3 << 32 | 2 << 48, RAM + DATA, 1 | 2 << 32) +
+                       poke(DESC + 128, 0, 1, 0, half=True) + store(old + 0x50, 0))
     yield "console", (driver(console, [[(64, 2)], [(16, 0), (200, 0)]]) + store(console + 0x50, 0) +
                       store(console + 0x50, 1) + step(RECEIVE, 1, 0, 100, 0, 0x6162636465666768) +
                       step(RECEIVE, 0, 0, 100, 0, 0x6162636465666768) + store(console + 0x108, 65))

@@ -9,6 +9,8 @@
 #include "core/machine/internal.h"
 #include "core/sched/clock.h"
 #include "fuzz.h"
+#include <backplane/blk.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +30,7 @@ static void broken(const char *what, const char *where)
 	abort();
 }
 
-/* ---- the world outside: a byte stream, and a wire to every input ---- */
+/* ---- the world outside: a byte stream, a disk, and a wire to every input ---- */
 
 struct stream {
 	const struct bp_host *host;
@@ -70,6 +72,144 @@ static const struct bp_object stream_type = {
 	.interface = stream_interface,
 };
 
+enum { DISK_BYTES = 0x10000 };
+
+struct disk { /* of zeros, which takes all */
+	void *owner;
+	const struct bp_host *host;
+	struct bp_blk_request *first, **end;
+};
+
+static void disk_do(const struct bp_blk_request *r)
+{
+	volatile uint8_t sink = 0;
+	for (uint32_t n = 0; n < r->iov_count; n++) {
+		const uint8_t *p = r->iov[n].base;
+		if (r->op == BP_BLK_READ)
+			memset(r->iov[n].base, 0, r->iov[n].len);
+		for (size_t i = 0; r->op == BP_BLK_WRITE && i < r->iov[n].len; i++)
+			sink ^= p[i];
+	}
+	(void)sink;
+}
+
+static void disk_drain(void *self, uint32_t *held)
+{
+	struct disk *d = self;
+	struct bp_blk_request *r;
+	while ((r = d->first)) {
+		d->first = r->layer[0];
+		if (!d->first)
+			d->end = &d->first;
+		disk_do(r);
+		r->done(d->owner, r, r->layer[1] ? -ECANCELED : 0);
+	}
+	if (held)
+		*held = 0;
+}
+
+static void disk_deliver(void *owner, uint64_t self)
+{
+	(void)owner;
+	disk_drain((void *)(uintptr_t)self, NULL);
+}
+
+static void disk_submit(void *self, struct bp_blk_request *const *reqs, uint32_t count)
+{
+	struct disk *d = self;
+	for (uint32_t n = 0; n < count; n++) {
+		struct bp_blk_request *r = reqs[n];
+		if ((r->offset | r->len) % 512 || r->offset > DISK_BYTES ||
+			r->len > DISK_BYTES - r->offset)
+			broken("A request is not within the disk.", "virtual disk");
+		r->layer[0] = r->layer[1] = NULL;
+		*d->end = r;
+		d->end = (struct bp_blk_request **)&r->layer[0];
+		d->host->post(d->owner, disk_deliver, (uintptr_t)d);
+	}
+}
+
+static void disk_cancel(void *self, struct bp_blk_request *r)
+{
+	r->layer[1] = self;
+}
+
+static int disk_attach(
+	void *self, void *owner, const struct bp_blk_front *front, int writable, bp_error *err)
+{
+	struct disk *d = self;
+	(void)front;
+	(void)writable;
+	(void)err;
+	d->owner = owner;
+	return 0;
+}
+
+static void disk_detach(void *self)
+{
+	disk_drain(self, NULL);
+}
+
+static void disk_info(void *self, struct bp_blk_info *out)
+{
+	struct bp_blk_info info = { .size = out->size,
+		.flags = BP_BLK_WRITE_CACHE | BP_BLK_CAN_DISCARD,
+		.bytes = DISK_BYTES,
+		.block_size = 512,
+		.physical_size = 4096,
+		.optimal_size = 4096,
+		.discard_align = 512,
+		.max_transfer = 8192,
+		.max_discard = DISK_BYTES,
+		.max_zeroes = DISK_BYTES / 2,
+		.max_iov = 1024 };
+	(void)self;
+	memcpy(out, &info, MIN(out->size, sizeof(info)));
+}
+
+static void disk_forget_held(void *self)
+{
+	(void)self;
+}
+
+static void disk_write_cache(void *self, int on)
+{
+	(void)self;
+	(void)on;
+}
+
+static const void *disk_interface(void *self, const char *id)
+{
+	static const struct bp_blk services = { .size = sizeof(services),
+		.attach = disk_attach,
+		.detach = disk_detach,
+		.info = disk_info,
+		.submit = disk_submit,
+		.cancel = disk_cancel,
+		.drain = disk_drain,
+		.forget_held = disk_forget_held,
+		.write_cache = disk_write_cache };
+	(void)self;
+	return strcmp(id, "bp.blk/1") ? NULL : &services;
+}
+
+static int disk_create(void *self, const struct bp_host *host, bp_error *err)
+{
+	struct disk *d = self;
+	(void)err;
+	d->host = host;
+	d->end = &d->first;
+	return 0;
+}
+
+static const struct bp_object disk_type = {
+	.size = sizeof(disk_type),
+	.instance_size = sizeof(struct disk),
+	.threads = BP_PARALLEL,
+	.create = disk_create,
+	.interface = disk_interface,
+};
+
 struct wires {
 	bp_line **out;
 	uint32_t count;
@@ -91,6 +231,7 @@ static const struct bp_object wires_type = {
 
 static const struct bp_type own_types[] = {
 	{ .id = "fuzz-chr", .summary = "any bytes", .kind = BP_KIND_CHR, .object = &stream_type },
+	{ .id = "fuzz-disk", .summary = "a disk", .kind = BP_KIND_SERVICE, .object = &disk_type },
 	{ .id = "fuzz-wires",
 		.summary = "drives every input",
 		.kind = BP_KIND_DEVICE,

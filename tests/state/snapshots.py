@@ -9,10 +9,12 @@ points    one boot with 4 CPUs is saved at --count moments (3; 20 with BACKPLANE
           environment); each is restored in a new process, reaches the shell and powers off
 engines   saved under one engine and restored under the other, and back, by the prompt's command
 complete  every byte of every object comes back, in the same process and in a new one; see complete.c
+disk      saved while Linux writes to a disk; the restored machine ends what was begun
 bad       other machines, damaged files and full disks: sentences, and the machine goes on
 """
 
 import argparse
+import hashlib
 import os
 import random
 import re
@@ -189,7 +191,46 @@ def bad(test):
             raise Mismatch(f"{name}: {e}") from None
 
 
-CASES = {"points": points, "engines": engines, "complete": complete, "bad": bad}
+def part(image, mib):
+    with open(image, "rb") as f:
+        f.seek(mib << 20)
+        return f.read(1 << 20)
+
+
+def disk(test):
+    """A big direct write is cut in two by a save; what is on the disk in the end is all of it."""
+    file, image = test.folder / "disk", test.folder / "disk.raw"
+    image.touch()
+    os.truncate(image, 256 << 20)
+    # Every write waits for the host's disk, so that there is time to save.
+    test.machine.drives = ((image, "raw,cache=writethrough"),)
+    try:
+        with test.console("--save-to", file) as console:
+            console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+            shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=64")
+            digest = check(shell(console, "md5sum /tmp/r"), r"^([0-9a-f]{32}) ", "md5sum")[1]
+            console.type("dd if=/tmp/r of=/dev/vda bs=16k oflag=direct; echo done=$?\n")
+            console.expect(r"done=\$\?\n", REPLY_S)
+            while not any(part(image, 4)):
+                time.sleep(0.01)
+            save(console, file)
+            console.type("\x01x")
+            console.status(EXIT_S)
+        if any(part(image, 63)):
+            raise Mismatch("dd was over before the machine was saved")
+        with test.console("--restore", file) as console:
+            console.expect(r"done=0\n", KERNEL_S)
+            console.expect(PROMPT, REPLY_S)
+            check(shell(console, "dd if=/dev/vda bs=1M count=64 iflag=direct | md5sum"),
+                  rf"^{digest} ", "what the disk holds")
+            finish_typed(console)
+        if hashlib.md5(image.read_bytes()[:64 << 20]).hexdigest() != digest:
+            raise Mismatch("the image does not hold what the guest wrote")
+    finally:
+        test.machine.drives = ()
+
+
+CASES = {"points": points, "engines": engines, "complete": complete, "disk": disk, "bad": bad}
 
 
 def main():
