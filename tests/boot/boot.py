@@ -274,8 +274,16 @@ def net_snapshot(firmware):
                 console.expect(r"saved to ", REPLY_S)
             with start(net_machine(guests, firmware, net=["user"],
                                    more=["--restore", str(file)])) as console:
-                console.type("\x03")  # it only listens, so it does not hear that nobody is there
-                console.expect(PROMPT, KERNEL_S)
+                # It only listens, so it does not hear that nobody is there; and between two
+                # transfers the shell goes on with the next.
+                for attempt in range(20):
+                    console.type("\x03")
+                    try:
+                        console.expect(PROMPT, SLOW * 3)
+                        break
+                    except ConsoleError:
+                        if attempt == 19:
+                            raise
                 check(shell(console, "ip addr show eth0"), r"inet 10\.0\.2\.15/24", "the address")
                 check(shell(console, f"wget -q -O - {url} | md5sum"), rf"^{server.md5}\b",
                       "the file")
