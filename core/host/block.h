@@ -6,9 +6,11 @@
  *   block_overlay.c  a throw-away layer over another node
  *   block.c          what is the same for all nodes; "bp.blk-layer/1"
  *   block_pool.c     threads for requests that block
+ *   block_ring.c     io_uring: requests that go to a file as they are
  *   drive.c          the type "drive", "bp.blk/1": requests of a device
  *
- * Everything about a node blocks. Asynchronous is the drive: it hands requests to the pool. */
+ * Everything about a node blocks. Asynchronous is the drive: it hands requests to the ring where the
+ * disk is a file byte for byte, else to the pool. */
 #ifndef HOST_BLOCK_H
 #define HOST_BLOCK_H
 #include "plugin/types.h"
@@ -132,6 +134,34 @@ void blk_pool_add(struct blk_task *t);
 bool blk_pool_remove(struct blk_task *t);
 /* Ends the threads once all is done. */
 void blk_pool_finish(void);
+
+/* ---- io_uring ---- */
+
+struct blk_ring;
+enum { BLK_RING_DEPTH = 256, BLK_RING_BLOCKING = 1 };
+struct blk_ring_user {
+	/* 0, a negated errno, or BLK_RING_BLOCKING: nothing can be said but by the calls that block
+	 * (less was transferred, the kernel lacks memory). */
+	void (*done)(void *context, struct bp_blk_request *r, int result);
+	/* After some done(), on the ring's own thread, in no domain. */
+	void (*idle)(void *context);
+	void *context;
+};
+/* NULL: the node is not a file byte for byte, or the kernel has no such queue or lets one have none. */
+struct blk_ring *blk_ring_new(bp_blk_node *n, const struct blk_ring_user *user);
+void blk_ring_destroy(struct blk_ring *g); /* when nothing is under way */
+/* False: it must be done by the calls that block. through: durable when done. Begun by the next: */
+bool blk_ring_add(struct blk_ring *g, struct bp_blk_request *r, bool through);
+void blk_ring_submit(struct blk_ring *g);
+/* Calls done() for what has ended. Only who keeps the ring's own thread from it needs this. */
+void blk_ring_reap(struct blk_ring *g);
+
+bool blk_is_file(const bp_blk_node *n);
+/* The file whose bytes the disk is, from *offset on, or NULL. */
+bp_blk_node *blk_plain(bp_blk_node *n, uint64_t *offset);
+/* Its descriptor, if the request can go there as it is, until leave; else -1. */
+int blk_file_enter(bp_blk_node *n, const struct bp_blk_request *r, uint64_t offset);
+void blk_file_leave(bp_blk_node *n, uint32_t op, int result);
 
 /* ---- drives ---- */
 

@@ -38,7 +38,11 @@ struct file {
 	uint32_t align; /* of offsets, lengths and memory; 1: none */
 	_Atomic(bool) no_punch, no_zero_range;
 	_Atomic(int) lost; /* an errno of a failed sync: what it was to keep is gone */
-	pthread_rwlock_t edges; /* direct: writes that change part of a block are alone */
+	/* direct: writes that change part of a block are alone. No rwlock: what the kernel's queue writes
+	 * is begun by one thread and ended by another. */
+	pthread_mutex_t edges;
+	pthread_cond_t edges_free;
+	unsigned writers, alone; /* under way; alone: wants to be, or is */
 	_Atomic(uint64_t) device_bytes;
 };
 
@@ -92,6 +96,42 @@ static int transfer_one(const struct file *f, bool write, uint64_t offset, void 
 }
 
 /* ---- direct: through memory that is aligned ---- */
+
+/* Whole blocks, several at once. wait: until nobody is alone; else false. */
+static bool edges_share(struct file *f, bool wait)
+{
+	pthread_mutex_lock(&f->edges);
+	while (wait && f->alone)
+		pthread_cond_wait(&f->edges_free, &f->edges);
+	bool got = !f->alone;
+	f->writers += got;
+	pthread_mutex_unlock(&f->edges);
+	return got;
+}
+
+static void edges_leave(struct file *f)
+{
+	pthread_mutex_lock(&f->edges);
+	f->writers--;
+	pthread_cond_broadcast(&f->edges_free);
+	pthread_mutex_unlock(&f->edges);
+}
+
+/* Until edges_open() the caller holds `edges`, and nothing else writes. */
+static void edges_close(struct file *f)
+{
+	pthread_mutex_lock(&f->edges);
+	f->alone++;
+	while (f->writers)
+		pthread_cond_wait(&f->edges_free, &f->edges);
+}
+
+static void edges_open(struct file *f)
+{
+	f->alone--;
+	pthread_cond_broadcast(&f->edges_free);
+	pthread_mutex_unlock(&f->edges);
+}
 
 static bool aligned(const struct file *f, uint64_t offset, uint64_t len,
 	const struct bp_blk_iov *iov, uint32_t count)
@@ -156,7 +196,7 @@ static int bounce(struct file *f, bool write, uint64_t offset, uint64_t len,
 	if (!memory)
 		return -ENOMEM;
 	if (write) {
-		pthread_rwlock_wrlock(&f->edges);
+		edges_close(f);
 		fstat(f->fd, &st);
 	}
 	for (uint64_t done = 0; done < len && !r;) {
@@ -167,7 +207,7 @@ static int bounce(struct file *f, bool write, uint64_t offset, uint64_t len,
 	if (write) {
 		if (!r)
 			r = cut_end(f, offset + len, (uint64_t)st.st_size);
-		pthread_rwlock_unlock(&f->edges);
+		edges_open(f);
 	}
 	blk_memory_free(memory, BOUNCE + 2 * f->align);
 	return r;
@@ -184,9 +224,9 @@ static int request(struct file *f, bool write, uint64_t offset, uint64_t len,
 	const struct iovec *v = (const struct iovec *)(const void *)iov;
 	if (f->align == 1 || !write)
 		return transfer(f, write, offset, v, count);
-	pthread_rwlock_rdlock(&f->edges);
+	edges_share(f, true);
 	int r = transfer(f, write, offset, v, count);
-	pthread_rwlock_unlock(&f->edges);
+	edges_leave(f);
 	return r;
 }
 
@@ -215,6 +255,36 @@ static int file_flush(bp_blk_node *n)
 		atomic_store(&f->lost, lost);
 	}
 	return -lost;
+}
+
+/* ---- for block_ring.c ---- */
+
+static const struct blk_ops ops;
+
+bool blk_is_file(const bp_blk_node *n)
+{
+	return n->ops == &ops;
+}
+
+int blk_file_enter(bp_blk_node *n, const struct bp_blk_request *r, uint64_t offset)
+{
+	struct file *f = file_of(n);
+	bool good = r->op == BP_BLK_FLUSH
+		? !f->no_flush && !atomic_load(&f->lost)
+		: r->len && aligned(f, offset, r->len, r->iov, r->iov_count);
+	if (good && r->op == BP_BLK_WRITE)
+		good = !(n->flags & BP_BLK_FILE_READ_ONLY) &&
+			(f->align == 1 || edges_share(f, false));
+	return good ? f->fd : -1;
+}
+
+void blk_file_leave(bp_blk_node *n, uint32_t op, int result)
+{
+	struct file *f = file_of(n);
+	if (op == BP_BLK_WRITE && f->align != 1)
+		edges_leave(f);
+	if (op == BP_BLK_FLUSH && result < 0)
+		atomic_store(&f->lost, -result);
 }
 
 static bool not_possible(int error)
@@ -359,7 +429,8 @@ static int file_close(bp_blk_node *n, struct error_list *errors)
 	int r = 0;
 	if (close(f->fd) != 0)
 		r = error_list_add(errors, NULL, "%s: %s", n->name, strerror(errno));
-	pthread_rwlock_destroy(&f->edges);
+	pthread_cond_destroy(&f->edges_free);
+	pthread_mutex_destroy(&f->edges);
 	g_free(f);
 	return r;
 }
@@ -399,17 +470,35 @@ static int lock(int fd, bool write)
 		: 0;
 }
 
+/* What direct access must be a multiple of, if the kernel says it (Linux 6.1: statx(2)). */
+static uint32_t direct_align(int fd)
+{
+#ifdef STATX_DIOALIGN
+	struct statx st;
+	uint32_t align = 0;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && st.stx_mask & STATX_DIOALIGN)
+		align = MAX(st.stx_dio_offset_align, st.stx_dio_mem_align);
+	if (align && align <= DIRECT_ALIGN && !(align & (align - 1)))
+		return MAX(align, BLK_SECTOR);
+#else
+	(void)fd;
+#endif
+	return DIRECT_ALIGN;
+}
+
 static int prepare(struct file *f, bool direct, struct error_list *errors)
 {
 	struct stat st;
 	const char *name = f->node.name;
 	if (fstat(f->fd, &st) != 0)
 		return error_list_add(errors, NULL, "%s: %s", name, strerror(errno));
+	/* The kernel's queue would not wait for what such a descriptor cannot do at once. */
+	fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) & ~O_NONBLOCK);
 	f->device = S_ISBLK(st.st_mode);
 	if (!f->device && !S_ISREG(st.st_mode))
 		return error_list_add(errors, NULL,
 			"%s: a file or a block device is expected, this is neither", name);
-	f->align = direct ? DIRECT_ALIGN : 1;
+	f->align = direct ? direct_align(f->fd) : 1;
 	if (f->device) {
 		uint64_t bytes = 0;
 		int sector = 0;
@@ -443,7 +532,8 @@ bp_blk_node *blk_file_open(const char *name, unsigned open_flags, bool direct, b
 	f->node = (bp_blk_node){ &ops, g_strdup(name), write ? 0 : BP_BLK_FILE_READ_ONLY };
 	f->fd = fd;
 	f->no_flush = open_flags & BP_BLK_OPEN_NO_FLUSH;
-	pthread_rwlock_init(&f->edges, NULL);
+	pthread_mutex_init(&f->edges, NULL);
+	pthread_cond_init(&f->edges_free, NULL);
 	int r = prepare(f, direct, errors);
 	if (!r && !shared && lock(fd, write) != 0)
 		r = error_list_add(errors, NULL, "%s: %s; end that one first%s", name,

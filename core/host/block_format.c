@@ -147,6 +147,17 @@ bp_blk_node *blk_file_of(bp_blk_node *n)
 	return n->ops == &ops ? format_of(n)->file : NULL;
 }
 
+bp_blk_node *blk_plain(bp_blk_node *n, uint64_t *offset)
+{
+	*offset = 0;
+	if (blk_is_file(n))
+		return n;
+	if (n->ops != &ops || !BP_HAS(format_of(n)->ops, plain) || !blk_is_file(format_of(n)->file))
+		return NULL;
+	struct format_node *f = format_of(n);
+	return f->ops->plain(f->object->instance, offset) ? f->file : NULL;
+}
+
 bp_error blk_error(bp_blk_node *n, struct error_list *errors)
 {
 	return (bp_error){ errors, n->ops == &ops ? format_of(n)->object : NULL };

@@ -2,9 +2,10 @@
 /* The type "drive": an image opened as the machine file says, and the requests of one device.
  *
  * A request goes through these hands: submit() -> pool -> perform() on a worker -> the list
- * `finished` -> deliver() inside the device's domain. Whoever is inside that domain already (drain)
- * delivers for itself. In deterministic mode perform() runs inside submit(), and deliver() is posted,
- * so that the guest never sees how fast the host is. */
+ * `finished` -> deliver() inside the device's domain. With a ring: submit() -> the kernel ->
+ * ring_done() on the ring's thread -> `finished`; what the ring cannot do goes to the pool. Whoever is
+ * inside that domain already (drain) delivers for itself. In deterministic mode perform() runs inside
+ * submit(), and deliver() is posted, so that the guest never sees how fast the host is. */
 #include "block.h"
 #include "plugin/field.h"
 #include "sched/sched.h"
@@ -13,10 +14,18 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { TRANSFER_MAX = 32 << 20, IOV_MAX_COUNT = 1024, RETRY_NS = 10 * 1000 * 1000 };
+enum {
+	TRANSFER_MAX = 32 << 20,
+	IOV_MAX_COUNT = 1024,
+	RETRY_NS = 10 * 1000 * 1000,
+	LOOK_NS = 1000 * 1000 /* how often who drains looks at the ring itself */
+};
 
 enum on_error { REPORT, PAUSE, PAUSE_IF_FULL, IGNORE };
 static const char *const on_error_words[] = { "report", "pause", "pause-if-full", "ignore", NULL };
+
+enum aio { AIO_AUTO, AIO_THREADS, AIO_RING };
+static const char *const aio_words[] = { "auto", "threads", "io_uring", NULL };
 
 const char *const blk_cache_modes[] = { "writeback", "none", "writethrough", "directsync", "unsafe",
 	NULL };
@@ -40,10 +49,11 @@ struct drive {
 	const struct bp_host *host;
 	/* properties */
 	const char *file, *format, *options, *filter, *backing_format;
-	uint32_t cache, on_read_error, on_write_error, block_size;
+	uint32_t cache, aio, on_read_error, on_write_error, block_size;
 	uint8_t readonly, snapshot, shared;
 
 	bp_blk_node *node;
+	struct blk_ring *ring; /* NULL: threads do all */
 	uint64_t bytes;
 	struct object *owner;
 	const struct bp_blk_front *front;
@@ -203,43 +213,80 @@ static void finish(struct drive *d, struct bp_blk_request *r, int result)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* On a worker's thread, in no domain. */
-static void run(struct blk_task *t)
+/* From outside, unless another thread does so. `lock` is held. */
+static void deliver_outside(struct drive *d)
 {
-	struct bp_blk_request *r = request_of(t);
-	struct drive *d = layer_of(r)->drive;
-	struct object *owner = d->owner;
-	finish(d, r, layer_of(r)->cancelled ? -ECANCELED : perform(d, r));
-	pthread_mutex_lock(&d->lock);
 	bool mine = d->finished && !d->delivering;
 	d->delivering = d->delivering || mine;
 	while (mine) {
+		struct domain *domain = d->owner->domain;
 		pthread_mutex_unlock(&d->lock);
-		if (domain_enter(owner->domain)) {
+		if (domain_enter(domain)) {
 			deliver(d);
-			domain_leave(owner->domain);
+			domain_leave(domain);
 		}
 		pthread_mutex_lock(&d->lock);
 		mine = d->finished != NULL;
 		d->delivering = mine;
 	}
+}
+
+/* On a worker's thread, in no domain. */
+static void run(struct blk_task *t)
+{
+	struct bp_blk_request *r = request_of(t);
+	struct drive *d = layer_of(r)->drive;
+	finish(d, r, layer_of(r)->cancelled ? -ECANCELED : perform(d, r));
+	pthread_mutex_lock(&d->lock);
+	deliver_outside(d);
 	d->workers--;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
 }
 
+static void start_worker(struct drive *d, struct bp_blk_request *r)
+{
+	pthread_mutex_lock(&d->lock);
+	d->workers++;
+	pthread_mutex_unlock(&d->lock);
+	blk_pool_add(&layer_of(r)->task);
+}
+
+static void ring_done(void *context, struct bp_blk_request *r, int result)
+{
+	if (result == BLK_RING_BLOCKING)
+		start_worker(context, r);
+	else
+		finish(context, r, result);
+}
+
+static void ring_idle(void *context)
+{
+	struct drive *d = context;
+	pthread_mutex_lock(&d->lock);
+	deliver_outside(d);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* Several, then kick(). */
 static void start(struct drive *d, struct bp_blk_request *r)
 {
 	pthread_mutex_lock(&d->lock);
 	d->under_way++;
-	d->workers += !sched_is_deterministic();
 	pthread_mutex_unlock(&d->lock);
 	if (sched_is_deterministic()) {
 		finish(d, r, perform(d, r));
 		d->host->post(d->owner->instance, deliver_posted, (uintptr_t)d);
-		return;
+	} else if (layer_of(r)->cancelled || !d->ring ||
+		!blk_ring_add(d->ring, r, !d->write_back || r->flags & BP_BLK_FUA)) {
+		start_worker(d, r);
 	}
-	blk_pool_add(&layer_of(r)->task);
+}
+
+static void kick(struct drive *d)
+{
+	if (d->ring)
+		blk_ring_submit(d->ring);
 }
 
 /* ---- "bp.blk/1" ---- */
@@ -296,13 +343,15 @@ static void drive_submit(void *blk, struct bp_blk_request *const *reqs, uint32_t
 		pthread_mutex_unlock(&d->lock);
 		d->host->post(d->owner->instance, deliver_posted, (uintptr_t)d);
 	}
+	kick(d);
 }
 
 static void drive_cancel(void *blk, struct bp_blk_request *r)
 {
 	struct drive *d = blk;
 	if (sched_is_deterministic() || !blk_pool_remove(&layer_of(r)->task)) {
-		layer_of(r)->cancelled = 1; /* if it is just being taken, or held and tried again */
+		/* If it is just being taken, or held and tried again. What the ring has has begun. */
+		layer_of(r)->cancelled = 1;
 		return;
 	}
 	layer_of(r)->result = -ECANCELED;
@@ -313,6 +362,27 @@ static void drive_cancel(void *blk, struct bp_blk_request *r)
 	d->host->post(d->owner->instance, deliver_posted, (uintptr_t)d);
 }
 
+/* Until something finished. The ring's thread may stand before the domain that this thread is in, so
+ * this one looks at the ring, too. `lock` is held. */
+static void wait_finished(struct drive *d)
+{
+	struct timespec t;
+	if (!d->ring) {
+		pthread_cond_wait(&d->changed, &d->lock);
+		return;
+	}
+	pthread_mutex_unlock(&d->lock);
+	blk_ring_reap(d->ring);
+	pthread_mutex_lock(&d->lock);
+	if (d->finished || !d->under_way)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += LOOK_NS;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	pthread_cond_clockwait(&d->changed, &d->lock, CLOCK_MONOTONIC, &t);
+}
+
 static void drive_drain(void *blk, uint32_t *held)
 {
 	struct drive *d = blk;
@@ -321,7 +391,7 @@ static void drive_drain(void *blk, uint32_t *held)
 	while (d->under_way) {
 		bool mine = d->finished && (inside || sched_is_deterministic());
 		if (!mine && !d->finished) {
-			pthread_cond_wait(&d->changed, &d->lock);
+			wait_finished(d);
 			continue;
 		}
 		pthread_mutex_unlock(&d->lock);
@@ -333,7 +403,7 @@ static void drive_drain(void *blk, uint32_t *held)
 		}
 		pthread_mutex_lock(&d->lock);
 		if (!d->finished && d->under_way)
-			pthread_cond_wait(&d->changed, &d->lock);
+			wait_finished(d);
 	}
 	unsigned n = 0;
 	for (struct bp_blk_request *r = d->held; r; r = layer_of(r)->next)
@@ -369,6 +439,7 @@ static void retry(void *self, uint64_t arg)
 		next = layer_of(r)->next;
 		start(d, r);
 	}
+	kick(d);
 }
 
 static void drive_detach(void *blk)
@@ -406,6 +477,18 @@ void drives_drain(void)
 }
 
 /* ---- life ---- */
+
+static void open_ring(struct drive *d)
+{
+	struct blk_ring_user user = { ring_done, ring_idle, d };
+	if (d->aio == AIO_THREADS || sched_is_deterministic())
+		return;
+	d->ring = blk_ring_new(d->node, &user);
+	if (!d->ring && d->aio == AIO_RING)
+		d->host->log(d, BP_LOG_WARN,
+			"aio: the host's kernel gives no io_uring, or the image is not a file byte "
+			"for byte; threads are used");
+}
 
 static int create(void *self, const struct bp_host *host, bp_error *err)
 {
@@ -450,6 +533,7 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	if (!d->node)
 		return -1;
 	blk_bytes(d->node, &d->bytes);
+	open_ring(d);
 	if (d->bytes % d->block_size)
 		d->host->log(d, BP_LOG_WARN,
 			"the last %u bytes are no whole block: not seen by the "
@@ -469,6 +553,7 @@ static void destroy(void *self)
 	while (d->workers)
 		pthread_cond_wait(&d->changed, &d->lock);
 	pthread_mutex_unlock(&d->lock);
+	blk_ring_destroy(d->ring);
 	g_ptr_array_remove(drives, d);
 	blk_close(d->node, &errors);
 	error_list_print(&errors, stderr);
@@ -494,6 +579,8 @@ static const struct bp_field props[] = {
 	{ PROP(format, "format", "its format; never guessed", BP_STR) },
 	{ PROP(cache, "cache", "what is passed by, and what a write waits for", BP_ENUM),
 		.names = blk_cache_modes },
+	{ PROP(aio, "aio", "who does requests of a raw file; auto: io_uring if possible", BP_ENUM),
+		.names = aio_words },
 	{ PROP(readonly, "readonly", "never write to the image", BP_BOOL) },
 	{ PROP(snapshot, "snapshot", "what is written goes to a temporary file", BP_BOOL) },
 	{ PROP(on_read_error, "on-read-error", "what a failed read does", BP_ENUM),

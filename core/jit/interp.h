@@ -162,7 +162,8 @@ struct block {
 	/* native: where it is entered, which chunk it lives in; else NULL */
 	_Atomic(const void *) entry;
 	struct code_chunk *chunk;
-	_Atomic(uint32_t) heat; /* slices that began here: for who wants to do better by what is hot */
+	_Atomic(uint32_t)
+		heat; /* slices that began here: for who wants to do better by what is hot */
 	/* cache.c */
 	struct block *hash_next;
 	struct link *incoming;

@@ -34,8 +34,9 @@ static const struct {
 	{ "compare", "f:F:T:pqsU", "-f FORMAT -F FORMAT [-s] [-p] FILE FILE", 2, 2, img_compare },
 	{ "dd", "f:O:U", "-f FORMAT -O FORMAT if=FILE of=FILE [bs=N] [count=N] [skip=N]", 2, 5,
 		img_dd },
-	{ "bench", "c:d:f:no:qs:S:t:wU",
+	{ "bench", "c:d:f:i:no:qs:S:t:wU",
 		"-f FORMAT [-c COUNT] [-d DEPTH] [-s BYTES] [-S STEP] [-o OFFSET] [-t CACHE] [-w] "
+		"[-i threads|io_uring] "
 		"[--flush-interval=N] [--pattern=N] FILE",
 		1, 1, img_bench },
 	{ "amend", "f:o:t:pq", "-f FORMAT -o OPTIONS FILE", 1, 1, img_amend },
@@ -57,6 +58,8 @@ static const struct option long_options[] = {
 	{ "max-length", required_argument, NULL, IMG_LENGTH },
 	{ "filter", required_argument, NULL, IMG_FILTER },
 	{ "backing-format", required_argument, NULL, IMG_BACKING_FORMAT },
+	{ "object", required_argument, NULL, IMG_OBJECT },
+	{ "image-opts", no_argument, NULL, IMG_IMAGE_OPTS },
 	{ "plugin-path", required_argument, NULL, 'P' },
 	{ "force-share", no_argument, NULL, 'U' },
 	{ "help", no_argument, NULL, 'h' },
@@ -75,7 +78,12 @@ static void help(FILE *to)
 		"modes of\n"
 		"target and source: writeback none writethrough directsync unsafe. -o takes "
 		"key=value,...;\n"
-		"-o help lists what a format has. Sizes are bytes, or 64k, 1M, 1.5G.\n"
+		"-o help lists what a format has. --object secret,id=I,file=NAME names a secret, "
+		"for "
+		"-o\n"
+		"encrypt.key-secret=I; with --image-opts sources are "
+		"driver=FORMAT,file.filename=NAME,\n"
+		"encrypt.key-secret=I,... instead of names. Sizes are bytes, or 64k, 1M, 1.5G.\n"
 		"Exit status of check: 2 errors, 3 leaks alone; of compare: 1 they differ, 2 it "
 		"failed.\n");
 }
@@ -102,6 +110,8 @@ static int parse(struct img *m, unsigned which, int argc, char **argv)
 			r = 1;
 		else if (c == 'P')
 			types_add_path(optarg);
+		else if (c == IMG_OBJECT)
+			r = img_object(m, optarg);
 		else if (c == 'o' && strcmp(m->command, "bench") != 0) /* there: an offset */
 			g_string_append_printf(
 				m->create, "%s%s", m->create->len ? "," : "", optarg);
@@ -128,12 +138,18 @@ static int parse(struct img *m, unsigned which, int argc, char **argv)
 
 static int run(unsigned which, int argc, char **argv)
 {
-	struct img m = { .command = commands[which].name, .create = g_string_new(NULL) };
+	struct img m = { .command = commands[which].name,
+		.create = g_string_new(NULL),
+		.secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free) };
 	int r = parse(&m, which, argc, argv);
 	int code = r < 0 ? EXIT_USAGE : EXIT_GOOD;
 	if (r > 0)
 		printf("backplane img %s %s\n", commands[which].name, commands[which].words);
-	if (!r) {
+	char *resolved = r ? NULL : img_resolve(&m, m.create->str);
+	if (!r && !resolved)
+		code = EXIT_USAGE;
+	if (resolved) {
+		g_string_assign(m.create, resolved);
 		types_add_builtin(bus_types);
 		types_add_builtin(host_types);
 		types_scan(&m.errors);
@@ -141,11 +157,13 @@ static int run(unsigned which, int argc, char **argv)
 		error_list_finish(&m.errors);
 		code = commands[which].run(&m);
 		fflush(stdout);
-		error_list_print(&m.errors, stderr);
 	}
+	error_list_print(&m.errors, stderr);
 	error_list_finish(&m.errors);
 	blk_pool_finish();
 	types_finish();
+	g_free(resolved);
+	g_hash_table_destroy(m.secrets);
 	g_string_free(m.create, TRUE);
 	return code;
 }

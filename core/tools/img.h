@@ -27,7 +27,9 @@ enum { /* options that have no letter */
 	IMG_LENGTH,
 	IMG_SKIP_CREATE,
 	IMG_FILTER,
-	IMG_BACKING_FORMAT
+	IMG_BACKING_FORMAT,
+	IMG_OBJECT,
+	IMG_IMAGE_OPTS
 };
 
 struct img { /* one command */
@@ -38,6 +40,7 @@ struct img { /* one command */
 	int count;
 	struct error_list errors;
 	GString *create; /* all -o together */
+	GHashTable *secrets; /* of --object: id -> "file:NAME" or "data:TEXT" */
 	bool json, quiet, progress;
 };
 
@@ -65,6 +68,10 @@ bp_blk_node *img_open(struct img *m, const char *file, const char *format, unsig
 	const char *options, int cache);
 /* 0, or IMG_FAILED. */
 int img_close(struct img *m, bp_blk_node *n);
+/* --object secret,id=I,file=NAME or data=TEXT. */
+int img_object(struct img *m, const char *text);
+/* Options with what the ids of secrets stand for; freed with g_free, NULL after an error. */
+char *img_resolve(struct img *m, const char *options);
 bool img_size(struct img *m, const char *text, uint64_t *bytes);
 char *img_size_text(uint64_t bytes); /* "1.5 GiB"; freed with g_free */
 void img_show_progress(struct img *m, uint64_t done, uint64_t all);

@@ -15,8 +15,134 @@ int img_fail(struct img *m, const char *format, ...)
 	return IMG_FAILED;
 }
 
+/* Calls each(context, key, value) for "key=value,...", where a comma in a value is written twice. */
+static int each_key(struct img *m, const char *text,
+	int (*each)(struct img *m, void *context, const char *key, const char *value),
+	void *context)
+{
+	int r = 0;
+	while (*text && !r) {
+		GString *part = g_string_new(NULL);
+		for (; *text && (*text != ',' || text[1] == ','); text++) {
+			text += *text == ',';
+			g_string_append_c(part, *text);
+		}
+		text += *text == ',';
+		char *equals = strchr(part->str, '=');
+		if (equals)
+			*equals++ = 0;
+		r = each(m, context, part->str, equals);
+		g_string_free(part, TRUE);
+	}
+	return r;
+}
+
+struct secret {
+	char *id, *value;
+	bool is_secret;
+};
+
+static int object_key(struct img *m, void *context, const char *key, const char *value)
+{
+	struct secret *s = context;
+	if (!value) {
+		s->is_secret = s->is_secret || !strcmp(key, "secret");
+		return s->is_secret ? 0 : img_fail(m, "--object %s: only secret is known", key);
+	}
+	if (!strcmp(key, "id")) {
+		g_free(s->id);
+		s->id = g_strdup(value);
+	} else if (!strcmp(key, "data") || !strcmp(key, "file")) {
+		g_free(s->value);
+		s->value = g_strdup_printf("%s:%s", key, value);
+	} else if (strcmp(key, "format") != 0 || strcmp(value, "raw") != 0) {
+		return img_fail(m,
+			"--object secret: id, data, file and format=raw are known, not "
+			"%s=%s",
+			key, value);
+	}
+	return 0;
+}
+
+int img_object(struct img *m, const char *text)
+{
+	struct secret s = { 0 };
+	int r = each_key(m, text, object_key, &s);
+	if (!r && (!s.is_secret || !s.id || !s.value))
+		r = img_fail(m, "--object secret,id=ID,file=NAME (or data=TEXT) is expected");
+	if (!r)
+		g_hash_table_insert(m->secrets, g_strdup(s.id), g_strdup(s.value));
+	g_free(s.id);
+	g_free(s.value);
+	return r ? -1 : 0;
+}
+
+static void add_key(GString *to, const char *key, const char *value)
+{
+	g_string_append_printf(to, "%s%s%s", to->len ? "," : "", key, value ? "=" : "");
+	for (const char *p = value ? value : ""; *p; p++)
+		g_string_append(to, *p == ',' ? ",," : (char[]){ *p, 0 });
+}
+
+static int resolve_key(struct img *m, void *context, const char *key, const char *value)
+{
+	if (value && g_str_has_suffix(key, "key-secret") && !g_str_has_prefix(value, "file:") &&
+		!g_str_has_prefix(value, "data:")) {
+		const char *id = value;
+		value = g_hash_table_lookup(m->secrets, id);
+		if (!value)
+			return img_fail(m,
+				"%s=%s: there is no --object secret,id=%s,file=NAME (or data=TEXT)",
+				key, id, id);
+	}
+	add_key(context, key, value);
+	return 0;
+}
+
+char *img_resolve(struct img *m, const char *options)
+{
+	GString *out = g_string_new(NULL);
+	int r = each_key(m, options, resolve_key, out);
+	return g_string_free(out, r != 0);
+}
+
+/* --image-opts: what stands in place of a file's name. */
+struct image_opts {
+	char *driver, *file;
+	GString *options;
+};
+
+static int image_key(struct img *m, void *context, const char *key, const char *value)
+{
+	struct image_opts *o = context;
+	char **to = !strcmp(key, "driver")      ? &o->driver
+		: !strcmp(key, "file.filename") ? &o->file
+						: NULL;
+	if (to && value) {
+		g_free(*to);
+		*to = g_strdup(value);
+		return 0;
+	}
+	if (!strcmp(key, "file.driver") && value && !strcmp(value, "file"))
+		return 0;
+	return resolve_key(m, o->options, key, value);
+}
+
+static int image_opts(struct img *m, const char *text, struct image_opts *o)
+{
+	*o = (struct image_opts){ .options = g_string_new(NULL) };
+	int r = each_key(m, text, image_key, o);
+	return r || (o->driver && o->file)
+		? r
+		: img_fail(m,
+			  "%s: with --image-opts driver=FORMAT,file.filename=NAME,... is expected",
+			  text);
+}
+
 const char *img_format(struct img *m, int letter, const char *file)
 {
+	if (m->option[IMG_IMAGE_OPTS] && letter != 'O')
+		return "of --image-opts";
 	if (!m->option[letter])
 		img_fail(m,
 			"%s: say its format with -%c; formats are never guessed, since a guest "
@@ -24,6 +150,14 @@ const char *img_format(struct img *m, int letter, const char *file)
 			"what a guess would look at (`backplane list formats`)",
 			file, letter);
 	return m->option[letter];
+}
+
+static int target_key(struct img *m, void *context, const char *key, const char *value)
+{
+	(void)m;
+	if (value && g_str_has_suffix(key, "key-secret"))
+		add_key(context, key, value);
+	return 0;
 }
 
 bp_blk_node *img_open(struct img *m, const char *file, const char *format, unsigned open,
@@ -51,7 +185,26 @@ bp_blk_node *img_open(struct img *m, const char *file, const char *format, unsig
 		.open = open | (mode->no_flush ? BP_BLK_OPEN_NO_FLUSH : 0),
 		.direct = mode->direct,
 		.shared = m->option['U'] && !(open & BP_BLK_OPEN_WRITE) };
-	return blk_open(machine_host(), &spec, &m->errors);
+	/* A target that was just made is opened with the secret it was made with. */
+	struct image_opts o = { .options = g_string_new(options) };
+	int r = 0;
+	if (m->option[IMG_IMAGE_OPTS] && !(copy && cache == 't')) {
+		g_string_free(o.options, TRUE);
+		r = image_opts(m, file, &o);
+		if (options)
+			g_string_append_printf(
+				o.options, "%s%s", o.options->len ? "," : "", options);
+		spec.file = o.file;
+		spec.format = o.driver;
+	} else if (copy) {
+		r = each_key(m, m->create->str, target_key, o.options);
+	}
+	spec.options = o.options->len ? o.options->str : NULL;
+	bp_blk_node *n = r ? NULL : blk_open(machine_host(), &spec, &m->errors);
+	g_free(o.driver);
+	g_free(o.file);
+	g_string_free(o.options, TRUE);
+	return n;
 }
 
 int img_close(struct img *m, bp_blk_node *n)

@@ -290,6 +290,9 @@ struct bp_blk_format {
 	int (*amend)(void *self, const void *options, const uint8_t *given, bp_error *err);
 	/* Forget all contents of this node, so that the backing shows again: after a commit. */
 	int (*make_empty)(void *self, bp_error *err);
+	/* 1: the disk is a part of the file, byte for byte, from *offset on, for as long as it is open:
+	 * reads, writes and flushes may pass the format by. [any] */
+	int (*plain)(void *self, uint64_t *offset);
 };
 
 #ifdef __cplusplus

@@ -86,6 +86,12 @@ struct bp_linux_abi {
 		*vdso; /* the one named in sigreturn is where handlers return to */
 	const char *sigreturn;
 	const struct bp_linux_call *own_calls; /* or NULL */
+	/* For core files: registers as in NT_PRSTATUS (elf_gregset_t) and NT_FPREGSET. */
+	uint32_t general_size, floating_size; /* at most 1 KiB each */
+	uint32_t elf_flags, reserved; /* e_flags */
+	void (*registers)(void *cpu, void *general, void *floating);
+	/* Processor `number` in /proc/cpuinfo: lines, and an empty one. */
+	void (*describe)(void *cpu, unsigned number, char *text, size_t size);
 };
 
 #ifdef __cplusplus

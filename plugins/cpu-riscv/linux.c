@@ -8,6 +8,7 @@
 #include "state.h"
 #include <backplane/linux.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -193,6 +194,28 @@ static int context_load(void *self, const void *context)
 	return 0;
 }
 
+/* user_regs_struct and __riscv_d_ext_state: the two parts of a sigcontext. */
+enum { CORE_GENERAL = 32 * 8, CORE_FLOATING = 32 * 8 + 8, EF_RVC = 1, EF_DOUBLE = 4 };
+
+static void registers(void *self, void *general, void *floating)
+{
+	const struct rv_cpu *cpu = self;
+	uint8_t context[32 * 8 + FP_UNION];
+	unsigned bytes = 32 * word_bytes(cpu);
+	context_save(self, context);
+	memcpy(general, context, bytes);
+	memcpy(floating, context + bytes, CORE_FLOATING);
+}
+
+static void describe(void *self, unsigned number, char *text, size_t size)
+{
+	const struct rv_cpu *cpu = self;
+	char isa[512];
+	rv_isa_string(&cpu->config, isa, sizeof(isa));
+	snprintf(text, size, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: %s\n\n", number,
+		number, isa, cpu->config.xlen == 32 ? "sv32" : "sv39");
+}
+
 static void handler(void *self, uint64_t pc, uint64_t sp, int signal, uint64_t info,
 	uint64_t context, uint64_t ret)
 {
@@ -323,4 +346,9 @@ const struct bp_linux_abi rv_linux64 = {
 	.vdso = vdso,
 	.sigreturn = "__vdso_rt_sigreturn",
 	.own_calls = own_calls,
+	.general_size = CORE_GENERAL,
+	.floating_size = CORE_FLOATING,
+	.elf_flags = EF_RVC | EF_DOUBLE,
+	.registers = registers,
+	.describe = describe,
 };

@@ -257,6 +257,8 @@ static void refer_all(struct check *c)
 	}
 	if (i->h.snapshots)
 		refer(c, i->h.snapshots_offset, snapshot_table_bytes(i), "the snapshot table");
+	if (i->h.crypt)
+		refer(c, i->crypt_offset, i->crypt_len, "the encryption header");
 	refer_bitmaps(c);
 	refer_refcounts(c); /* at last: a block that is something else, too, is the one to go */
 }

@@ -24,6 +24,18 @@ const struct bp_field create_options[] = {
 	{ "data_file", "a raw file for the guest's data", MEMBER(data_file), BP_STR },
 	{ "data_file_raw", "keep that file readable without this one", MEMBER(data_file_raw),
 		BP_BOOL },
+	{ "encrypt.format", "luks: only who has the secret can read it", MEMBER(encrypt), BP_STR },
+	{ "encrypt.key-secret", "the id of an --object secret, file:NAME or data:TEXT",
+		MEMBER(key_secret), BP_STR },
+	{ "encrypt.cipher-alg", "aes-128 to -256, serpent-, twofish-, cast5-128",
+		MEMBER(cipher_alg), BP_STR, .def_str = "aes-256" },
+	{ "encrypt.cipher-mode", "xts, cbc or ecb", MEMBER(cipher_mode), BP_STR, .def_str = "xts" },
+	{ "encrypt.ivgen-alg", "vectors: plain64, plain or essiv", MEMBER(ivgen_alg), BP_STR,
+		.def_str = "plain64" },
+	{ "encrypt.ivgen-hash-alg", "of essiv", MEMBER(ivgen_hash_alg), BP_STR },
+	{ "encrypt.hash-alg", "of the way from secret to key", MEMBER(hash_alg), BP_STR,
+		.def_str = "sha256" },
+	{ "encrypt.iter-time", "ms that opening takes", MEMBER(iter_time), BP_U32, .def = 2000 },
 	{ 0 },
 };
 enum option {
@@ -88,10 +100,17 @@ static int choose(const struct bp_host *host, const struct create_options *o, ui
 	if (o->backing_file && strlen(o->backing_file) > NAME_MAX_BYTES)
 		return host->fail(
 			err, "the backing file's name has more than %d bytes", NAME_MAX_BYTES);
+	if (o->encrypt && strcmp(o->encrypt, "luks") != 0)
+		return host->fail(err, "encrypt.format=%s: luks is expected", o->encrypt);
+	if (o->encrypt && (o->data_file_raw || (version == 2 && o->preallocation)))
+		return host->fail(err,
+			"encrypt.format has no data_file_raw, and preallocation only with "
+			"compat=1.1");
 	*h = (struct header){ .version = (uint32_t)version,
 		.cluster_bits = (uint32_t)bits,
 		.size = bytes,
 		.refcount_order = (uint32_t)order,
+		.crypt = o->encrypt ? CRYPT_LUKS : 0,
 		.length = version == 2 ? 72 : 112,
 		.compression = zstd,
 		.incompatible = (zstd ? INCOMPATIBLE_COMPRESSION : 0) |
@@ -139,9 +158,9 @@ static void take_l1(struct image *i, uint64_t *table, uint64_t entries, uint64_t
 }
 
 /* Header, one refcount table and one block in the first three clusters; all else is allocated. */
-static int begin(struct image *i, uint64_t entries)
+static int begin(struct image *i, uint64_t entries, const uint8_t *luks)
 {
-	uint64_t offset, *table;
+	uint64_t offset, at, *table, luks_len = round_up(i->crypt_len, i->cluster_size);
 	uint8_t *clusters = g_malloc0((size_t)i->cluster_size * 3);
 	put64(clusters + i->cluster_size, 2 * (uint64_t)i->cluster_size);
 	for (unsigned n = 0; n < 3; n++)
@@ -160,6 +179,11 @@ static int begin(struct image *i, uint64_t entries)
 	r = r ? r : new_l1(i, entries, &offset, &table);
 	if (!r)
 		take_l1(i, table, entries, offset);
+	if (!r && luks) {
+		r = clusters_alloc_all(i, luks_len >> i->h.cluster_bits, &at);
+		i->crypt_offset = at << i->h.cluster_bits;
+		r = r ? r : image_pwrite(i, i->crypt_offset, luks, luks_len);
+	}
 	r = r ? r : commit(i, true);
 	r = r ? r : header_write(i);
 	return r ? r : image_sync(i);
@@ -206,9 +230,16 @@ int create_image(const struct bp_host *host, const struct bp_blk_layer *layer, b
 	i.backing_name = g_strdup(o->backing_file);
 	i.backing_format = g_strdup(o->backing_fmt);
 	i.data_name = g_strdup(o->data_file);
+	uint8_t *luks = NULL;
+	if (o->encrypt && luks_create(&i, o, &luks, err) != 0) {
+		g_free(luks);
+		image_finish(&i);
+		return -1;
+	}
 	pthread_mutex_lock(&i.lock);
-	int r = begin(&i, entries);
+	int r = begin(&i, entries, luks);
 	pthread_mutex_unlock(&i.lock);
+	g_free(luks);
 	r = r ? r : fill(&i, o);
 	image_finish(&i);
 	return r ? host->fail(err, "%s", g_strerror(-r)) : 0;
@@ -241,9 +272,10 @@ int measure_image(const struct bp_host *host, const void *options, struct bp_blk
 	uint64_t all = round_up(i.h.size, i.cluster_size) >> i.h.cluster_bits;
 	uint64_t data = round_up(measure->data_bytes, i.cluster_size) >> i.h.cluster_bits;
 	const struct create_options *o = options;
-	measure->required = clusters_for(&i, o->preallocation ? all : MIN(data, all))
-		<< i.h.cluster_bits;
-	measure->full = clusters_for(&i, all) << i.h.cluster_bits;
+	uint64_t luks = o->encrypt ? round_up(luks_bytes(o), i.cluster_size) : 0;
+	measure->required = luks +
+		(clusters_for(&i, o->preallocation ? all : MIN(data, all)) << i.h.cluster_bits);
+	measure->full = luks + (clusters_for(&i, all) << i.h.cluster_bits);
 	return 0;
 }
 

@@ -70,6 +70,7 @@ void image_init(struct image *i)
 {
 	pthread_mutex_init(&i->lock, NULL);
 	pthread_cond_init(&i->changed, NULL);
+	pthread_mutex_init(&i->odd, NULL);
 	i->slices = g_hash_table_new(g_int64_hash, g_int64_equal);
 	i->new_tables = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 	i->frees = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -91,6 +92,9 @@ void image_finish(struct image *i)
 	g_free(i->backing_name);
 	g_free(i->backing_format);
 	g_free(i->data_name);
+	g_free(i->crypt_words);
+	crypt_free(i->crypt);
+	pthread_mutex_destroy(&i->odd);
 	g_free(i->l1);
 	g_free(i->l1_dirty);
 	g_free(i->reftable);
@@ -157,9 +161,11 @@ static int check_header(const struct image *i, const uint8_t *p, uint64_t end, b
 	if (h->refcount_order > 6)
 		return host->fail(
 			err, "refcounts of 2^%u bits; 2^6 is the most", h->refcount_order);
-	if (h->crypt)
-		return host->fail(
-			err, "it is encrypted (method %u), which is not supported", h->crypt);
+	if (h->crypt && h->crypt != CRYPT_LUKS)
+		return host->fail(err,
+			"it is encrypted by method %u; only LUKS (%d) is known, the old AES is not "
+			"secure",
+			h->crypt, CRYPT_LUKS);
 	if (h->size > (uint64_t)INT64_MAX)
 		return host->fail(err, "a disk of more than 2^63 bytes");
 	(void)end;
@@ -203,6 +209,11 @@ static int take_extension(
 		i->bitmaps = get32(p);
 		i->bitmap_dir_size = get64(p + 8);
 		i->bitmap_dir_offset = get64(p + 16);
+	} else if (type == EXT_CRYPT && i->h.crypt) {
+		if (len != 16 || get64(p) >= OFFSET_MAX || get64(p + 8) >= OFFSET_MAX)
+			return i->host->fail(err, "its encryption extension is damaged");
+		i->crypt_offset = get64(p);
+		i->crypt_len = get64(p + 8);
 	} else if (type != EXT_FEATURES && type != EXT_CRYPT) {
 		e.data = g_memdup2(p, len);
 		g_array_append_val(i->extensions, e);
@@ -378,9 +389,14 @@ static void put_fields(const struct header *h, uint8_t *p)
 
 static uint8_t *put_extensions(const struct image *i, uint8_t *p, const uint8_t *end)
 {
-	uint8_t bitmaps[24] = { 0 };
+	uint8_t bitmaps[24] = { 0 }, crypt[16];
 	p = add_text(p, end, EXT_BACKING_FORMAT, i->backing_name ? i->backing_format : NULL);
 	p = add_text(p, end, EXT_DATA_FILE, i->external ? i->data_name : NULL);
+	if (i->h.crypt) {
+		put64(crypt, i->crypt_offset);
+		put64(crypt + 8, i->crypt_len);
+		p = add_extension(p, end, EXT_CRYPT, crypt, sizeof(crypt));
+	}
 	if (i->bitmaps) {
 		put32(bitmaps, i->bitmaps);
 		put64(bitmaps + 8, i->bitmap_dir_size);

@@ -7,6 +7,8 @@
  *   map.c        guest offset -> what is there
  *   io.c         read, write, discard, write zeroes
  *   compress.c   compressed clusters
+ *   luks.c       the header of encrypted images, and the way to their key
+ *   crypt.c      sectors encrypted with that key
  *   snapshot.c   internal snapshots
  *   check.c      consistency, and repairing it
  *   create.c     new images, preallocation, resize, amend
@@ -30,6 +32,7 @@
  * entries. So a cluster is never given away under a request that still goes to it. */
 #ifndef FMT_QCOW2_IMAGE_H
 #define FMT_QCOW2_IMAGE_H
+#include "crypt.h"
 #include <backplane/blk.h>
 #include <backplane/plugin.h>
 #include <errno.h>
@@ -49,6 +52,8 @@ enum {
 	SNAPSHOT_TABLE_MAX = 64 << 20,
 	NAME_MAX_BYTES = 1023,
 	SUBCLUSTERS = 32,
+	CRYPT_LUKS = 2, /* header.crypt */
+	CRYPT_ITERATIONS_MAX = 64 << 20, /* a minute, or so */
 	FREES_MAX = 8192 /* clusters let go of, before a commit is made for them */
 };
 
@@ -104,7 +109,8 @@ struct image {
 	bp_blk_node *file, *data, *backing; /* data: the file, or the external data file */
 	/* properties of opening */
 	uint64_t cache_size;
-	const char *data_file, *snapshot;
+	const char *data_file, *snapshot, *key_secret;
+	uint32_t crypt_iterations;
 	uint8_t lazy_refcounts;
 
 	struct header h;
@@ -113,6 +119,14 @@ struct image {
 	uint32_t bitmaps;
 	uint64_t bitmap_dir_size, bitmap_dir_offset;
 	bool external, extended, writable;
+
+	/* With h.crypt: where the LUKS header is, what it says, and, if the key is known, how. */
+	uint64_t crypt_offset, crypt_len;
+	struct crypt_kind crypt_kind;
+	int crypt_hash;
+	char *crypt_words; /* for people */
+	struct crypt *crypt;
+	pthread_mutex_t odd; /* of writes that begin or end within an encrypted sector */
 
 	uint32_t cluster_size, slice_size, entry_size, unit; /* unit: of allocation in a cluster */
 	uint32_t table_entries; /* of an L2 table */
@@ -268,6 +282,11 @@ int io_unmap(struct image *i, uint64_t first, uint64_t count);
 /* Whole clusters get space that reads as zeros; mode as BP_BLK_PREALLOC_. */
 int io_preallocate(struct image *i, uint64_t offset, uint64_t len, int mode);
 
+/* ---- luks.c ---- */
+
+/* Reads the header; key: it is an error if the secret is not given. */
+int luks_open(struct image *i, bool key, bp_error *err);
+
 /* ---- compress.c ---- */
 
 /* Bytes, or 0 if it does not become smaller than `room`; -1: it failed. */
@@ -307,11 +326,17 @@ int check_image(struct image *i, struct bp_blk_check *check, bp_error *err);
 
 struct create_options {
 	const char *compat, *backing_file, *backing_fmt, *data_file, *compression_type;
+	const char *encrypt, *key_secret, *cipher_alg, *cipher_mode, *ivgen_alg, *ivgen_hash_alg,
+		*hash_alg;
+	uint32_t iter_time;
 	uint64_t cluster_size;
 	uint32_t preallocation, refcount_bits;
 	uint8_t lazy_refcounts, extended_l2, data_file_raw;
 };
 extern const struct bp_field create_options[];
+/* A new header and key (luks.c): *header is of whole clusters, freed with g_free. */
+int luks_create(struct image *i, const struct create_options *o, uint8_t **header, bp_error *err);
+uint64_t luks_bytes(const struct create_options *o); /* 0: the options are wrong */
 int create_image(const struct bp_host *host, const struct bp_blk_layer *layer, bp_blk_node *file,
 	bp_blk_node *data, uint64_t bytes, const void *options, bp_error *err);
 int measure_image(const struct bp_host *host, const void *options, struct bp_blk_measure *measure,

@@ -72,6 +72,66 @@ static bool all_zero(const char *p, size_t len)
 	return !len || (!p[0] && memcmp(p, p + 1, len - 1) == 0);
 }
 
+static void iov_gather(const struct bp_blk_iov *iov, uint32_t count, char *to)
+{
+	for (uint32_t k = 0; k < count; k++) {
+		memcpy(to, iov[k].base, iov[k].len);
+		to += iov[k].len;
+	}
+}
+
+/* ---- data in the file, which may be encrypted ---- */
+
+/* A sector's vector is made from its place in the file (LUKS in qcow2). */
+static int crypt_piece(struct image *i, bool write, uint64_t host, uint64_t len,
+	const struct bp_blk_iov *iov, uint32_t count, char *memory)
+{
+	uint64_t from = host & ~(uint64_t)(SECTOR - 1), to = round_up(host + len, SECTOR);
+	struct bp_blk_iov all = { memory, to - from };
+	int r = write ? 0 : i->layer->read(i->data, from, to - from, &all, 1);
+	if (write)
+		iov_gather(iov, count, memory);
+	r = r ? r : crypt_sectors(i->crypt, write, from / SECTOR, memory, to - from);
+	if (!r && !write)
+		iov_copy(iov, count, memory + (host - from));
+	return r || !write ? r : i->layer->write(i->data, from, to - from, &all, 1, 0);
+}
+
+/* Writes are whole sectors: io_write sees to it. */
+static int data_crypt(struct image *i, bool write, uint64_t host, uint64_t len,
+	const struct bp_blk_iov *iov, uint32_t count)
+{
+	enum { STEP = 256 << 10 };
+	if (!i->crypt)
+		return -EACCES;
+	struct bp_blk_iov *part = g_new(struct bp_blk_iov, count);
+	size_t size = (size_t)MIN(STEP, len) + 2 * SECTOR;
+	char *memory = i->layer->memory(size);
+	int r = memory ? 0 : -ENOMEM;
+	for (uint64_t at = 0, n; at < len && !r; at += n) {
+		n = MIN(len - at, STEP - ((host + at) & (SECTOR - 1)));
+		uint32_t pieces = iov_part(part, iov, count, at, n);
+		r = crypt_piece(i, write, host + at, n, part, pieces, memory);
+	}
+	i->layer->memory_free(memory, size);
+	g_free(part);
+	return r;
+}
+
+static int data_read(
+	struct image *i, uint64_t host, uint64_t len, const struct bp_blk_iov *iov, uint32_t count)
+{
+	return i->h.crypt ? data_crypt(i, false, host, len, iov, count)
+			  : i->layer->read(i->data, host, len, iov, count);
+}
+
+static int data_write(
+	struct image *i, uint64_t host, uint64_t len, const struct bp_blk_iov *iov, uint32_t count)
+{
+	return i->h.crypt ? data_crypt(i, true, host, len, iov, count)
+			  : i->layer->write(i->data, host, len, iov, count, 0);
+}
+
 /* ---- reading ---- */
 
 static int read_packed(struct image *i, const struct run *run, uint64_t in_cluster,
@@ -92,7 +152,7 @@ static int read_run(struct image *i, const struct run *run, uint64_t offset,
 	const struct bp_blk_iov *iov, uint32_t count)
 {
 	switch (run->kind) {
-	case NORMAL: return i->layer->read(i->data, run->host, run->len, iov, count);
+	case NORMAL: return data_read(i, run->host, run->len, iov, count);
 	case COMPRESSED: return read_packed(i, run, offset & (i->cluster_size - 1), iov, count);
 	case UNALLOCATED:
 		if (i->backing)
@@ -148,7 +208,8 @@ int io_read(struct image *i, uint64_t offset, uint64_t len, const struct bp_blk_
 struct group {
 	uint64_t first, count;
 	uint64_t host; /* in the data file */
-	bool made, fresh; /* it was allocated for this; and was never used before */
+	bool made, fresh; /* it was allocated for this; and what it has reads as zeros */
+	bool zero; /* it reads as zeros, whatever it has */
 	bool whole; /* extended: all subclusters are filled */
 	uint64_t entry, bitmap; /* of the first cluster, as it was */
 };
@@ -209,6 +270,7 @@ static int prepare_group(struct image *i, uint64_t offset, uint64_t len, struct 
 	r = clusters_alloc(i, &g->count, &at, &g->fresh);
 	g->host = at << i->h.cluster_bits;
 	g->made = !r;
+	g->fresh = g->fresh && !i->h.crypt;
 	return r;
 }
 
@@ -269,8 +331,7 @@ static int write_group(struct image *i, struct group *g, uint64_t offset, uint64
 		stop = *to;
 	}
 	if (!r)
-		r = i->layer->write(
-			i->data, host_of(i, g) + (start - base), stop - start, all, n, 0);
+		r = data_write(i, host_of(i, g) + (start - base), stop - start, all, n);
 	i->layer->memory_free(head, head_len);
 	i->layer->memory_free(tail, tail_len);
 	g_free(all);
@@ -301,9 +362,11 @@ static int enter_group(struct image *i, struct group *g, uint64_t from, uint64_t
 			bits = subclusters(i, g, n, from, to);
 			if (old & ENTRY_COMPRESSED)
 				bitmap = 0;
-			bitmap = (bitmap | bits) & ~(bits << SUBCLUSTERS);
+			bitmap = g->zero ? (bitmap | bits << SUBCLUSTERS) & ~bits
+					 : (bitmap | bits) & ~(bits << SUBCLUSTERS);
 		}
-		r = map_set(i, g->first + n, host | ENTRY_COPIED, bitmap);
+		r = map_set(i, g->first + n,
+			host | ENTRY_COPIED | (g->zero && !i->extended ? ENTRY_ZERO : 0), bitmap);
 		if (!r && g->made)
 			map_release(i, old);
 	}
@@ -363,7 +426,7 @@ static int write_part(struct image *i, uint64_t offset, uint64_t len, const stru
 	*done = in_place ? run.len : len;
 	uint32_t n = iov_part(part, iov, count, 0, *done);
 	if (!r && in_place)
-		r = i->layer->write(i->data, run.host, run.len, part, n, 0);
+		r = data_write(i, run.host, run.len, part, n);
 	else if (!r)
 		r = write_slow(i, offset, len, part, n, done);
 	if (part != few)
@@ -374,9 +437,31 @@ static int write_part(struct image *i, uint64_t offset, uint64_t len, const stru
 	return r;
 }
 
+/* Encrypted sectors are written as a whole. */
+static int write_odd(struct image *i, uint64_t offset, uint64_t len, const struct bp_blk_iov *iov,
+	uint32_t count)
+{
+	uint64_t from = offset & ~(uint64_t)(SECTOR - 1), to = round_up(offset + len, SECTOR);
+	char *memory = i->layer->memory(to - from);
+	struct bp_blk_iov all = { memory, to - from }, first = { memory, SECTOR };
+	struct bp_blk_iov last = { memory + (to - from - SECTOR), SECTOR };
+	if (!memory)
+		return -ENOMEM;
+	pthread_mutex_lock(&i->odd);
+	int r = io_read(i, from, SECTOR, &first, 1);
+	r = r ? r : io_read(i, to - SECTOR, SECTOR, &last, 1);
+	iov_gather(iov, count, memory + (offset - from));
+	r = r ? r : io_write(i, from, to - from, &all, 1);
+	pthread_mutex_unlock(&i->odd);
+	i->layer->memory_free(memory, to - from);
+	return r;
+}
+
 int io_write(struct image *i, uint64_t offset, uint64_t len, const struct bp_blk_iov *iov,
 	uint32_t count)
 {
+	if (i->h.crypt && len && (offset | len) & (SECTOR - 1))
+		return write_odd(i, offset, len, iov, count);
 	struct bp_blk_iov few[16], *part = count > 16 ? g_new(struct bp_blk_iov, count) : few;
 	int r = 0;
 	for (uint64_t at = 0, done = 0; at < len && !r; at += done) {
@@ -490,7 +575,7 @@ int io_write_packed(struct image *i, uint64_t offset, uint64_t len, const struct
 	struct bp_blk_iov *part = g_new(struct bp_blk_iov, count);
 	int r = cluster && packed ? 0 : -ENOMEM;
 	bool last = offset + len == i->h.size;
-	if (i->external)
+	if (i->external || i->h.crypt)
 		r = -ENOTSUP;
 	else if (offset & (i->cluster_size - 1) || (len & (i->cluster_size - 1) && !last))
 		r = -EINVAL;
@@ -700,6 +785,7 @@ int io_preallocate(struct image *i, uint64_t offset, uint64_t len, int mode)
 		r = r ? r : map_lookup(i, offset, end - offset, &run);
 		bool has = !r && run.kind != UNALLOCATED;
 		r = r || has ? r : prepare_group(i, offset, run.len, &g);
+		g.zero = i->h.crypt;
 		if (!r && !has) {
 			r = give_space(i, &g, mode);
 			run.len = (g.first + g.count) * i->cluster_size - offset;

@@ -69,7 +69,9 @@ static int open_image(void *self, const struct bp_blk_open *how, bp_error *err)
 	i->file = how->file;
 	i->writable = how->flags & BP_BLK_OPEN_WRITE;
 	image_init(i);
-	if (header_read(i, err) != 0 || snapshots_read(i, err) != 0 || open_others(i, err) != 0)
+	bool key = !(how->flags & (BP_BLK_OPEN_INFO | BP_BLK_OPEN_CHECK | BP_BLK_OPEN_NO_BACKING));
+	if (header_read(i, err) != 0 || snapshots_read(i, err) != 0 ||
+		(i->h.crypt && luks_open(i, key, err) != 0) || open_others(i, err) != 0)
 		return -1;
 	if (i->snapshot && i->writable)
 		return i->host->fail(err, "snapshot: it can only be read");
@@ -113,6 +115,7 @@ static void facts(void *self, struct bp_blk_facts *out, bp_blk_fact *fact, void 
 	struct image *i = self;
 	struct bp_blk_facts all = { .size = out->size,
 		.cluster_size = i->cluster_size,
+		.encrypted = i->h.crypt != 0,
 		.dirty = i->h.incompatible & INCOMPATIBLE_DIRTY ? 1 : 0,
 		.corrupt = i->bad || i->h.incompatible & INCOMPATIBLE_CORRUPT,
 		.backing = i->backing_name,
@@ -120,6 +123,10 @@ static void facts(void *self, struct bp_blk_facts *out, bp_blk_fact *fact, void 
 		.data_file = i->external ? i->data_name : NULL };
 	memcpy(out, &all, MIN(out->size, sizeof(all)));
 	fact(context, "compat", 0, 0, i->h.version == 2 ? "0.10" : "1.1");
+	if (i->crypt_words) {
+		fact(context, "encrypt.format", 0, 0, "luks");
+		fact(context, "encrypt.cipher", 0, 0, i->crypt_words);
+	}
 	fact(context, "compression-type", 0, 0, i->h.compression ? "zstd" : "zlib");
 	if (i->h.version < 3) {
 		fact(context, "refcount-bits", 0, i->refcount_bits, NULL);
@@ -184,6 +191,8 @@ static int map(void *self, uint64_t offset, uint64_t len, struct bp_blk_extent *
 	}
 	if (run.kind == ZERO && run.allocated)
 		out->flags |= BP_BLK_OFFSET;
+	if (i->h.crypt) /* there, but not as it is */
+		out->flags &= ~(unsigned)BP_BLK_OFFSET;
 	if (out->flags & BP_BLK_OFFSET)
 		out->host_offset = run.host;
 	return 0;
@@ -316,6 +325,11 @@ static const struct bp_field props[] = {
 		(uint32_t)offsetof(struct image, data_file), BP_STR },
 	{ "snapshot", "show this internal snapshot, by its id or name",
 		(uint32_t)offsetof(struct image, snapshot), BP_STR },
+	{ "encrypt.key-secret", "the secret of an encrypted image: file:NAME or data:TEXT",
+		(uint32_t)offsetof(struct image, key_secret), BP_STR },
+	{ "encrypt.iterations-max", "refuse images whose key takes longer",
+		(uint32_t)offsetof(struct image, crypt_iterations), BP_U32,
+		.def = CRYPT_ITERATIONS_MAX },
 	{ "lazy-refcounts", "write refcounts at the end, repair after a crash",
 		(uint32_t)offsetof(struct image, lazy_refcounts), BP_BOOL },
 	{ 0 },

@@ -207,6 +207,7 @@ bool is_metadata(const struct image *i, uint64_t offset, uint64_t len)
 			round_up((uint64_t)i->h.l1_size * 8, SECTOR)) ||
 		overlap(offset, len, i->h.reftable_offset,
 			(uint64_t)i->h.reftable_clusters << i->h.cluster_bits) ||
+		(i->crypt_offset && overlap(offset, len, i->crypt_offset, i->crypt_len)) ||
 		(i->h.snapshots && overlap(offset, len, i->h.snapshots_offset, SECTOR));
 }
 
@@ -276,9 +277,32 @@ int clusters_alloc(struct image *i, uint64_t *count, uint64_t *first, bool *fres
 	return 0;
 }
 
+/* Refcount blocks for these clusters, in other clusters: the one that is made when a cluster is counted
+ * lies among those it counts, and with small clusters nothing long has room between them. */
+static int make_blocks(struct image *i, uint64_t first, uint64_t count)
+{
+	uint64_t e = i->block_entries, last = (first + count - 1) / e, at, n;
+	bool fresh;
+	int r = last < i->reftable_entries ? 0 : grow_table(i, first + count);
+	uint8_t *zeros = g_malloc0(i->cluster_size);
+	for (uint64_t t = first / e; t <= last && !r; t++) {
+		n = 1;
+		if (i->reftable[t] & REFTABLE_OFFSET)
+			continue;
+		r = clusters_alloc(i, &n, &at, &fresh);
+		r = r ? r : image_pwrite(i, at << i->h.cluster_bits, zeros, i->cluster_size);
+		if (r || t >= i->reftable_entries || i->reftable[t] & REFTABLE_OFFSET)
+			continue; /* a leak at most */
+		i->reftable[t] = at << i->h.cluster_bits;
+		i->reftable_dirty[t / (SECTOR / 8)] = 1;
+	}
+	g_free(zeros);
+	return r;
+}
+
 int clusters_alloc_all(struct image *i, uint64_t count, uint64_t *first)
 {
-	uint64_t hint = i->free_hint, start = 0;
+	uint64_t hint = i->free_hint, start = 0, tries = 0;
 	bool fresh;
 	for (;;) {
 		uint64_t n = count;
@@ -290,6 +314,16 @@ int clusters_alloc_all(struct image *i, uint64_t count, uint64_t *first)
 			break;
 		clusters_unalloc(i, *first, n);
 		i->free_hint = *first + n; /* look further on */
+		if (count < i->block_entries)
+			continue;
+		/* There may never be so many. */
+		uint64_t far = MAX(*first + n, i->fresh_from == UINT64_MAX ? 0 : i->fresh_from);
+		far = round_up(far + 2 * (count / i->block_entries + 8), i->block_entries);
+		i->free_hint = start;
+		r = ++tries > 8 ? -EFBIG : make_blocks(i, far, count);
+		if (r)
+			return r;
+		i->free_hint = far;
 	}
 	i->free_hint = MIN(hint, start);
 	return 0;

@@ -96,6 +96,12 @@ static int raw_resize(void *self, uint64_t bytes, int prealloc, bp_error *err)
 	return 0;
 }
 
+static int raw_plain(void *self, uint64_t *offset)
+{
+	*offset = ((struct raw *)self)->offset;
+	return 1;
+}
+
 struct create_options {
 	uint32_t preallocation;
 };
@@ -154,6 +160,7 @@ static const struct bp_blk_format format = {
 	.write_zeroes = raw_write_zeroes,
 	.map = raw_map,
 	.resize = raw_resize,
+	.plain = raw_plain,
 };
 
 static const struct bp_field props[] = {

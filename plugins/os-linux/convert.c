@@ -84,6 +84,36 @@ static const struct member stack64[] = {
 	{ 0 },
 };
 
+static const struct member core_status64[] = {
+	S(struct core_status, signal, 0, 4),
+	S(struct core_status, code, 4, 4),
+	S(struct core_status, error, 8, 4),
+	U(struct core_status, cursig, 12, 2),
+	U(struct core_status, pending, 16, 8),
+	U(struct core_status, held, 24, 8),
+	U(struct core_status, pid, 32, 4),
+	U(struct core_status, ppid, 36, 4),
+	U(struct core_status, pgrp, 40, 4),
+	U(struct core_status, sid, 44, 4),
+	U(struct core_status, seconds, 48, 8),
+	U(struct core_status, microseconds, 56, 8),
+	{ 0 },
+};
+static const struct member core_info64[] = {
+	U(struct core_info, state, 0, 1),
+	U(struct core_info, state_letter, 1, 1),
+	U(struct core_info, zombie, 2, 1),
+	U(struct core_info, nice, 3, 1),
+	U(struct core_info, flags, 8, 8),
+	U(struct core_info, uid, 16, 4),
+	U(struct core_info, gid, 20, 4),
+	U(struct core_info, pid, 24, 4),
+	U(struct core_info, ppid, 28, 4),
+	U(struct core_info, pgrp, 32, 4),
+	U(struct core_info, sid, 36, 4),
+	{ 0 },
+};
+
 static const struct description generic64[S_COUNT] = {
 	[S_STAT] = { sizeof(struct stat), 128, stat_generic64 },
 	[S_EPOLL_EVENT] = { sizeof(struct epoll_event), 16, epoll_event64 },
@@ -91,6 +121,8 @@ static const struct description generic64[S_COUNT] = {
 	[S_MSGHDR] = { sizeof(struct msghdr), 56, msghdr64 },
 	[S_SIGACTION] = { sizeof(struct host_action), 24, sigaction64 },
 	[S_STACK] = { sizeof(stack_t), 24, stack64 },
+	[S_CORE_STATUS] = { sizeof(struct core_status), 112, core_status64 },
+	[S_CORE_INFO] = { sizeof(struct core_info), 136, core_info64 },
 };
 
 const struct description *describe(const struct os *os, enum structure which)
@@ -126,8 +158,6 @@ static uint64_t extend(uint64_t value, unsigned size, unsigned kind)
 	return kind == MEMBER_SIGNED ? (uint64_t)((int64_t)(value << shift) >> shift) : value;
 }
 
-enum { STRUCT_MAX = 256 };
-
 int struct_in(const struct thread *t, enum structure which, void *host, uint64_t addr)
 {
 	const struct description *d = describe(t->os, which);
@@ -146,15 +176,21 @@ int struct_in(const struct thread *t, enum structure which, void *host, uint64_t
 	return 0;
 }
 
-int struct_out(const struct thread *t, enum structure which, uint64_t addr, const void *host)
+void struct_store(const struct os *os, enum structure which, uint8_t *guest, const void *host)
 {
-	const struct description *d = describe(t->os, which);
-	bool big = t->os->abi->elf_data == BP_LINUX_BIG;
-	uint8_t guest[STRUCT_MAX] = { 0 };
+	const struct description *d = describe(os, which);
+	bool big = os->abi->elf_data == BP_LINUX_BIG;
+	memset(guest, 0, d->guest_size);
 	for (const struct member *m = d->member; m->host_size; m++) {
 		uint64_t value = 0;
 		memcpy(&value, (const uint8_t *)host + m->host, m->host_size);
 		store(guest + m->guest, m->guest_size, big, extend(value, m->host_size, m->kind));
 	}
-	return copy_out(t, addr, guest, d->guest_size) == 0 ? 0 : -EFAULT;
+}
+
+int struct_out(const struct thread *t, enum structure which, uint64_t addr, const void *host)
+{
+	uint8_t guest[STRUCT_MAX];
+	struct_store(t->os, which, guest, host);
+	return copy_out(t, addr, guest, struct_size(t->os, which)) == 0 ? 0 : -EFAULT;
 }

@@ -72,62 +72,123 @@ static void view_auxv(struct thread *t, FILE *out)
 	fwrite(t->os->auxv, sizeof(uint64_t), t->os->auxv_words, out);
 }
 
-/* The host's lines within the guest's address space, with the guest's addresses and permissions. */
+/* One of the host's lines, by runs of pages that the guest sees alike. */
+static void split(const struct os *os, struct mapping m, mapping_fn *fn, void *self)
+{
+	uint64_t low = m.low, high = m.high, offset = m.offset;
+	for (uint64_t at = low, end; at < high; at = end) {
+		m.what = os->user->page(at);
+		for (end = at + PAGE; end < high && os->user->page(end) == m.what;)
+			end += PAGE;
+		m.low = at;
+		m.high = end;
+		m.offset = m.inode ? offset + (at - low) : 0;
+		if (m.what & BP_USER_MAPPED)
+			fn(self, &m);
+	}
+}
+
+/* What the host says of its own mappings, within the guest's address space. `changed` is known of "smaps"
+ * alone. Without /proc the pages are all that is known. */
+void mappings_each(const struct os *os, bool with_changes, mapping_fn *fn, void *self)
+{
+	uint64_t base = (uintptr_t)os->base, changed;
+	struct mapping m = { 0 }, next = { .private = true };
+	char line[PATH_SIZE + 256], perm[8];
+	FILE *in = fopen(with_changes ? "/proc/self/smaps" : "/proc/self/maps", "re");
+	if (!in) {
+		next.high = os->limit;
+		split(os, next, fn, self);
+		return;
+	}
+	while (fgets(line, sizeof(line), in)) {
+		int name = 0;
+		if (sscanf(line, "Anonymous: %" SCNu64, &changed) == 1)
+			m.changed = changed != 0;
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %31s %" SCNu64 " %n",
+			    &next.low, &next.high, perm, &next.offset, next.dev, &next.inode,
+			    &name) < 6)
+			continue;
+		if (m.high)
+			split(os, m, fn, self);
+		m.high = 0;
+		if (next.low < base || next.high > base + os->limit)
+			continue;
+		m = next;
+		m.low -= base;
+		m.high -= base;
+		m.private = perm[3] == 'p';
+		m.changed = false;
+		line[strcspn(line, "\n")] = 0;
+		snprintf(m.name, sizeof(m.name), "%s", line + name);
+		m.unlinked = strstr(m.name, " (deleted)") != NULL;
+	}
+	if (m.high)
+		split(os, m, fn, self);
+	fclose(in);
+}
+
+struct maps_view {
+	const struct os *os;
+	FILE *out;
+};
+
+static void view_line(void *self, const struct mapping *m)
+{
+	const struct maps_view *v = self;
+	const struct os *os = v->os;
+	const char *label = m->name;
+	if (m->low <= os->vdso && os->vdso < m->high)
+		label = "[vdso]";
+	else if (m->low <= os->stack_top - PAGE && os->stack_top - PAGE < m->high)
+		label = "[stack]";
+	else if (m->low <= os->brk_start && os->brk_start < m->high && !m->inode)
+		label = "[heap]";
+	int n = fprintf(v->out,
+		"%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %s %" PRIu64 " ", m->low,
+		m->high, m->what & BP_USER_READ ? 'r' : '-', m->what & BP_USER_WRITE ? 'w' : '-',
+		m->what & BP_USER_EXEC ? 'x' : '-', m->private ? 'p' : 's', m->offset, m->dev,
+		m->inode);
+	if (*label)
+		fprintf(v->out, "%*s", n < 73 ? 73 - n : 1, "");
+	fprintf(v->out, "%s\n", label);
+}
+
 static void view_maps(struct thread *t, FILE *out)
 {
-	const struct os *os = t->os;
-	uint64_t base = (uintptr_t)os->base, from, to, offset, inode;
-	char line[PATH_SIZE + 256], dev[32], perm[8];
-	FILE *in = fopen("/proc/self/maps", "re");
-	while (in && fgets(line, sizeof(line), in)) {
-		int name = 0;
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %31s %" SCNu64 " %n",
-			    &from, &to, perm, &offset, dev, &inode, &name) < 6 ||
-			from < base || to > base + os->limit)
-			continue;
-		for (uint64_t at = from - base, end; at < to - base; at = end) {
-			unsigned what = os->user->page(at);
-			for (end = at + PAGE; end < to - base && os->user->page(end) == what;)
-				end += PAGE;
-			if (!(what & BP_USER_MAPPED))
-				continue;
-			const char *label = line + name;
-			if (at <= os->vdso && os->vdso < end)
-				label = "[vdso]\n";
-			else if (at <= os->stack_top - PAGE && os->stack_top - PAGE < end)
-				label = "[stack]\n";
-			else if (at <= os->brk_start && os->brk_start < end && !inode)
-				label = "[heap]\n";
-			int n = fprintf(out,
-				"%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %s %" PRIu64
-				" ",
-				at, end, what & BP_USER_READ ? 'r' : '-',
-				what & BP_USER_WRITE ? 'w' : '-', what & BP_USER_EXEC ? 'x' : '-',
-				perm[3], inode ? offset + (at - (from - base)) : 0, dev, inode);
-			if (*label && *label != '\n')
-				fprintf(out, "%*s", n < 73 ? 73 - n : 1, "");
-			fputs(*label ? label : "\n", out);
-		}
+	struct maps_view v = { t->os, out };
+	mappings_each(t->os, false, view_line, &v);
+}
+
+/* As many CPUs as there are here, of the guest's kind. */
+static void view_cpuinfo(struct thread *t, FILE *out)
+{
+	const struct bp_linux_abi *abi = t->os->abi;
+	char text[1024];
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+	for (long i = 0; abi->describe && i < count; i++) {
+		abi->describe(t->cpu, (unsigned)i, text, sizeof(text));
+		fputs(text, out);
 	}
-	if (in)
-		fclose(in);
 }
 
 static const struct {
-	const char *name;
+	const char *name; /* below /proc/self; or a path */
 	void (*write)(struct thread *t, FILE *out);
-} views[] = { { "cmdline", view_cmdline }, { "auxv", view_auxv }, { "maps", view_maps } };
+} views[] = { { "cmdline", view_cmdline }, { "auxv", view_auxv }, { "maps", view_maps },
+	{ "/proc/cpuinfo", view_cpuinfo } };
 
 /* A descriptor of the view's text; 0: there is no such view. */
 static int64_t open_view(struct thread *t, const char *path, int flags)
 {
-	const char *name = own_proc(path);
-	for (unsigned i = 0; name && i < sizeof(views) / sizeof(views[0]); i++) {
-		if (strcmp(views[i].name, name))
+	const char *own = own_proc(path);
+	for (unsigned i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+		const char *name = views[i].name;
+		if (name[0] == '/' ? strcmp(name, path) : !own || strcmp(name, own))
 			continue;
 		if ((flags & O_ACCMODE) != O_RDONLY)
 			return -EACCES;
-		int fd = memfd_create(name, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+		int fd = memfd_create("view", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
 		FILE *out = fd < 0 ? NULL : fdopen(dup(fd), "w");
 		if (!out)
 			return -ENFILE;
@@ -282,12 +343,13 @@ int64_t sys_epoll_ctl(struct thread *t, const uint64_t a[6])
 		t, SYS_epoll_ctl, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2], a[3] ? HOST(&e) : 0);
 }
 
-int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+/* The timeout is a number, or a pointer to a timespec. */
+static int64_t epoll_wait_by(struct thread *t, long number, const uint64_t a[6], int64_t timeout)
 {
 	enum { EVENTS_MAX = 1024 };
 	struct epoll_event events[EVENTS_MAX];
 	int64_t most = (int)a[2] > EVENTS_MAX ? EVENTS_MAX : (int)a[2];
-	int64_t r = SAFE(t, SYS_epoll_pwait, (int64_t)a[0], HOST(events), most, (int64_t)a[3],
+	int64_t r = SAFE(t, number, (int64_t)a[0], HOST(events), most, timeout,
 		HOST(host_ptr(t, a[4])), (int64_t)a[5]);
 	for (int64_t i = 0; i < r; i++)
 		if (struct_out(t, S_EPOLL_EVENT,
@@ -295,6 +357,16 @@ int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 			    &events[i]) != 0)
 			return -EFAULT;
 	return r;
+}
+
+int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+{
+	return epoll_wait_by(t, SYS_epoll_pwait, a, (int64_t)a[3]);
+}
+
+int64_t sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
+{
+	return epoll_wait_by(t, SYS_epoll_pwait2, a, HOST(host_ptr(t, a[3])));
 }
 
 /* The sixth argument points to a pointer to a mask, and its size. */

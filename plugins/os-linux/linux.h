@@ -11,6 +11,7 @@
  *   calls.c    the table of system calls, and what most of them have in common
  *   files.c    paths (--sysroot, /proc/self), stat, poll, epoll, ioctl, fcntl
  *   sockets.c  messages with their buffers and control data
+ *   dump.c     core files
  *   convert.c  structs: from descriptions, by the guest's layout
  *   trace.c    --trace sys
  *
@@ -80,6 +81,7 @@ struct thread {
 	struct thread *next, **prev;
 	int tid;
 	bool first; /* the process's first host thread */
+	bool vforked; /* a process in its parent's memory */
 	bool ending; /* by `exit` */
 	int status;
 	uint64_t clear_tid, robust;
@@ -97,7 +99,11 @@ extern __thread struct thread *current;
 /* ---- main.c ---- */
 /* Until the thread or the process ends; the exit status of a thread that ended by `exit`. */
 void thread_loop(struct thread *t);
-_Noreturn void die_by(struct thread *t, int signal);
+_Noreturn void die_by(struct thread *t, const siginfo_t *info);
+
+/* ---- thread.c ---- */
+/* The robust locks of all threads, at the end of the process. */
+void threads_release(struct os *os);
 
 /* ---- guest memory ---- */
 static inline void *host_ptr(const struct thread *t, uint64_t addr)
@@ -148,6 +154,7 @@ int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot);
 
 /* ---- signal.c ---- */
 void signals_init(struct os *os);
+void signals_clear(struct os *os);
 void thread_mask(struct thread *t, uint64_t mask); /* the guest's mask is from now on... */
 void signals_deliver(struct thread *t);
 /* A fault or trap of the guest's own instruction. */
@@ -182,6 +189,15 @@ extern const unsigned calls_generic_count;
 
 /* ---- files.c ---- */
 enum { PATH_SIZE = 4096 };
+struct mapping { /* as the guest has it */
+	uint64_t low, high, offset, inode;
+	unsigned what; /* enum bp_user_page */
+	bool private, unlinked;
+	bool changed; /* private, and no longer what the file has */
+	char dev[32], name[PATH_SIZE];
+};
+typedef void mapping_fn(void *self, const struct mapping *m);
+void mappings_each(const struct os *os, bool with_changes, mapping_fn *fn, void *self);
 /* Where a path of the guest lies: itself, or below the sysroot. */
 const char *path_find(const struct os *os, const char *path, char out[2 * PATH_SIZE]);
 
@@ -191,7 +207,26 @@ void trace_enter(
 void trace_leave(const struct thread *t, const struct call *row, uint64_t number,
 	const uint64_t args[6], int64_t result);
 
+/* ---- dump.c ---- */
+bool dump_signal(int signal); /* one that leaves a core */
+/* The core file of a thread that this signal ends, if there is to be one. */
+void dump_core(struct thread *t, const siginfo_t *info);
+struct core_status { /* what NT_PRSTATUS has in front of the registers */
+	int32_t signal, code, error;
+	uint16_t cursig;
+	uint64_t pending, held;
+	uint32_t pid, ppid, pgrp, sid;
+	uint64_t seconds, microseconds;
+};
+struct core_info { /* NT_PRPSINFO */
+	uint8_t state, state_letter, zombie, nice;
+	uint64_t flags;
+	uint32_t uid, gid, pid, ppid, pgrp, sid;
+	char name[16];
+};
+
 /* ---- convert.c ---- */
+enum { STRUCT_MAX = 256 };
 struct member { /* of a struct, on the host and in the guest; table ends with size 0 */
 	uint16_t host, host_size, guest, guest_size;
 	uint8_t kind; /* enum member_kind */
@@ -209,23 +244,27 @@ enum structure {
 	S_MMSGHDR,
 	S_SIGACTION,
 	S_STACK,
+	S_CORE_STATUS,
+	S_CORE_INFO,
 	S_COUNT
 };
 const struct description *describe(const struct os *os, enum structure which);
 /* Between guest memory and a host struct; pointers become the host's on the way in. 0, or -EFAULT. */
 int struct_in(const struct thread *t, enum structure which, void *host, uint64_t addr);
 int struct_out(const struct thread *t, enum structure which, uint64_t addr, const void *host);
+/* The same into bytes, which become the guest's by other ways. */
+void struct_store(const struct os *os, enum structure which, uint8_t *guest, const void *host);
 size_t struct_size(const struct os *os, enum structure which); /* the guest's */
 
 /* Handlers, by file. */
 call_fn sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_brk, sys_shmat, sys_shmdt, sys_madvise;
-call_fn sys_clone, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex,
+call_fn sys_clone, sys_clone3, sys_execve, sys_execveat, sys_exit, sys_exit_group, sys_futex,
 	sys_set_tid_address, sys_set_robust_list, sys_get_robust_list, sys_prctl, sys_ptrace,
 	sys_uname;
 call_fn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack, sys_rt_sigsuspend;
 call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_ioctl, sys_fcntl,
-	sys_epoll_ctl, sys_epoll_pwait, sys_pselect6, sys_faccessat, sys_chdir, sys_statx,
-	sys_fchmodat;
+	sys_epoll_ctl, sys_epoll_pwait, sys_epoll_pwait2, sys_pselect6, sys_faccessat, sys_chdir,
+	sys_statx, sys_fchmodat;
 call_fn sys_readv, sys_writev, sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2, sys_vmsplice;
 call_fn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg, sys_setsockopt;
 call_fn sys_close_range, sys_close;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,11 +16,14 @@ __thread struct thread *current;
 enum { SELF_FD_LEAST = 512, EXIT_BROKEN = 70 };
 
 /* What the guest's signal would have done to a process: be ended by it. */
-void die_by(struct thread *t, int signal)
+void die_by(struct thread *t, const siginfo_t *info)
 {
+	int signal = info->si_signo;
 	struct sigaction plain = { .sa_handler = SIG_DFL };
 	struct rlimit none = { 0, 0 };
 	sigset_t only;
+	dump_core(t, info);
+	threads_release(t->os);
 	/* A core of this process would say nothing of the program. */
 	setrlimit(RLIMIT_CORE, &none);
 	sigaction(signal, &plain, NULL);
@@ -123,7 +127,14 @@ static int make_process(struct os *os, struct thread *t, bp_error *err)
 
 static void open_self(struct os *os)
 {
+	const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+	char kind[32];
 	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	/* Without /proc the kernel's word for what it started; if it started the guest's program, it
+	 * will find this emulator again by itself. */
+	if (fd < 0 && name && program_kind(name, kind) && kind[0] == 'e' &&
+		!os->user->cpu_type(kind))
+		fd = open(name, O_PATH | O_CLOEXEC);
 	os->self_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, SELF_FD_LEAST);
 	if (fd >= 0 && os->self_fd >= 0)
 		close(fd);

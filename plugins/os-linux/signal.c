@@ -116,7 +116,7 @@ static int install(int signal, const struct action *a)
 		h.handler = (uint64_t)(uintptr_t)arrived;
 		h.flags |= SA_NODEFER;
 		h.mask = 0;
-	} else if (a->handler == (uint64_t)(uintptr_t)SIG_DFL ||
+	} else if ((a->handler == (uint64_t)(uintptr_t)SIG_DFL && !dump_signal(signal)) ||
 		a->handler == (uint64_t)(uintptr_t)SIG_IGN) {
 		h.handler = a->handler;
 	} else {
@@ -138,11 +138,25 @@ void signals_init(struct os *os)
 		if (syscall(SYS_rt_sigaction, s, NULL, &h, MASK_BYTES) == 0 &&
 			h.handler == (uint64_t)(uintptr_t)SIG_IGN)
 			os->action[s].handler = h.handler;
-	install(SIGSEGV, &os->action[SIGSEGV]);
-	install(SIGBUS, &os->action[SIGBUS]);
+	for (int s = 1; s <= SIGNALS; s++)
+		if (dump_signal(s)) /* they end the process by way of its core file */
+			install(s, &os->action[s]);
 	uint64_t mask = 0;
 	host_mask(SIG_SETMASK, NULL, &mask);
 	thread_mask(current, mask);
+}
+
+/* CLONE_CLEAR_SIGHAND: what has a handler is as usual again. */
+void signals_clear(struct os *os)
+{
+	for (int s = 1; s <= SIGNALS; s++) {
+		struct action *a = &os->action[s];
+		if (a->handler == (uint64_t)(uintptr_t)SIG_IGN ||
+			a->handler == (uint64_t)(uintptr_t)SIG_DFL)
+			continue;
+		*a = (struct action){ 0 };
+		install(s, a);
+	}
 }
 
 /* ---- entering the guest's handler ---- */
@@ -217,10 +231,12 @@ static void enter_handler(struct thread *t, int signal, const siginfo_t *info)
 		if (signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH ||
 			signal == SIGCONT)
 			return;
-		die_by(t, signal);
+		die_by(t, info);
 	}
-	if (push_frame(t, signal, info, &a, t->mask) != 0)
-		die_by(t, SIGSEGV);
+	if (push_frame(t, signal, info, &a, t->mask) != 0) {
+		siginfo_t no_stack = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+		die_by(t, &no_stack);
+	}
 	t->mask |= (a.mask | (a.flags & SA_NODEFER ? 0 : BIT(signal))) & ~never_blocked;
 }
 
@@ -246,7 +262,7 @@ void signal_force(struct thread *t, int signal, int code, uint64_t addr)
 	uint64_t handler = t->os->action[signal].handler;
 	if (t->mask & BIT(signal) || handler == (uint64_t)(uintptr_t)SIG_IGN ||
 		handler == (uint64_t)(uintptr_t)SIG_DFL)
-		die_by(t, signal);
+		die_by(t, &info);
 	enter_handler(t, signal, &info);
 	thread_mask(t, t->mask);
 }

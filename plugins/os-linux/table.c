@@ -117,12 +117,12 @@ const struct call calls_generic[] = {
 	F(286, preadv2, "fpdddx", sys_preadv2), F(287, pwritev2, "fpdddx", sys_pwritev2),
 	NONE(288, pkey_mprotect, "pnxd"), NONE(289, pkey_alloc, "xx"), NONE(290, pkey_free, "d"),
 	F(291, statx, "aPxxp", sys_statx), NONE(292, io_pgetevents, "pddppp"),
-	NONE(293, rseq, "pnxx"), NONE(424, pidfd_send_signal, "fSpx"),
+	NONE(293, rseq, "pnxx"), C(424, pidfd_send_signal, "fSpx"),
 	NONE(425, io_uring_setup, "dp"), NONE(426, io_uring_enter, "fddxpn"),
-	NONE(427, io_uring_register, "fdpd"), NONE(434, pidfd_open, "dx"), NONE(435, clone3, "pn"),
+	NONE(427, io_uring_register, "fdpd"), C(434, pidfd_open, "dx"), F(435, clone3, "pn", sys_clone3),
 	F(436, close_range, "ffx", sys_close_range), F(437, openat2, "aPpn", sys_openat2),
-	NONE(438, pidfd_getfd, "ffx"), C(439, faccessat2, "aPox"), NONE(440, process_madvise, "fpndx"),
-	NONE(441, epoll_pwait2, "fpdppn"), NONE(449, futex_waitv, "pdxpd"),
+	C(438, pidfd_getfd, "ffx"), C(439, faccessat2, "aPox"), NONE(440, process_madvise, "fpndx"),
+	F(441, epoll_pwait2, "fpdppn", sys_epoll_pwait2), NONE(449, futex_waitv, "pdxpd"),
 	{ 452, 452, "fchmodat2", "aPox", NULL },
 };
 /* clang-format on */

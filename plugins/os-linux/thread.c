@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,9 +111,25 @@ int64_t sys_exit(struct thread *t, const uint64_t a[6])
 	return 0;
 }
 
+/* Who dies by a signal may have stopped the one that holds the lock. */
+void threads_release(struct os *os)
+{
+	enum { TRIES = 1000 };
+	unsigned tries = 0;
+	if (current->vforked) /* the others are the parent's */
+		return;
+	while (pthread_mutex_trylock(&os->threads) != 0)
+		if (++tries == TRIES)
+			return;
+		else
+			sched_yield();
+	for (struct thread *t = os->thread; t; t = t->next)
+		robust_exit(t);
+}
+
 int64_t sys_exit_group(struct thread *t, const uint64_t a[6])
 {
-	(void)t;
+	threads_release(t->os);
 	_exit((int)a[0] & 0xff);
 }
 
@@ -172,9 +189,13 @@ static struct thread *thread_new(
 	return t;
 }
 
-struct clone { /* in the order that the generic table's programs have (CLONE_BACKWARDS) */
+struct clone { /* the first five as `clone` of the generic table has them (CLONE_BACKWARDS) */
 	uint64_t flags, sp, parent_tid, tls, child_tid;
+	uint64_t signal; /* of the end, to the parent */
+	uint64_t pidfd, set_tid, set_tid_size, cgroup; /* clone3's */
 };
+#define CLEAR_SIGHAND UINT64_C(0x100000000) /* CLONE_CLEAR_SIGHAND */
+#define INTO_CGROUP   UINT64_C(0x200000000)
 
 static int64_t clone_thread(struct thread *t, const struct clone *c)
 {
@@ -226,20 +247,38 @@ static void forked_child(struct thread *t, const struct clone *c)
 	t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
 	if (c->flags & CLONE_CHILD_SETTID)
 		copy_out(t, c->child_tid, &t->tid, sizeof(t->tid));
+	if (c->flags & CLEAR_SIGHAND)
+		signals_clear(os);
 	os->abi->clone(t->cpu, t->cpu, c->sp, (c->flags & CLONE_SETTLS) != 0, c->tls);
+}
+
+static void tell_parent(struct thread *t, const struct clone *c, int pid, int pidfd)
+{
+	if (c->flags & CLONE_PARENT_SETTID)
+		copy_out(t, c->parent_tid, &pid, sizeof(pid));
+	if (c->flags & CLONE_PIDFD)
+		copy_out(t, c->pidfd, &pidfd, sizeof(pidfd));
 }
 
 static int64_t clone_process(struct thread *t, const struct clone *c)
 {
 	struct os *os = t->os;
-	const uint64_t plain = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID |
-		CLONE_SETTLS | CLONE_VM | CLONE_VFORK | CSIGNAL | CLONE_SIGHAND;
-	uint64_t before, host = c->flags & ~(plain & ~(uint64_t)CSIGNAL);
+	const uint64_t own = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID |
+		CLONE_SETTLS | CLONE_VFORK | CLEAR_SIGHAND;
+	int pidfd = -1;
+	struct clone_args host = { .flags = c->flags & ~own,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = c->signal,
+		.set_tid = c->set_tid ? (uint64_t)(uintptr_t)host_ptr(t, c->set_tid) : 0,
+		.set_tid_size = c->set_tid_size,
+		.cgroup = c->cgroup };
+	uint64_t before;
 	signals_block(&before);
 	pthread_mutex_lock(&os->memory);
 	pthread_mutex_lock(&os->threads);
 	os->user->fork(BP_USER_FORK_BEGIN, t->cpu);
-	long pid = host == SIGCHLD ? fork() : syscall(SYS_clone, host, NULL, NULL, NULL, NULL);
+	bool plain = !host.flags && c->signal == SIGCHLD && !c->set_tid_size;
+	long pid = plain ? fork() : syscall(SYS_clone3, &host, sizeof(host));
 	int64_t r = pid < 0 ? -errno : pid;
 	if (pid == 0)
 		forked_child(t, c);
@@ -247,10 +286,8 @@ static int64_t clone_process(struct thread *t, const struct clone *c)
 		os->user->fork(BP_USER_FORK_PARENT, t->cpu);
 	pthread_mutex_unlock(&os->threads);
 	pthread_mutex_unlock(&os->memory);
-	if (pid > 0 && c->flags & CLONE_PARENT_SETTID) {
-		int tid = (int)pid;
-		copy_out(t, c->parent_tid, &tid, sizeof(tid));
-	}
+	if (pid > 0)
+		tell_parent(t, c, (int)pid, pidfd);
 	if (!atomic_load(&t->pending))
 		signals_restore(before);
 	return r;
@@ -271,7 +308,9 @@ static int vfork_main(void *arg)
 	t->tid = (int)syscall(SYS_gettid);
 	t->clear_tid = 0;
 	t->robust = 0;
-	t->first = true;
+	t->first = t->vforked = true;
+	if (v->c->flags & CLEAR_SIGHAND)
+		signals_clear(t->os);
 	t->os->abi->clone(t->cpu, t->cpu, v->c->sp, (v->c->flags & CLONE_SETTLS) != 0, v->c->tls);
 	t->os->abi->call_done(t->cpu, 0);
 	signals_restore(v->mask);
@@ -295,7 +334,10 @@ static int64_t clone_vfork(struct thread *t, const struct clone *c)
 	os->abi->clone(state, t->cpu, 0, 0, 0);
 	memcpy(actions, os->action, sizeof(actions));
 	signals_block(&v.mask);
-	int pid = clone(vfork_main, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &v);
+	int pidfd = -1;
+	int pid = clone(vfork_main, stack + CHILD_STACK,
+		CLONE_VM | CLONE_VFORK | (int)(c->flags & CLONE_PIDFD) | (int)c->signal, &v,
+		&pidfd);
 	int64_t r = pid < 0 ? -errno : pid;
 	uint32_t pending = atomic_load(&saved.pending);
 	siginfo_t info = saved.info;
@@ -308,22 +350,80 @@ static int64_t clone_vfork(struct thread *t, const struct clone *c)
 	os->user->cpu_free(state);
 	os->user->enter(t->cpu);
 	free(stack);
+	if (pid > 0)
+		tell_parent(t, c, pid, pidfd);
 	if (!pending)
 		signals_restore(v.mask);
 	return r;
 }
 
-int64_t sys_clone(struct thread *t, const uint64_t a[6])
+static int64_t clone_any(struct thread *t, const struct clone *c)
 {
 	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
-	struct clone c = { a[0], a[1], a[2], a[3], a[4] };
-	if (c.flags & CLONE_THREAD)
-		return (c.flags & thread) == thread ? clone_thread(t, &c) : -EINVAL;
-	if ((c.flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK))
-		return clone_vfork(t, &c);
-	if (c.flags & CLONE_VM)
+	if (c->flags & CLONE_THREAD)
+		return (c->flags & thread) == thread && !(c->flags & CLONE_PIDFD) &&
+				!c->set_tid_size
+			? clone_thread(t, c)
+			: -EINVAL;
+	if ((c->flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK))
+		return clone_vfork(t, c);
+	if (c->flags & CLONE_VM)
 		return -EINVAL; /* processes that share memory, and run at once */
-	return clone_process(t, &c);
+	return clone_process(t, c);
+}
+
+int64_t sys_clone(struct thread *t, const uint64_t a[6])
+{
+	struct clone c = { a[0] & 0xffffffff & ~(uint64_t)CSIGNAL, a[1], a[2], a[3], a[4],
+		.signal = a[0] & CSIGNAL, .pidfd = a[2] };
+	if ((c.flags & (CLONE_PIDFD | CLONE_PARENT_SETTID)) == (CLONE_PIDFD | CLONE_PARENT_SETTID))
+		return -EINVAL; /* one word for two */
+	return clone_any(t, &c);
+}
+
+/* struct clone_args of linux/sched.h: words of 64 bits, more of them in newer kernels. */
+int64_t sys_clone3(struct thread *t, const uint64_t a[6])
+{
+	enum {
+		FLAGS,
+		PIDFD,
+		CHILD_TID,
+		PARENT_TID,
+		EXIT_SIGNAL,
+		STACK,
+		STACK_SIZE,
+		TLS,
+		SET_TID,
+		SET_TID_SIZE,
+		CGROUP,
+		KNOWN,
+		LEAST = 64
+	};
+	uint64_t w[PAGE / 8] = { 0 };
+	if (a[1] < LEAST || a[1] > PAGE)
+		return a[1] < LEAST ? -EINVAL : -E2BIG;
+	if (copy_in(t, w, a[0], a[1]) != 0)
+		return -EFAULT;
+	for (unsigned i = KNOWN; i < PAGE / 8; i++)
+		if (w[i])
+			return -E2BIG;
+	const uint64_t no_signal = CLONE_THREAD | CLONE_PARENT;
+	if (w[FLAGS] & (CSIGNAL | CLONE_DETACHED) || w[FLAGS] >= INTO_CGROUP << 1 ||
+		w[EXIT_SIGNAL] > SIGNALS || (w[FLAGS] & no_signal && w[EXIT_SIGNAL]) ||
+		!w[STACK] != !w[STACK_SIZE] || !w[SET_TID] != !w[SET_TID_SIZE] ||
+		((w[FLAGS] & CLONE_SIGHAND) && (w[FLAGS] & CLEAR_SIGHAND)))
+		return -EINVAL;
+	struct clone c = { .flags = w[FLAGS],
+		.sp = w[STACK] + w[STACK_SIZE],
+		.parent_tid = w[PARENT_TID],
+		.tls = w[TLS],
+		.child_tid = w[CHILD_TID],
+		.signal = w[EXIT_SIGNAL],
+		.pidfd = w[PIDFD],
+		.set_tid = w[SET_TID],
+		.set_tid_size = w[SET_TID_SIZE],
+		.cgroup = w[CGROUP] };
+	return clone_any(t, &c);
 }
 
 int64_t sys_set_tid_address(struct thread *t, const uint64_t a[6])

@@ -4,6 +4,7 @@
 
 bench.py start                 --version, the first guest instruction, the way to userspace
 bench.py kernels [WORD...]     kernels inside Linux against the same C code on the host
+bench.py user [WORD...]        kernels as programs of their own, under `backplane user` and qemu-riscv64
 bench.py translate             a guest that runs distinct code once, less an empty run
 bench.py scaling [WORD...]     copies of a kernel at once, on as many CPUs, against one: wall-clock time
 """
@@ -28,6 +29,7 @@ import measure  # noqa: E402
 from measure import BenchError  # noqa: E402
 
 GROUPS = ("int", "mem", "flt", "vecs", "vecv", "sys")
+USER_GROUPS = ("int", "mem", "flt")
 SCALING = ("crc", "qsort", "stream", "nbody")
 HOST_SCALE = 4  # the host is faster by so much
 GUESTS = ("opensbi-bookworm", "linux")
@@ -190,6 +192,36 @@ def print_kernels(args, emulators, samples, group_of):
                         ["", "host ms", *names, *(f"{a}/{b}" for a, b in pairs[len(names):])], rows)
 
 
+def user(args, emulators):
+    """Kernels in processes of their own: all of a process counts, its start and translation too."""
+    program = compile_kernels(args, "riscv64", "riscv64-linux-gnu-gcc", shlex.split(args.guest_flags))
+    native = compile_kernels(args, "host", "gcc")
+    ours = [args.build.resolve() / "core/backplane", "user", "--plugin-path",
+            args.build.resolve() / "plugins"]
+    commands = {name: [*ours, *extra, program] for name, extra in emulators.extra.items()}
+    if not args.no_qemu:
+        guest = boot.fetch_module().ensure(["qemu-user-bookworm"]) / "qemu-user-bookworm"
+        commands["qemu"] = [args.qemu_user or guest / "qemu-riscv64", program]
+    emulators.names = list(commands)
+    commands["host"] = [native]
+    samples, group_of, wrong = measure.Samples(["host", *emulators.names]), {}, []
+    names = [mark.text.split()[1:3] for mark in
+             measure.run([native, "1", *(args.words or USER_GROUPS)], ("R ",)).marks]
+    for _ in range(args.runs):
+        for kernel, group in names:
+            group_of[kernel], sums = group, {}
+            for name, command in commands.items():
+                run = measure.run([*command, args.scale, kernel], ("R ",))
+                samples.add(kernel, name, run.cpu)
+                sums[name] = run.one("R ").text.split()[-1]
+            wrong += [f"{name}: {kernel}: {s}, not {sums['host']}" for name, s in sums.items()
+                      if s != sums["host"]]
+    print_kernels(args, emulators, samples, group_of)
+    if wrong:
+        raise BenchError("other checksums than on the host:\n" + "\n".join(sorted(set(wrong))))
+    return samples
+
+
 def translate(args, emulators):
     size = int(args.mib * 2**20)
     machines = {empty: emulator.Machine(
@@ -270,7 +302,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for do, runs in ((start, 15), (kernels, 3), (translate, 5), (scaling, 3)):
+    for do, runs in ((start, 15), (kernels, 3), (user, 3), (translate, 5), (scaling, 3)):
         sub = commands.add_parser(do.__name__, parents=[common])
         sub.set_defaults(do=do)
         sub.add_argument("--runs", type=int, default=runs, help=f"turns (default {runs})")
@@ -281,6 +313,12 @@ def main():
             sub.add_argument("words", nargs="*", metavar="WORD", help="kernels or groups ("
                              + " ".join(GROUPS) + "), joined by commas if of one boot; "
                              "default: all groups")
+        elif do is user:
+            sub.add_argument("--scale", type=int, default=10, help="units of work (default 10)")
+            sub.add_argument("--qemu-user", metavar="PROGRAM",
+                             help="the peer; default: bookworm's qemu-riscv64")
+            sub.add_argument("words", nargs="*", metavar="WORD",
+                             help=f"kernels or groups; default: {' '.join(USER_GROUPS)}")
         elif do is scaling:
             sub.add_argument("--copies", type=int, default=4, help="and CPUs (default 4)")
             sub.add_argument("--scale", type=int, default=10, help="units of work of each kernel")

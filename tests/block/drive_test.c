@@ -8,9 +8,11 @@
 #include "machine/machine.h"
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { DISK = 1 << 20, MANY = 64 };
@@ -36,6 +38,7 @@ static struct fixture {
 	unsigned calls[MANY];
 	bool outside, submitting;
 } x;
+static const char *aio; /* "io_uring" where the host has none is done by threads */
 
 static void done(void *owner, struct bp_blk_request *r, int result)
 {
@@ -83,14 +86,15 @@ static const struct bp_type device_types[] = {
 static bool start(const char *drive, const char *more)
 {
 	memset(&x, 0, sizeof(x));
-	x.file = g_build_filename(g_get_tmp_dir(), "backplane-drive-test.img", NULL);
+	x.file = g_strdup_printf("%s/backplane-drive-%d.img", g_get_tmp_dir(), (int)getpid());
 	x.memory = blk_memory(2 * DISK);
 	memset(x.memory, 0xa5, 2 * DISK);
 	g_file_set_contents(x.file, (char *)x.memory, DISK, NULL);
-	char *text =
-		g_strdup_printf("[disk]\ntype = \"drive\"\nfile = \"%s\"\nformat = \"raw\"\n%s\n"
-				"[dev]\ntype = \"test-disk\"\nblk = \"disk\"\n%s\n",
-			x.file, drive, more);
+	char *text = g_strdup_printf(
+		"[disk]\ntype = \"drive\"\nfile = \"%s\"\nformat = \"raw\"\naio = \"%s\"\n"
+		"%s\n"
+		"[dev]\ntype = \"test-disk\"\nblk = \"disk\"\n%s\n",
+		x.file, aio, drive, more);
 	x.desc = toml_parse("test", text, strlen(text), &x.errors);
 	g_free(text);
 	x.m = x.desc ? machine_plan(x.desc, &x.errors) : NULL;
@@ -330,6 +334,74 @@ static void test_snapshot(void)
 	stop();
 }
 
+/* The file is cut under the drive, and may not become longer than it is then: what is behind its end
+ * reads as zeros, and a write there, or half there, is an error. */
+static void test_short(void)
+{
+	struct rlimit before, limit;
+	g_assert_true(start("on-write-error = \"report\"", "writes = true"));
+	g_assert_cmpint(truncate(x.file, 3 * 4096 + 512), ==, 0);
+	run(BP_BLK_READ, 8);
+	all_are(0, 8);
+	for (unsigned n = 0; n < 8 * 4096; n++)
+		g_assert_cmpuint(x.memory[24 + n], ==, n < 3 * 4096 + 512 ? 0xa5 : 0);
+	signal(SIGXFSZ, SIG_IGN);
+	g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+	limit = before;
+	limit.rlim_cur = 3 * 4096 + 512;
+	g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+	run(BP_BLK_WRITE, 6);
+	g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+	all_are(0, 3);
+	for (unsigned n = 3; n < 6; n++)
+		g_assert_cmpint(x.result[n], ==, -EFBIG);
+	stop();
+}
+
+/* More than a ring takes; of many pieces, and across each other. */
+static void test_full(void)
+{
+	enum { REQUESTS = 700, PIECES = 8 };
+	struct bp_blk_request *reqs = g_new0(struct bp_blk_request, REQUESTS), *at[REQUESTS];
+	struct bp_blk_iov *iov = g_new0(struct bp_blk_iov, REQUESTS * PIECES);
+	uint32_t held;
+	g_assert_true(start("", "writes = true"));
+	for (unsigned n = 0; n < REQUESTS; n++) {
+		at[n] = &reqs[n];
+		for (unsigned k = 0; k < PIECES; k++) {
+			unsigned place = (n * PIECES + k) * 512 % DISK;
+			iov[n * PIECES + k] = (struct bp_blk_iov){ x.memory + place, 512 };
+			memset(x.memory + place, (int)(place / 512 % 251), 512);
+		}
+		reqs[n] = (struct bp_blk_request){ .size = sizeof(reqs[n]),
+			.op = n % 100 == 99 ? BP_BLK_FLUSH : BP_BLK_WRITE,
+			.flags = n % 7 ? 0 : BP_BLK_FUA,
+			.iov = &iov[n * PIECES],
+			.iov_count = PIECES,
+			.len = 4096,
+			.offset = n * 4096 % DISK,
+			.done = done,
+			.tag = n % MANY };
+	}
+	g_assert_true(domain_enter(x.object->domain));
+	submit(at, REQUESTS);
+	x.blk->drain(x.self, &held);
+	domain_leave(x.object->domain);
+	unsigned calls = 0;
+	for (unsigned n = 0; n < MANY; n++)
+		calls += x.calls[n];
+	g_assert_cmpuint(calls, ==, REQUESTS);
+	all_are(0, MANY);
+	memset(x.memory, 0, 2 * DISK);
+	run(BP_BLK_READ, MANY);
+	/* The flushes' places were written by later ones. */
+	for (unsigned n = 0; n < MANY * 4096; n++)
+		g_assert_cmpuint(x.memory[24 + n], ==, n / 512 % 251);
+	g_free(iov);
+	g_free(reqs);
+	stop();
+}
+
 static void test_deterministic(void)
 {
 	g_assert_true(start("", "writes = true\n[machine]\ndeterministic = true"));
@@ -337,6 +409,32 @@ static void test_deterministic(void)
 	run(BP_BLK_READ, MANY);
 	all_are(0, MANY);
 	stop();
+}
+
+static const char *const ways[] = { "threads", "io_uring" };
+static struct test {
+	const char *name;
+	void (*run)(void);
+	const char *aio;
+} tests[][G_N_ELEMENTS(ways)] = {
+	{ { "modes", test_modes } },
+	{ { "without-drain", test_without_drain } },
+	{ { "wrong", test_wrong } },
+	{ { "read-only", test_read_only } },
+	{ { "cancel", test_cancel } },
+	{ { "errors", test_errors } },
+	{ { "snapshot", test_snapshot } },
+	{ { "short", test_short } },
+	{ { "full", test_full } },
+	{ { "deterministic", test_deterministic } },
+	{ { "two-devices", test_two_devices } },
+};
+
+static void run_test(gconstpointer data)
+{
+	const struct test *t = data;
+	aio = t->aio;
+	t->run();
 }
 
 int main(int argc, char **argv)
@@ -354,14 +452,13 @@ int main(int argc, char **argv)
 	if (!blk_format("raw", &type, &errors) || !blk_format("blk-log", &type, &errors))
 		error_list_print(&errors, stderr);
 	error_list_finish(&errors);
-	g_test_add_func("/drive/modes", test_modes);
-	g_test_add_func("/drive/without-drain", test_without_drain);
-	g_test_add_func("/drive/wrong", test_wrong);
-	g_test_add_func("/drive/read-only", test_read_only);
-	g_test_add_func("/drive/cancel", test_cancel);
-	g_test_add_func("/drive/errors", test_errors);
-	g_test_add_func("/drive/snapshot", test_snapshot);
-	g_test_add_func("/drive/deterministic", test_deterministic);
-	g_test_add_func("/drive/two-devices", test_two_devices);
+	for (unsigned way = 0; way < G_N_ELEMENTS(ways); way++)
+		for (unsigned n = 0; n < G_N_ELEMENTS(tests); n++) {
+			struct test *t = &tests[n][way];
+			char *path = g_strdup_printf("/drive/%s/%s", ways[way], tests[n][0].name);
+			*t = (struct test){ tests[n][0].name, tests[n][0].run, ways[way] };
+			g_test_add_data_func(path, t, run_test);
+			g_free(path);
+		}
 	return g_test_run();
 }

@@ -117,7 +117,8 @@ GByteArray *frame_new(unsigned len, uint8_t fill)
 	g_byte_array_set_size(f, len);
 	for (unsigned i = 0; i < len; i++)
 		f->data[i] = (uint8_t)(fill + i * 7);
-	memcpy(f->data, ethernet, MIN(len, sizeof(ethernet)));
+	if (len)
+		memcpy(f->data, ethernet, MIN(len, sizeof(ethernet)));
 	if (len >= 14)
 		memcpy(f->data + 12, "\x88\xb5", 2); /* for experiments */
 	return f;
@@ -177,8 +178,9 @@ GByteArray *frame_tcp(int v6, uint32_t seq, unsigned flags, unsigned payload, ui
 
 int net_send(const struct bp_net *net, void *port, const GByteArray *frame, unsigned flags)
 {
-	const struct bp_net_iov iov[] = { { frame->data, MIN(frame->len, 20) },
-		{ frame->data + MIN(frame->len, 20), frame->len - MIN(frame->len, 20) } };
+	unsigned half = MIN(frame->len, 20);
+	const struct bp_net_iov iov[] = { { frame->data, half },
+		{ half ? frame->data + half : NULL, frame->len - half } };
 	const struct bp_net_packet p = {
 		.size = sizeof(p), .flags = flags, .iov_count = 2, .bytes = frame->len, .iov = iov
 	};

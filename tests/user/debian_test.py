@@ -78,13 +78,66 @@ print(multiprocessing.get_context("fork").Pool(2).map(abs, range(-3, 0)))'""",
     "git": (r"git init -q -b m r; cd r; echo a > f; git add f; git -c user.name=a -c user.email=b commit -qm one; cd ..; git clone -q r c; cat c/f; git -C c log --format=%s; git -C c fsck 2>&1 | tail -1; rm -rf r c", "a\none\n"),
     "ssh-keygen": (r"ssh-keygen -q -t ed25519 -N '' -f k; ssh-keygen -q -t rsa -b 2048 -N '' -f k2; ssh-keygen -l -f k2.pub | cut -d' ' -f1; ssh-keygen -y -f k | cut -d' ' -f1; rm k*", "2048\nssh-ed25519\n"),
     "openssl speed": (r"openssl speed -seconds 1 -bytes 1024 sha256 2>/dev/null | tail -1 | cut -c1-6", "sha256\n"),
-    "1000 commands": (r"for ((i = 0; i < 1000; i++)); do (:); done; for ((i = 0; i < 100; i++)); do /usr/bin/true; done; echo done", "done\n"),
+    "commands": (r"n=0; for ((i = 0; i < $COMMANDS; i++)); do (exit 1); n=$((n + $?)); done; for ((i = 0; i < $COMMANDS / 10; i++)); do /usr/bin/true; done; echo $((n == COMMANDS))", "1\n"),
+    "threads under load": (r"for i in 1 2 3 4 5 6 7 8; do cat nums; done > n8; zstd -q -17 -T4 -c n8 | zstd -q -dc | cmp - n8; xz -3 -T4 --block-size=100KiB -c n8 | xz -dc -T4 | cmp - n8; rm n8; echo same", "same\n"),
     "the machine": ("uname -m; uname -s", "riscv64\nLinux\n"),
     "/proc/self": (r"readlink /proc/self/exe | grep -c /usr/bin/readlink; cat /proc/self/cmdline | tr '\0' ' '; grep -c stack /proc/self/maps", "1\ncat /proc/self/cmdline 1\n"),
 }
 PYTHON_TESTS = ("test_int test_float test_struct test_dict test_list test_re test_json test_hashlib "
                 "test_os test_signal test_thread test_threading test_subprocess test_mmap test_select "
                 "test_epoll test_socket test_fcntl test_pty test_math test_complex test_zlib")
+
+
+PYTHON_SAMPLE = "test_int test_struct test_signal"  # of every run
+
+# In user, mount and PID namespaces of its own: the registration ends with them. The program itself is
+# nowhere in the chroot; programs start programs, with /proc and without.
+CHROOT = r"""
+mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && test -e /proc/sys/fs/binfmt_misc/register || exit 99
+while read -r line; do
+    printf %s "$line" > /proc/sys/fs/binfmt_misc/register || exit 98
+done < "$1"
+mkdir -p "$2/proc"
+chroot "$2" /bin/sh -c "$3" || exit
+mount -t proc none "$2/proc"
+chroot "$2" /bin/sh -c "$3 readlink /proc/self/exe; cat /proc/self/cmdline | tr '\\0' ' '; grep -c rv64i /proc/cpuinfo | tr -s '1-9' n"
+"""
+IN_CHROOT = r"""
+uname -m; echo /* | tr ' ' '
+' | grep -v -e MADE -e proc | tr '
+' ' '; test -e %s || echo hidden
+/usr/bin/python3.13 -c 'import subprocess; print(subprocess.run(["uname", "-m"], capture_output=True).stdout)'
+echo 'echo script $0 $1' > /tmp/s; chmod +x /tmp/s; sed -i '1i#!/bin/bash' /tmp/s; /tmp/s one; rm /tmp/s
+seq 1 1000 | sort -R | sort -n | md5sum; (exec uname -s)
+"""
+CHROOT_SAYS = """riscv64
+/bin /etc /lib /sbin /tmp /usr /var hidden
+b'riscv64\\n'
+script /tmp/s one
+53d025127ae99ab79e8502aae2d9bea6  -
+Linux
+"""
+
+
+def chroot(c, build, tree, folder):
+    """A foreign Debian by binfmt_misc alone."""
+    static = build / "plugins/backplane-user"
+    if not static.exists():
+        c.check("chroot # SKIP no backplane-user: no static glib here", True)
+        return
+    manifest = HERE.parent.parent / "plugins/cpu-riscv/cpu-riscv.plugin.toml"
+    rows = subprocess.run([sys.executable, HERE.parent.parent / "plugins/os-linux/binfmt.py", static,
+                           manifest], capture_output=True, check=True).stdout
+    (folder / "backplane.conf").write_bytes(rows)
+    done = subprocess.run(["unshare", "-Urmpf", "--mount-proc", "sh", "-c", CHROOT, "sh",
+                           folder / "backplane.conf", tree, IN_CHROOT % static],
+                          capture_output=True, timeout=300)
+    if done.returncode in (1, 99) and not done.stdout:
+        c.check("chroot # SKIP this kernel gives namespaces no binfmt_misc of their own", True)
+        return
+    whole = CHROOT_SAYS + CHROOT_SAYS + "/usr/bin/readlink\ncat /proc/self/cmdline n\n"
+    c.check("a foreign Debian in a chroot", done.stdout.decode() == whole,
+            f"{done.stdout.decode()}\n{done.stderr.decode()}")
 
 
 def guests():
@@ -103,16 +156,22 @@ def prepare(folder, tree):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    full = "BACKPLANE_FULL" in os.environ
     parser.add_argument("--build", type=Path, required=True)
-    parser.add_argument("--python-tests", action="store_true", help="parts of Python's own tests")
+    parser.add_argument("--python-tests", action="store_true", default=full,
+                        help="more of Python's own tests")
+    parser.add_argument("--commands", type=int, default=10000 if full else 1000, metavar="N",
+                        help="that a shell runs, and a tenth of N programs (default 1000; 10000 with "
+                        "BACKPLANE_FULL)")
     parser.add_argument("words", nargs="*")
     args = parser.parse_args()
     build, tree, c = args.build.resolve(), guests() / "riscv64-tree", tap.Checks()
     command = [build / "core/backplane", "user", "--plugin-path", build / "plugins", "--sysroot", tree]
 
-    def run(line, native, folder, timeout=200):
+    def run(line, native, folder, timeout=200 + args.commands):
         env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": str(folder),
-               "TREE": str(tree), "GIT_CONFIG_NOSYSTEM": "1"}
+               "TREE": str(tree), "GIT_CONFIG_NOSYSTEM": "1",
+               "COMMANDS": str(args.commands)}
         words = ["/usr/bin/bash", "-c", line]
         return subprocess.run(words if native else [*command, *words], capture_output=True,
                               cwd=folder, timeout=timeout, env=env, stdin=subprocess.DEVNULL)
@@ -132,7 +191,9 @@ def main():
             if wanted(name):
                 done = run(line, False, Path(there))
                 c.check(name, done.stdout.decode() == says, f"{done.stdout!r}\n{done.stderr!r}")
-        for name in PYTHON_TESTS.split() if args.python_tests else ():
+        if wanted("chroot"):
+            chroot(c, build, tree, Path(here))
+        for name in (PYTHON_TESTS if args.python_tests else PYTHON_SAMPLE).split():
             if wanted(name):
                 done = run(f"python3.13 -m test -q {name}", False, Path(there), 900)
                 c.check(name, done.returncode == 0, done.stdout.decode()[-1500:])

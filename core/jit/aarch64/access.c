@@ -7,16 +7,17 @@
  * which guests with weak memory models forbid. */
 #include "native.h"
 
-static unsigned regime_of(uint32_t memop)
-{
-	return (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
-}
-
 enum { MEM_ORDERED = BP_MEM_ACQUIRE | BP_MEM_RELEASE | BP_MEM_SEQ_CST };
 
-static void barrier(struct native_compiler *c)
+void emit_barrier(struct emit *e)
 {
-	emit(&c->e, (uint32_t)A64_DMB);
+	emit(e, (uint32_t)A64_DMB);
+}
+
+bool needs_barriers(const struct bp_ir *r)
+{
+	bool plain = r->op == BP_IR_LD || r->op == BP_IR_ST || r->op == BP_IR_STP;
+	return bp_ir_memop(r) & MEM_ORDERED || (!plain && r->op != BP_IR_PROBE);
 }
 
 /* The address in a register: a value's own when there is nothing to add. */
@@ -29,11 +30,6 @@ static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_
 	unsigned reg = reg_new(c, false);
 	emit_add_i(&c->e, !narrow, false, reg, base, disp);
 	return reg;
-}
-
-static int32_t tag_at(unsigned access)
-{
-	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
 }
 
 /* The entry's address for `addr`, in X30; X`help` is overwritten. */
@@ -69,12 +65,6 @@ static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop,
 }
 
 /* ---- memos, see memo.h ---- */
-
-/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
-static unsigned memo_here(const struct native_compiler *c)
-{
-	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
-}
 
 static int32_t memo_at(unsigned memo)
 {
@@ -155,23 +145,6 @@ static void extend(struct native_compiler *c, unsigned reg, uint32_t memop, bool
 		emit_field(&c->e, A64_SBFM, wide, reg, reg, 0, (8u << (memop & BP_MEM_SIZE)) - 1);
 }
 
-/* Whether the only use of record c->at's value is a PUT into a register for floating point. */
-static bool wants_fp(const struct native_compiler *c)
-{
-	if (c->v[c->at].uses != 1)
-		return false;
-	for (unsigned i = c->at + 1; i < c->count; i++)
-		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
-			return prefers_fp(c, (uint32_t)c->rec[i].imm);
-	return false;
-}
-
-static bool inline_access(const struct bp_ir *r, uint32_t memop)
-{
-	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
-		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
-}
-
 static bool load(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
@@ -179,7 +152,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 	if (!inline_access(r, memop))
 		return false;
 	if (memop & BP_MEM_SEQ_CST)
-		barrier(c);
+		emit_barrier(&c->e);
 	unsigned addr = address(c, r, r->imm), size = memop & BP_MEM_SIZE;
 	bool acquire = memop & BP_MEM_ACQUIRE;
 	bool fp = wide && size == 3 && !acquire && wants_fp(c);
@@ -197,7 +170,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
-		barrier(c);
+		emit_barrier(&c->e);
 	set_reg(c, c->at, r->type, result);
 	return true;
 }
@@ -215,7 +188,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	bool fp = v->place == P_REG && is_fp(v->reg) && size >= 2 && !(memop & BP_MEM_RELEASE);
 	value = fp ? use_fp(c, r->arg[1]) : use(c, r->arg[1]);
 	if (memop & BP_MEM_SEQ_CST)
-		barrier(c);
+		emit_barrier(&c->e);
 	struct cold *k = find(c, COLD_STORE, addr, memop);
 	if (memop & BP_MEM_RELEASE) {
 		emit_3(&c->e, A64_ADD, true, X16, X16, addr);
@@ -228,7 +201,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
-		barrier(c);
+		emit_barrier(&c->e);
 	return true;
 }
 
@@ -277,7 +250,7 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 		return false;
 	unsigned addr = address(c, r, 0), value = use(c, r->arg[1]), d = reg_new(c, false);
 	if (memop & BP_MEM_SEQ_CST)
-		barrier(c);
+		emit_barrier(&c->e);
 	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE);
 	struct cold *k = cold_new(c, COLD_RMW, slow);
 	/* Both permissions, or the slow way sorts it out. */
@@ -301,18 +274,12 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 			parts[i]->memop = memop;
 			parts[i]->back = c->e.at;
 		}
-	barrier(c);
+	emit_barrier(&c->e);
 	set_reg(c, c->at, r->type, d);
 	return true;
 }
 
 /* ---- the slow way ---- */
-
-static void store_u32(struct native_compiler *c, int32_t at, uint32_t value)
-{
-	emit_const(&c->e, X16, value);
-	emit_mem(&c->e, A_STORE, 2, X16, CPU, at);
-}
 
 /* The result of a slow access, extended as the record says. */
 static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
@@ -336,14 +303,14 @@ void access_cold(struct native_compiler *c, struct cold *k)
 	if (k->kind != COLD_LOAD)
 		emit_mem(&c->e, A_STORE, 3, k->value, CPU, CPU_AT(native.value));
 	if (k->kind == COLD_RMW)
-		store_u32(c, CPU_AT(native.rmw), r->aux);
+		emit_store_const(&c->e, false, CPU, CPU_AT(native.rmw), r->aux);
 	emit_const(&c->e, X16, k->memop);
 	emit_const(&c->e, X17, site_here(c));
 	if (k->memop & MEM_ORDERED)
-		barrier(c);
+		emit_barrier(&c->e);
 	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);
 	if (k->memop & MEM_ORDERED)
-		barrier(c);
+		emit_barrier(&c->e);
 	/* a load changes no flags: they still say whether to leave */
 	if (k->kind != COLD_STORE)
 		slow_result(c, r, k);
@@ -356,147 +323,10 @@ void access_cold(struct native_compiler *c, struct cold *k)
 
 /* ---- what C does ---- */
 
-/* A copy of what C is to see, behind the code so far: X16 points to it. */
-static void info(struct native_compiler *c, const void *data, size_t size)
-{
-	uint8_t *over = emit_jmp(&c->e);
-	while ((uintptr_t)c->e.at & 7)
-		emit(&c->e, (uint32_t)A64_NOP);
-	uint8_t *at = c->e.at;
-	if (c->e.end - c->e.at < (ptrdiff_t)size + 4 * EMIT_MARGIN) {
-		c->e.full = true;
-		return;
-	}
-	memcpy(at, data, size);
-	c->e.at += (size + 3) & ~(size_t)3;
-	emit_here(&c->e, over);
-	emit_adr(&c->e, X16, at);
-}
-
-/* Behind a call of `thunk`: pinned registers again, and the way out if it asks for that. */
-static void after_call(struct native_compiler *c, bool may_leave)
-{
-	uint8_t *leave = may_leave ? emit_jcc(&c->e, CC_NE) : NULL;
-	if (leave)
-		cold_new(c, COLD_REST, leave);
-	reload_pinned(c);
-}
-
-static void set_out(struct native_compiler *c, unsigned which, unsigned type, uint32_t off)
-{
-	for (unsigned j = c->at + 1; j < c->count; j++) {
-		const struct bp_ir *o = &c->rec[j];
-		if (o->op == BP_IR_OUT && o->arg[0] == c->at && (unsigned)o->imm == which)
-			set_mem(c, j, type, off);
-	}
-}
-
-void select_generic(struct native_compiler *c, const struct bp_ir *r)
-{
-	struct gen g = { .r = *r, .fn = generic_for(r) };
-	const struct ir_info *ir = ir_info(r->op);
-	bool touches = r->op == BP_IR_GETX || r->op == BP_IR_PUTX || r->op == BP_IR_TIME;
-	if (!g.fn) {
-		c->failed = true;
-		return;
-	}
-	if (ir->aux == AUX_ENV) {
-		g.env = verify_env(&c->type, r->aux);
-		/* The environment's registers are read and written where they lie. */
-		touches = true;
-	}
-	for (unsigned n = 0; n < 3; n++)
-		if (ir_is_arg_value(r, n)) {
-			g.a[n] = in_memory(c, r->arg[n]);
-			g.has[n] = true;
-		}
-	if (ir->out != BP_T_NONE) {
-		g.out = frame_new(c, 8);
-		set_out(c, 1, ir->out, g.out);
-	}
-	if (ir_result_type(r) != BP_T_NONE)
-		g.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
-	if (touches)
-		flush(c);
-	info(c, &g, sizeof(g));
-	emit_call_to(&c->e, touches ? thunks.generic : thunks.generic_keep);
-	if (touches)
-		reload_pinned(c);
-	if (g.d)
-		set_mem(c, c->at, ir_result_type(r), g.d);
-}
-
 void call_generic_keep(struct native_compiler *c, const struct gen *g)
 {
 	info(c, g, sizeof(*g));
-	emit_call_to(&c->e, thunks.generic_keep);
-}
-
-static void select_memory(struct native_compiler *c, const struct bp_ir *r)
-{
-	const struct ir_info *ir = ir_info(r->op);
-	struct mem m = { .r = *r, .memop = bp_ir_memop(r), .addr_mask = c->addr_mask };
-	bool plain = r->op == BP_IR_LD || r->op == BP_IR_ST || r->op == BP_IR_STP;
-	bool ordered = m.memop & MEM_ORDERED || (!plain && r->op != BP_IR_PROBE);
-	m.addr = in_memory(c, r->arg[0]);
-	if (ir_is_arg_value(r, 1))
-		m.value = in_memory(c, r->arg[1]);
-	if (ir->more)
-		m.second = in_memory(c, r[1].arg[0]);
-	if (ir->result != RES_NONE) {
-		m.discard = !c->v[c->at].uses;
-		m.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
-	}
-	if (ordered)
-		barrier(c);
-	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
-	info(c, &m, sizeof(m));
-	emit_call_to(&c->e, thunks.memory);
-	if (m.d)
-		set_mem(c, c->at, ir_result_type(r), m.d);
-	if (ordered)
-		barrier(c); /* changes no flags */
-	after_call(c, true);
-}
-
-static void call_slot(struct call_slot *s, unsigned type, uint32_t offset)
-{
-	s->offset = offset;
-	s->bytes = ir_types[type].bytes;
-}
-
-static void select_call(struct native_compiler *c, const struct bp_ir *r)
-{
-	struct call call = { .helper = verify_helper(&c->type, r->imm) };
-	call.args = call.helper->args;
-	call.results = call.helper->results;
-	for (unsigned n = 0; n < call.args; n++) {
-		unsigned id = c->rec[c->at + n / 4].arg[n % 4];
-		uint32_t at = in_memory(c, id);
-		call_slot(&call.arg[n], ir_result_type(&c->rec[id]), at);
-	}
-	for (unsigned n = 0; n < call.results; n++) {
-		call.result_words[n] = 1;
-		if (n == 0 && r->type != BP_T_NONE) {
-			call.result_words[0] = ir_types[r->type].bytes > 8 ? 2 : 1;
-			call_slot(&call.result[0], r->type, frame_new(c, ir_types[r->type].bytes));
-			set_mem(c, c->at, r->type, call.result[0].offset);
-		}
-		for (unsigned j = c->at + 1; n && j < c->count; j++) {
-			const struct bp_ir *o = &c->rec[j];
-			if (o->op != BP_IR_OUT || o->arg[0] != c->at || (unsigned)o->imm != n)
-				continue;
-			call.result_words[n] = ir_types[o->type].bytes > 8 ? 2 : 1;
-			call_slot(&call.result[n], o->type, frame_new(c, ir_types[o->type].bytes));
-			set_mem(c, j, o->type, call.result[n].offset);
-		}
-	}
-	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
-	info(c, &call, sizeof(call));
-	emit_call_to(&c->e, thunks.call);
-	after_call(c, true);
+	emit_call_to(&c->e, c_thunks.generic_keep);
 }
 
 static void fence(struct native_compiler *c, const struct bp_ir *r)
@@ -512,7 +342,7 @@ static void fence(struct native_compiler *c, const struct bp_ir *r)
 	else if (before == 2 && after == 2)
 		emit(&c->e, (uint32_t)A64_DMB_ST);
 	else
-		barrier(c);
+		emit_barrier(&c->e);
 }
 
 bool select_access(struct native_compiler *c, const struct bp_ir *r)

@@ -432,7 +432,7 @@ static inline void emit_call_to(struct emit *e, const void *target)
 }
 
 /* d = the address of a place in the code, within a megabyte */
-static inline void emit_adr(struct emit *e, unsigned d, const uint8_t *place)
+static inline void emit_address(struct emit *e, unsigned d, const uint8_t *place)
 {
 	uint32_t distance = (uint32_t)(place - e->at);
 	emit(e, A64_ADR | (distance & 3) << 29 | (distance >> 2 & 0x7ffff) << 5 | d);

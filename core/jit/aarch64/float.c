@@ -110,64 +110,6 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 	emit(&c->e, (uint32_t)A64_MSR_FPSR | X16);
 }
 
-/* ---- which records ---- */
-
-static bool is_format(unsigned type)
-{
-	return type == BP_T_F32 || type == BP_T_F64;
-}
-
-enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
-
-/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
-static enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
-{
-	unsigned mode = r->arg[3] ? r->arg[3] - 1u : env->rounding;
-	if (mode == BP_ROUND_DYNAMIC)
-		return ROUND_ASK;
-	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
-}
-
-static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
-{
-	return env->nan_rule == BP_NAN_CANONICAL && env->flags == BP_FP_TINY_AFTER &&
-		env->flags_offset && env->flags_offset == c->type.cpu->fp_envs->flags_offset;
-}
-
-/* Nothing in a block can change the rounding mode but what it calls, so one look at its entry will do:
- * with another mode the interpreter runs it. */
-void float_entry(struct native_compiler *c)
-{
-	const struct bp_fp_env *asked = NULL;
-	c->rounds = false;
-	for (unsigned i = 0; i < c->insns; i++) {
-		const struct ir_insn *insn = &c->ir->insn[i];
-		for (unsigned n = 1; n < insn->records; n++) {
-			const struct bp_ir *r = &c->ir->record[insn->record + n];
-			if (r->op == BP_IR_CALL || r->op == BP_IR_PUTX)
-				return;
-			if (ir_info(r->op)->aux != AUX_ENV)
-				continue;
-			const struct bp_fp_env *env = verify_env(&c->type, r->aux);
-			if (asked && asked != env)
-				return;
-			if (rounding_of(env, r) == ROUND_ASK)
-				asked = env;
-		}
-	}
-	if (!asked)
-		return;
-	emit_mem(&c->e, A_LOAD, 2, X16, BASE, AT(asked->rounding_offset));
-	emit_cmp_i(&c->e, false, X16, BP_ROUND_NEAREST_EVEN);
-	uint8_t *nearest = emit_jcc(&c->e, CC_EQ);
-	emit_const(&c->e, X16, c->insns);
-	emit_mem(&c->e, A_STORE, 2, X16, CPU, CPU_AT(native.site));
-	emit_const(&c->e, X0, NATIVE_INTERP);
-	emit_jmp_to(&c->e, thunks.exit);
-	emit_here(&c->e, nearest);
-	c->rounds = true;
-}
-
 /* ---- emitting ---- */
 
 static bool is_double(unsigned type)
@@ -186,11 +128,8 @@ struct operation { /* one record being made */
 static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
 	enum rounding rounding, struct operation *o)
 {
-	if (rounding != ROUND_ASK || c->rounds)
-		return;
-	emit_mem(&c->e, A_LOAD, 2, X16, BASE, AT(env->rounding_offset));
-	emit_cmp_i(&c->e, false, X16, BP_ROUND_NEAREST_EVEN);
-	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+	if (asks_rounding(c, rounding))
+		o->to_c[o->to_cs++] = rounds_otherwise(c, env);
 }
 
 /* Where a result goes that may be made again from its operands. */

@@ -1,231 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The compiler for aarch64: one pass from records to code, of the same shape as that for x86-64.
+/* The compiler for aarch64; see jit/codegen.h.
  *
- *   regs.c     which guest register and which value lies where
  *   select.c   integers: which instructions a record becomes
  *   float.c    the same for floating point
  *   access.c   loads, stores, atomics, and everything that a C function does
- *   leave.c    jumps, exits, links
- *   compile.c  instructions, blocks, and the parts of a block that are seldom run
  *   thunks.c   entering and leaving native code, calling C from it
+ *
+ * Vectors are done by C and lie in memory.
  *
  * Registers: X19 the instance, X20 the struct jit_cpu, X21 the block's pc, X22 the instructions left,
  * SP aligned to 16. X16, X17 and X30 are scratch, X18 is the platform's. The others, and V0 to V30,
- * hold guest registers ("slots") and values; V31 is scratch. At the entry of a block all are free.
- *
- * A loop's block (one that jumps to its own start) gives its most used guest registers a host register
- * for all of its length: these slots are pinned, and the way back needs no memory. */
+ * hold guest registers ("slots") and values; V31 is scratch. */
 #ifndef JIT_AARCH64_NATIVE_H
 #define JIT_AARCH64_NATIVE_H
-#include "emit.h"
-#include "jit/code_memory.h"
-#include "jit/memo.h"
-#include "jit/native.h"
-#include "jit/verify.h"
-#include "plugin/object.h"
-#include <glib.h>
+#include "jit/codegen.h"
 
-enum {
-	BASE = X19,
-	CPU = X20,
-	PC = X21,
-	LEFT = X22,
-	HOST_REGS = 64, /* numbered through: 0..31 general, 32..63 floating point */
-	SLOTS = 40,
-	COLD_PARTS = 384,
-	PINNED_GENERAL = 14,
-	PINNED_FP = 20
-};
+/* ---- select.c, float.c, access.c: record c->at; false: not one of theirs ---- */
 
-enum place { /* where a value is */
-	P_NONE = 0,
-	P_REG, /* in host register reg; bits above the type are anything */
-	P_CONST, /* imm, zero-extended from the type */
-	P_PCREL, /* pc of the block + imm, when asked for */
-	P_MEM, /* at offset `off` of the instance: the frame, or a guest register */
-	P_COND /* a comparison whose users make it themselves */
-};
-
-struct val { /* of the instruction being compiled */
-	uint8_t type, place, reg, user_conds; /* user_conds: uses that can test a comparison */
-	uint16_t uses, last; /* last record that uses it */
-	uint32_t off;
-	uint64_t imm;
-	uint64_t ones; /* bits known to be set */
-};
-
-struct slot { /* a guest register that lies in a host register */
-	uint32_t off;
-	uint8_t bytes, reg;
-	bool used, dirty, pinned;
-	uint32_t touched; /* for eviction */
-	uint64_t ones;
-};
-
-struct state { /* what lies where at one point of the code */
-	struct slot slot[SLOTS];
-	int8_t slot_of[HOST_REGS]; /* -1: none */
-	uint16_t until[HOST_REGS]; /* last record that uses a value in it */
-};
-
-struct deferred { /* a PUT that waits until nothing can fault any more */
-	uint32_t off;
-	uint16_t val;
-	uint8_t type;
-};
-
-enum { DEFERRED = 8 };
-
-enum cold_kind {
-	COLD_LOAD,
-	COLD_STORE,
-	COLD_RMW,
-	COLD_REST, /* after a call that wants to leave: the rest of the instruction, then leave */
-	COLD_EXIT, /* a side exit */
-	COLD_FLOAT /* an operation by C */
-};
-
-struct cold { /* a part of the block that is emitted behind it */
-	enum cold_kind kind;
-	uint8_t *from; /* the jump that leads here */
-	uint8_t *back; /* where it goes on, NULL: nowhere */
-	unsigned insn, record; /* where in the block */
-	struct state state;
-	unsigned vals; /* the values, in cold_vals */
-	unsigned deferreds;
-	struct deferred deferred[DEFERRED];
-	uint8_t addr, value, result; /* host registers */
-	uint8_t memo; /* that was looked at, or NO_MEMO */
-	uint8_t *retry; /* the access, when the TLB has the page after all */
-	uint64_t imm; /* value when `value` is NO_REG */
-	uint32_t memop, temp;
-	uint8_t operand[3]; /* COLD_FLOAT: host registers */
-	uint8_t *also[2]; /* more jumps that lead here */
-	uint8_t *tiny; /* COLD_FLOAT: `from` is for a result that may have underflown */
-	uint16_t target; /* COLD_EXIT: id of the PCREL */
-	bool leaving;
-};
-
-struct native_compiler {
-	struct interp *in;
-	struct verify_type type;
-	uint64_t addr_mask;
-	struct code_chunk *chunk;
-	struct emit e;
-	uint8_t *start;
-	const struct ir_block *ir;
-	unsigned insns; /* how many of ir's become code */
-	struct memo_plan memos;
-	GArray *links;
-	GByteArray *prefers_fp; /* by offset / 4 in the instance */
-
-	/* the instruction being compiled */
-	const struct ir_insn *insn;
-	unsigned index;
-	const struct bp_ir *rec;
-	unsigned count, at; /* records; the one being compiled */
-	struct val v[BP_IR_INSN_LIMIT];
-	uint32_t temp; /* next free place in the frame */
-	unsigned last_fault; /* last record that may raise */
-	unsigned deferreds;
-	struct deferred deferred[DEFERRED];
-	uint64_t locked; /* host registers that the record works with */
-
-	struct state s;
-	uint32_t clock;
-	struct cold *cold;
-	unsigned colds;
-	GArray *cold_vals; /* struct val */
-	bool pinning; /* pinned slots exist: the block jumps to its start */
-	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
-	uint8_t *loop_head;
-	bool ended; /* the code's end is not reached */
-	bool leaving; /* a cold rest: leave for good, wherever the instruction leads */
-	bool uses_fp; /* C functions must keep its registers */
-	bool failed; /* this instruction is not for native code */
-};
-
-/* ---- compile.c ---- */
-
-/* A cold part that begins here in thought: the state is copied. NULL: none left, and failed is set. */
-struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *from);
-/* Instructions of the block that are not executed yet, the current one included. */
-unsigned insns_left(const struct native_compiler *c);
-/* jit_native.site for a slow path in the current instruction. */
-uint32_t site_here(const struct native_compiler *c);
-/* Nothing can fault any more: the PUTs that waited. */
-void commit_deferred(struct native_compiler *c);
-
-/* ---- regs.c ---- */
-
-void state_init(struct state *s);
-/* A free host register, locked; NO_REG and failed when there is none. */
-unsigned reg_new(struct native_compiler *c, bool fp);
-/* A register for record c->at's result; `reuse` may be given up for it (or NO_REG). */
-unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse);
-/* Free this very register (not a pinned one), locked. */
-void reg_claim(struct native_compiler *c, unsigned reg);
-/* Value id in a general or floating-point register, locked until the record is done. */
-unsigned use(struct native_compiler *c, unsigned id);
-unsigned use_fp(struct native_compiler *c, unsigned id);
-/* The same, but the register may be changed. */
-unsigned use_copy(struct native_compiler *c, unsigned id);
-/* Value id, a PCREL, computed into reg. */
-void pcrel_to(struct native_compiler *c, unsigned id, unsigned reg);
-/* Record c->at's result (or the value id's) is in reg. */
-void set_reg(struct native_compiler *c, unsigned id, unsigned type, unsigned reg);
-void set_const(struct native_compiler *c, unsigned id, unsigned type, uint64_t imm);
-void set_mem(struct native_compiler *c, unsigned id, unsigned type, uint32_t off);
-/* Offset in the instance where value id lies, moved there if need be. */
-uint32_t in_memory(struct native_compiler *c, unsigned id);
-uint32_t frame_new(struct native_compiler *c, unsigned bytes);
-bool is_const(const struct native_compiler *c, unsigned id, int64_t *imm); /* sign-extended */
-void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off);
-void put(struct native_compiler *c, unsigned type, uint32_t off, unsigned id);
-/* Write dirty slots back; they stay where they are. `clean`: and are clean from now on. */
-void write_back(struct native_compiler *c, bool clean);
-/* Write back and forget all slots but pinned ones; values move to memory. */
-void flush(struct native_compiler *c);
-/* Pinned slots from memory again, after C may have changed them. */
-void reload_pinned(struct native_compiler *c);
-void load_slot(struct native_compiler *c, struct slot *s);
-bool prefers_fp(const struct native_compiler *c, uint32_t off);
-
-/* ---- select.c, float.c, access.c, leave.c: record c->at ---- */
-
-bool select_integer(struct native_compiler *c, const struct bp_ir *r); /* false: not one */
-/* Test value id, an I1; the condition that then means "set". */
-enum cc test_condition(struct native_compiler *c, unsigned id);
-/* Jump if value id, an I1, is set, or (`set` false) if it is not: where, for emit_to and emit_here. */
-uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
+bool select_integer(struct native_compiler *c, const struct bp_ir *r);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
-/* At the block's entry: leave if its floating point is not for the host. */
-void float_entry(struct native_compiler *c);
-/* GET or PUT of the register that collects exception flags. */
-void float_flags(struct native_compiler *c, const struct bp_ir *r);
-void float_cold(struct native_compiler *c, struct cold *k);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
-void access_cold(struct native_compiler *c, struct cold *k);
-/* At a loop's entry: the memos that its accesses look at. */
-void memos_at_entry(struct native_compiler *c);
-/* A record by C, which keeps all registers but RAX. */
+/* A record by C, which keeps all registers. */
 void call_generic_keep(struct native_compiler *c, const struct gen *g);
-void select_generic(struct native_compiler *c, const struct bp_ir *r);
-bool select_leave(struct native_compiler *c, const struct bp_ir *r);
-/* Leave for `offset` bytes behind the block's start; `left` instructions of it were not executed. */
-void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why, unsigned left);
-/* Write back and let the interpreter do `count` instructions from `offset` on. */
-void leave_to_interp(struct native_compiler *c, uint32_t offset, unsigned left, unsigned count);
-/* Behind the instruction its key is another one: write it. */
-void set_next_key(struct native_compiler *c);
-void leave_falling(struct native_compiler *c); /* at the end of the last instruction */
-void leave_cold(struct native_compiler *c, const struct cold *k);
-/* Id of the count itself, when record r shifts by (count & (width - 1)), as the host does; else 0. */
-unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
-/* Whether JUMP r leads to the block's own start. */
-bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
-/* The rest of the instruction from record c->at on, then leave; COLD_REST. */
-void rest_cold(struct native_compiler *c);
 
 /* ---- thunks.c ---- */
 
@@ -240,36 +36,10 @@ struct thunks {
 		*slow_rmw; /* X16 = memop, W17 = jit_native.site; keep all
 							* general registers */
 	const void *slow_load_fp, *slow_store_fp, *slow_rmw_fp; /* and those for floating point */
-	const void *memory, *call; /* X16 = info; keep nothing */
-	const void *generic; /* the same, never leaves */
-	const void *generic_keep; /* keeps all registers */
 	const void *raise; /* W1 = cause, jit_native.value */
 };
 extern struct thunks thunks;
-/* The block at X21 by the jump cache, as jump_slot and jump_hit (find.h) have it; or to thunks.miss.
- * In line, each place has a jump of its own for the host to predict. */
-void emit_lookup(struct emit *e);
 /* Single-instruction atomics (FEAT_LSE). */
 extern bool have_lse;
-/* What was written to [write, +size) is what will be run: caches. */
-void code_publish(const uint8_t *write, size_t size);
-
-#define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
-#define AT(off)        ((int32_t)(off))
-
-static inline bool is_fp(unsigned reg)
-{
-	return reg >= V0 && reg < HOST_REGS;
-}
-
-static inline bool is_wide(unsigned type)
-{
-	return ir_types[type].bytes == 8;
-}
-
-static inline unsigned bits_of(unsigned type)
-{
-	return ir_types[type].bits;
-}
 
 #endif

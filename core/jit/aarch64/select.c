@@ -16,8 +16,7 @@ enum shape {
 	SH_COUNT,
 	SH_CONVERT,
 	SH_FIELD,
-	SH_SELECT,
-	SH_HALF
+	SH_SELECT
 };
 
 static const struct {
@@ -70,60 +69,7 @@ static const struct {
 	[BP_IR_SBITS] = { SH_FIELD, 0, A64_SBFM, 0, false },
 	[BP_IR_DEPOSIT] = { SH_FIELD, 1, A64_BFM, 0, false },
 	[BP_IR_SELECT] = { SH_SELECT, 0, 0, 0, false },
-	[BP_IR_LO] = { SH_HALF, 0, 0, 0, false },
-	[BP_IR_HI] = { SH_HALF, 8, 0, 0, false },
 };
-
-static bool is_word(unsigned type) /* what the host computes with */
-{
-	return type == BP_T_I32 || type == BP_T_I64;
-}
-
-static bool is_small(unsigned type)
-{
-	return type >= BP_T_I1 && type <= BP_T_I64;
-}
-
-/* The second operand if it is a constant: the emitter finds a way for any. */
-static bool immediate(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm)
-{
-	if (r->aux & BP_IR_IMM)
-		*imm = r->type == BP_T_I1 ? r->imm & 1 : r->imm;
-	else
-		return is_const(c, r->arg[1], imm);
-	return true;
-}
-
-static void done(struct native_compiler *c, const struct bp_ir *r, unsigned reg)
-{
-	set_reg(c, c->at, ir_result_type(r), reg);
-}
-
-/* ---- what is known of bits ---- */
-
-static uint64_t value_ones(const struct native_compiler *c, unsigned id)
-{
-	return c->v[id].place == P_CONST ? c->v[id].imm : c->v[id].ones;
-}
-
-/* Results that are constant although their operands are not, or equal to one of them. */
-static bool fold(struct native_compiler *c, const struct bp_ir *r)
-{
-	int64_t a, b;
-	bool imm = immediate(c, r, &b);
-	if (r->type == BP_T_I64 && r->op == BP_IR_SAR && imm && b > 0 && b < 64) {
-		uint64_t ones = value_ones(c, r->arg[0]);
-		if ((int64_t)ones >> b == -1) {
-			set_const(c, c->at, r->type, UINT64_MAX);
-			return true;
-		}
-	}
-	if ((r->op == BP_IR_EQ || r->op == BP_IR_NE) && imm && is_const(c, r->arg[0], &a)) {
-		set_const(c, c->at, BP_T_I1, (a == b) == (r->op == BP_IR_EQ));
-		return true;
-	}
-	return false;
-}
 
 /* ---- two operands ---- */
 
@@ -133,7 +79,7 @@ static void alu(struct native_compiler *c, const struct bp_ir *r)
 	unsigned a_id = r->arg[0], b_id = r->arg[1];
 	int64_t imm, value;
 	uint64_t ones = 0;
-	bool has_imm = immediate(c, r, &imm);
+	bool has_imm = second_const(c, r, &imm);
 	if (!has_imm && how[r->op].commutes && is_const(c, a_id, &value)) {
 		has_imm = true;
 		imm = value;
@@ -149,19 +95,8 @@ static void alu(struct native_compiler *c, const struct bp_ir *r)
 		emit_add_i(&c->e, wide, false, d, a, r->op == BP_IR_SUB ? -imm : imm);
 	else
 		emit_logic_i(&c->e, how[r->op].imm, wide, d, a, (uint64_t)imm);
-	done(c, r, d);
+	set_result(c, r, d);
 	c->v[c->at].ones = r->type == BP_T_I64 ? ones : 0;
-}
-
-unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r)
-{
-	if (r->op < BP_IR_SHL || r->op > BP_IR_SAR || r->aux & BP_IR_IMM || !is_word(r->type))
-		return 0;
-	const struct bp_ir *n = &c->rec[r->arg[1]];
-	return n->op == BP_IR_AND && n->aux & BP_IR_IMM && n->type == r->type &&
-			n->imm == (int32_t)bits_of(r->type) - 1
-		? n->arg[0]
-		: 0;
 }
 
 /* The host takes the count modulo the width. */
@@ -174,7 +109,7 @@ static void shift_by(struct native_compiler *c, const struct bp_ir *r, unsigned 
 		n = X16;
 	}
 	emit_3(&c->e, how[r->op].op, wide, d, a, n);
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 /* A count that is not known to be small: from the width on, zeros or the sign. */
@@ -192,7 +127,7 @@ static void shift_far(struct native_compiler *c, const struct bp_ir *r)
 		emit_3(&c->e, how[r->op].op, wide, d, a, n);
 		emit_csel(&c->e, wide, d, d, XZR, CC_CC);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 static void shift(struct native_compiler *c, const struct bp_ir *r)
@@ -200,7 +135,7 @@ static void shift(struct native_compiler *c, const struct bp_ir *r)
 	bool wide = is_wide(r->type), rotate = how[r->op].shape == SH_ROTATE;
 	unsigned width = bits_of(r->type), masked = masked_count(c, r);
 	int64_t n;
-	if (masked || !immediate(c, r, &n)) {
+	if (masked || !second_const(c, r, &n)) {
 		if (masked || rotate)
 			shift_by(c, r, masked ? masked : r->arg[1]);
 		else
@@ -218,37 +153,27 @@ static void shift(struct native_compiler *c, const struct bp_ir *r)
 	else
 		emit_shift(&c->e, wide, rotate ? SH_ROR : (enum shift)how[r->op].kind, d, a,
 			(unsigned)n);
-	done(c, r, d);
-}
-
-/* The second operand in a register. */
-static unsigned second(struct native_compiler *c, const struct bp_ir *r)
-{
-	if (!(r->aux & BP_IR_IMM))
-		return use(c, r->arg[1]);
-	unsigned reg = reg_new(c, false);
-	emit_const(&c->e, reg, (uint64_t)(int64_t)r->imm);
-	return reg;
+	set_result(c, r, d);
 }
 
 static void multiply(struct native_compiler *c, const struct bp_ir *r)
 {
-	unsigned a = use(c, r->arg[0]), b = second(c, r), d = reg_result(c, false, a);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r), d = reg_result(c, false, a);
 	emit_3(&c->e, A64_MUL, is_wide(r->type), d, a, b);
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 static bool high_half(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (r->type != BP_T_I64)
 		return false;
-	unsigned a = use(c, r->arg[0]), b = second(c, r), d = reg_new(c, false);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r), d = reg_new(c, false);
 	emit_3(&c->e, how[r->op].op, true, d, a, b);
 	if (how[r->op].kind) { /* the first is signed: less the second if it is negative */
 		emit_3s(&c->e, A64_AND, true, X16, b, a, SH_ASR, 63);
 		emit_3(&c->e, A64_SUB, true, d, d, X16);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -257,7 +182,7 @@ static bool high_half(struct native_compiler *c, const struct bp_ir *r)
 static void divide(struct native_compiler *c, const struct bp_ir *r)
 {
 	bool wide = is_wide(r->type), rest = how[r->op].kind;
-	unsigned a = use(c, r->arg[0]), b = second(c, r), d = reg_new(c, false);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r), d = reg_new(c, false);
 	emit_3(&c->e, how[r->op].op, wide, d, a, b);
 	if (rest) {
 		emit_4(&c->e, A64_MSUB, wide, d, d, b, a);
@@ -265,16 +190,16 @@ static void divide(struct native_compiler *c, const struct bp_ir *r)
 		emit_cmp_i(&c->e, wide, b, 0);
 		emit_3(&c->e, A64_CSINV | (unsigned)CC_NE << 12, wide, d, d, XZR);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 static void min_max(struct native_compiler *c, const struct bp_ir *r)
 {
 	bool wide = is_wide(r->type);
-	unsigned a = use(c, r->arg[0]), b = second(c, r), d = reg_result(c, false, a);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r), d = reg_result(c, false, a);
 	emit_3(&c->e, A64_SUBS, wide, XZR, a, b);
 	emit_csel(&c->e, wide, d, a, b, (enum cc)how[r->op].kind);
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 /* ---- comparing and choosing ---- */
@@ -290,13 +215,13 @@ static enum cc swapped(enum cc cc) /* b op a for a op b */
 	}
 }
 
-static enum cc compare(struct native_compiler *c, const struct bp_ir *r)
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	bool wide = is_wide(r->type);
 	enum cc cc = (enum cc)how[r->op].kind;
 	int64_t imm;
 	unsigned a_id = r->arg[0];
-	bool has_imm = immediate(c, r, &imm);
+	bool has_imm = second_const(c, r, &imm);
 	if (!has_imm && is_const(c, a_id, &imm)) {
 		has_imm = true;
 		a_id = r->arg[1];
@@ -310,15 +235,6 @@ static enum cc compare(struct native_compiler *c, const struct bp_ir *r)
 	return cc;
 }
 
-enum cc test_condition(struct native_compiler *c, unsigned id)
-{
-	if (c->v[id].place == P_COND)
-		return compare(c, &c->rec[id]);
-	unsigned reg = use(c, id);
-	emit_cmp_i(&c->e, false, reg, 0);
-	return CC_NE;
-}
-
 uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set)
 {
 	const struct bp_ir *r = &c->rec[id];
@@ -326,58 +242,11 @@ uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set)
 	int64_t imm;
 	if (!cond)
 		return emit_cbz(&c->e, false, set, use(c, id));
-	if ((r->op == BP_IR_EQ || r->op == BP_IR_NE) && immediate(c, r, &imm) && !imm)
+	if ((r->op == BP_IR_EQ || r->op == BP_IR_NE) && second_const(c, r, &imm) && !imm)
 		return emit_cbz(
 			&c->e, is_wide(r->type), set == (r->op == BP_IR_NE), use(c, r->arg[0]));
-	enum cc cc = compare(c, r);
+	enum cc cc = compare_record(c, r);
 	return emit_jcc(&c->e, set ? cc : cc ^ 1);
-}
-
-static bool comparison(struct native_compiler *c, const struct bp_ir *r)
-{
-	if (!is_word(r->type) && r->type != BP_T_I1)
-		return false;
-	if (r->type == BP_T_I1 && r->op != BP_IR_EQ && r->op != BP_IR_NE)
-		return false;
-	enum cc cc = compare(c, r);
-	unsigned d = reg_new(c, false);
-	emit_cset(&c->e, d, cc);
-	done(c, r, d);
-	return true;
-}
-
-/* The record's result is value id as it is. */
-static void alias(struct native_compiler *c, unsigned type, unsigned id)
-{
-	struct val *v = &c->v[c->at];
-	const struct val *from = &c->v[id];
-	unsigned reg;
-	switch (from->place) {
-	case P_CONST: set_const(c, c->at, type, from->imm); return;
-	case P_MEM: set_mem(c, c->at, type, from->off); return;
-	case P_REG: reg = from->reg; break;
-	default: reg = use(c, id); break;
-	}
-	set_reg(c, c->at, type, reg);
-	v->ones = from->ones;
-}
-
-static bool choose(struct native_compiler *c, const struct bp_ir *r)
-{
-	int64_t known;
-	if (ir_types[r->type].bytes > 8)
-		return false;
-	if (is_const(c, r->arg[0], &known)) {
-		alias(c, r->type, known ? r->arg[1] : r->arg[2]);
-		return true;
-	}
-	/* The values first: reading them may change flags. */
-	unsigned yes = use(c, r->arg[1]), no = use(c, r->arg[2]);
-	unsigned d = reg_new(c, false);
-	enum cc cc = test_condition(c, r->arg[0]);
-	emit_csel(&c->e, true, d, yes, no, cc);
-	done(c, r, d);
-	return true;
 }
 
 /* ---- one operand ---- */
@@ -393,7 +262,7 @@ static bool one(struct native_compiler *c, const struct bp_ir *r)
 		emit_logic_i(&c->e, A64_EOR_I, false, d, a, 1);
 	else
 		emit_3(&c->e, how[r->op].op, is_wide(r->type), d, XZR, a);
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -421,39 +290,16 @@ static bool count_bits(struct native_compiler *c, const struct bp_ir *r)
 		emit_2(&c->e, A64_RBIT, wide, d, a);
 		emit_2(&c->e, wide ? A64_REV64 : A64_REV, wide, d, d);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
 static bool convert(struct native_compiler *c, const struct bp_ir *r)
 {
 	unsigned from = r->aux, to = r->type;
-	int64_t value;
-	if (r->op == BP_IR_CAST) {
-		if (ir_types[to].bytes > 8 || from == BP_T_FLAGS)
-			return false;
-		alias(c, to, r->arg[0]);
-		return true;
-	}
-	if (!is_small(from) || !is_small(to))
+	if (!is_conversion(r))
 		return false;
-	if (is_const(c, r->arg[0], &value)) {
-		uint64_t x = interp_extend((uint64_t)value, bits_of(from), r->op == BP_IR_SEXT);
-		set_const(c, c->at, to, x);
-		return true;
-	}
-	if (r->op == BP_IR_TRUNC && to != BP_T_I1) {
-		alias(c, to, r->arg[0]);
-		return true;
-	}
-	if (from == BP_T_I1 && r->op == BP_IR_SEXT)
-		return false;
-	unsigned a = use(c, r->arg[0]), d;
-	if (from == BP_T_I1) { /* clean to 64 bits already */
-		set_reg(c, c->at, to, a);
-		return true;
-	}
-	d = reg_result(c, false, a);
+	unsigned a = use(c, r->arg[0]), d = reg_result(c, false, a);
 	if (r->op == BP_IR_TRUNC)
 		emit_logic_i(&c->e, A64_AND_I, false, d, a, 1);
 	else if (from == to)
@@ -462,7 +308,7 @@ static bool convert(struct native_compiler *c, const struct bp_ir *r)
 		emit_field(&c->e, A64_SBFM, is_wide(to), d, a, 0, bits_of(from) - 1);
 	else
 		emit_field(&c->e, A64_UBFM, false, d, a, 0, bits_of(from) - 1);
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -482,7 +328,7 @@ static bool field(struct native_compiler *c, const struct bp_ir *r)
 		d = reg_result(c, false, a);
 		emit_field(&c->e, how[r->op].op, wide, d, a, pos, pos + len - 1);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -491,7 +337,7 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r)
 	unsigned shape = how[r->op].shape;
 	if (ir_types[r->type].class == IR_VECTOR)
 		return false;
-	if ((r->op < BP_IR_IF && is_small(r->type) && shape != SH_CONVERT) && fold(c, r))
+	if (select_known(c, r))
 		return true;
 	switch (shape) {
 	case SH_ALU:
@@ -522,15 +368,17 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r)
 			return false;
 		min_max(c, r);
 		return true;
-	case SH_COMPARE: return comparison(c, r);
+	case SH_COMPARE: return select_comparison(c, r);
 	case SH_ONE: return one(c, r);
 	case SH_COUNT: return count_bits(c, r);
 	case SH_CONVERT: return convert(c, r);
 	case SH_FIELD: return field(c, r);
-	case SH_SELECT: return choose(c, r);
-	case SH_HALF:
-		set_mem(c, c->at, BP_T_I64, in_memory(c, r->arg[0]) + how[r->op].kind);
-		return true;
+	case SH_SELECT: return select_choice(c, r);
 	default: return false;
 	}
+}
+
+bool select_host(struct native_compiler *c, const struct bp_ir *r)
+{
+	return select_access(c, r) || select_integer(c, r) || select_float(c, r);
 }

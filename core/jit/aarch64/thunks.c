@@ -4,7 +4,15 @@
 #include "native.h"
 #include <sys/auxv.h>
 
+/* Those that C functions keep come last, and X18 is the platform's. */
+const uint8_t host_general[GENERAL] = { X0, X1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, X15,
+	X23, 24, 25, 26, 27, 28 };
+/* Here they come first; the others are for values and short-lived slots. */
+const uint8_t host_pinned[PINNED_GENERAL] = { X23, 24, 25, 26, 27, 28, X15, 14, 13, 12, 11, 10, 9,
+	8 };
+
 struct thunks thunks;
+struct c_thunks c_thunks;
 bool have_lse;
 
 typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
@@ -109,6 +117,34 @@ static void make_exit(struct emit *e)
 	kept(e, false);
 	emit_add_i(e, true, false, SP, SP, ENTER_BYTES);
 	emit(e, (uint32_t)A64_RET);
+}
+
+void emit_exit(struct emit *e, enum native_exit why)
+{
+	if (why == NATIVE_LOOKUP) {
+		emit_jmp_to(e, thunks.resync);
+	} else {
+		emit_const(e, X0, why);
+		emit_jmp_to(e, thunks.exit);
+	}
+}
+
+void emit_raise(struct emit *e, uint32_t cause)
+{
+	emit_const(e, X1, cause);
+	emit_jmp_to(e, thunks.raise);
+}
+
+void emit_link(struct emit *e, struct link *l)
+{
+	/* B may be changed while others run it (Arm ARM, B2.2.5); it reaches all code memory. */
+	l->patch = emit_jmp(e);
+	l->unlinked = 4;
+	emit_here(e, l->patch);
+	/* not linked: behind it */
+	emit(e, A64_LDR_LITERAL | 8 / 4 << 5 | X16);
+	emit_jmp_to(e, thunks.exit_link);
+	emit64(e, 0);
 }
 
 /* ---- the next block ---- */
@@ -251,10 +287,10 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
 	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
 	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
-	thunks.memory = make_call(&e, FN(native_memory));
-	thunks.call = make_call(&e, FN(native_call));
-	thunks.generic = make_call(&e, FN(native_generic));
+	c_thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
+	c_thunks.memory = make_call(&e, FN(native_memory));
+	c_thunks.call = make_call(&e, FN(native_call));
+	c_thunks.generic = make_call(&e, FN(native_generic));
 	make_raise(&e);
 	/* code_memory_to_execute() is not known yet: by the compiler's own function, for both mappings */
 	__builtin___clear_cache((char *)write, (char *)e.at);

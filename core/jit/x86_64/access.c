@@ -5,15 +5,17 @@
  * cost nothing; only a store that a later load must not pass needs a fence. */
 #include "native.h"
 
-static unsigned regime_of(uint32_t memop)
+void emit_barrier(struct emit *e)
 {
-	return (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+	emit_head(e, 0x0fae, false, false, 0, 0, 0); /* mfence */
+	emit8(e, 0xf0);
 }
 
-static void mfence(struct native_compiler *c)
+/* C makes atomics of instructions that are barriers themselves. */
+bool needs_barriers(const struct bp_ir *r)
 {
-	emit_head(&c->e, 0x0fae, false, false, 0, 0, 0);
-	emit8(&c->e, 0xf0);
+	bool plain = r->op == BP_IR_LD || r->op == BP_IR_ST || r->op == BP_IR_STP;
+	return plain && bp_ir_memop(r) & BP_MEM_SEQ_CST;
 }
 
 /* The address in a register: a value's own when there is nothing to add. */
@@ -37,11 +39,6 @@ static void tlb_entry(struct native_compiler *c, unsigned addr, unsigned regime,
 	emit_shift(&c->e, true, SH_SHR, entry, c->in->cpu->page_bits - TLB_ENTRY_BITS);
 	emit_rm(&c->e, OP_AND_RM, false, entry, CPU, mask);
 	emit_rm(&c->e, OP_ADD_RM, true, entry, CPU, tlb);
-}
-
-static int32_t tag_at(unsigned access)
-{
-	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
 }
 
 /* What must equal the tag. */
@@ -77,7 +74,28 @@ struct flat { /* an address, for the instruction and for the slow way */
 	int32_t disp, from_disp;
 };
 
-/* With upper bits that are ignored, the slow way still sees them. */
+/* Upper bits that are ignored: of the register alone where what is added cannot leave the nothing that lies
+ * around the guest's space. The slow way still sees them. */
+static void confine(
+	struct native_compiler *c, struct flat *f, unsigned ignored, const unsigned *count)
+{
+	enum { AROUND = 1 << 30 }; /* at least so much, see core/cpu/user.c */
+	unsigned to = reg_new(c, false);
+	if (f->disp < -AROUND || f->disp >= AROUND) {
+		emit_rm(&c->e, OP_LEA, true, to, f->from, f->disp);
+		f->reg = to;
+		f->disp = 0;
+	}
+	if (count) {
+		emit_vex(&c->e, 2, 0, true, 0xf5, to, *count, f->reg); /* BZHI */
+	} else {
+		emit_mov(&c->e, true, to, f->reg);
+		emit_shift(&c->e, true, SH_SHL, to, ignored);
+		emit_shift(&c->e, true, SH_SHR, to, ignored);
+	}
+	f->reg = to;
+}
+
 static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r, int32_t imm)
 {
 	unsigned ignored = c->in->cpu->flat_ignored;
@@ -88,12 +106,13 @@ static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r
 	}
 	f.reg = f.from = use(c, r->arg[0]);
 	f.disp = f.from_disp = imm;
-	if (ignored) {
-		f.reg = reg_new(c, false);
-		f.disp = 0;
-		emit_rm(&c->e, OP_LEA, true, f.reg, f.from, imm);
-		emit_shift(&c->e, true, SH_SHL, f.reg, ignored);
-		emit_shift(&c->e, true, SH_SHR, f.reg, ignored);
+	if (ignored && have_bmi2) {
+		unsigned count = reg_new(c, false);
+		emit_const(&c->e, count, 64 - ignored);
+		confine(c, &f, ignored, &count);
+		c->locked &= ~(1u << count);
+	} else if (ignored) {
+		confine(c, &f, ignored, NULL);
 	}
 	return f;
 }
@@ -114,12 +133,6 @@ static struct cold *flat_cold(
 }
 
 /* ---- memos, see memo.h ---- */
-
-/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
-static unsigned memo_here(const struct native_compiler *c)
-{
-	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
-}
 
 struct found { /* a lookup */
 	uint8_t *slow, *retry;
@@ -214,30 +227,13 @@ static bool load_is_wide(uint32_t memop, bool wide)
 	return size == 3 || (wide && memop & BP_MEM_SIGNED);
 }
 
-/* Whether the only use of record c->at's value is a PUT into a register for floating point. */
-static bool wants_xmm(const struct native_compiler *c)
-{
-	if (c->v[c->at].uses != 1)
-		return false;
-	for (unsigned i = c->at + 1; i < c->count; i++)
-		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
-			return prefers_xmm(c, (uint32_t)c->rec[i].imm);
-	return false;
-}
-
-static bool inline_access(const struct bp_ir *r, uint32_t memop)
-{
-	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
-		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
-}
-
 static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t memop)
 {
 	bool wide = is_wide(r->type);
 	struct flat f = flat_address(c, r, r->imm);
-	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c));
+	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c));
 	struct cold *k = flat_cold(c, COLD_LOAD, &f, memop);
-	if (is_xmm(d))
+	if (is_fp(d))
 		emit_rm(&c->e, OP_MOVQ_XM, false, d, f.reg, f.disp);
 	else
 		emit_rm(&c->e, load_code(memop, wide), load_is_wide(memop, wide), d, f.reg, f.disp);
@@ -255,19 +251,19 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 	if (!inline_access(r, memop))
 		return false;
 	if (memop & BP_MEM_SEQ_CST)
-		mfence(c);
+		emit_barrier(&c->e);
 	if (is_flat(c) && !(memop & (BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC))) {
 		flat_load(c, r, memop);
 		return true;
 	}
 	unsigned addr = address(c, r, r->imm);
-	bool xmm = wide && (memop & BP_MEM_SIZE) == 3 && wants_xmm(c);
+	bool fp = wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c);
 	/* Before the jump to the cold part: what a new register costs is done on both ways. */
-	unsigned result = xmm ? reg_new(c, true) : NO_REG;
+	unsigned result = fp ? reg_new(c, true) : NO_REG;
 	struct found f = find(c, addr, memop, BP_ACC_READ);
 	struct cold *k = cold_access(c, COLD_LOAD, &f, addr, memop);
 	unsigned d = f.addend;
-	result = xmm ? result : d;
+	result = fp ? result : d;
 	if (result != d) {
 		emit_rx(&c->e, OP_MOVQ_XM, false, false, result, addr, d, 0, 0);
 	} else {
@@ -288,7 +284,7 @@ static void store_value(
 	struct native_compiler *c, unsigned size, unsigned value, unsigned addr, unsigned addend)
 {
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
-	if (is_xmm(value))
+	if (is_fp(value))
 		emit_rx(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, false, value, addr,
 			addend, 0, 0);
 	else
@@ -301,7 +297,7 @@ static void flat_store(
 	static const unsigned code[] = { OP_MOV_MR8, 0x66000000 | OP_MOV_MR, OP_MOV_MR, OP_MOV_MR };
 	unsigned size = memop & BP_MEM_SIZE;
 	struct cold *k = flat_cold(c, COLD_STORE, f, memop);
-	if (is_xmm(value))
+	if (is_fp(value))
 		emit_rm(&c->e, size == 3 ? OP_MOVQ_MX : OP_MOVSS_MX, false, value, f->reg, f->disp);
 	else if (size == 0)
 		emit_rm8(&c->e, code[size], value, f->reg, f->disp);
@@ -312,7 +308,7 @@ static void flat_store(
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
-		mfence(c);
+		emit_barrier(&c->e);
 }
 
 static bool store(struct native_compiler *c, const struct bp_ir *r)
@@ -329,8 +325,8 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	else
 		addr = address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
-	value = v->place == P_REG && is_xmm(v->reg) && size >= 2 ? use_xmm(c, r->arg[1])
-								 : use(c, r->arg[1]);
+	value = v->place == P_REG && is_fp(v->reg) && size >= 2 ? use_fp(c, r->arg[1])
+								: use(c, r->arg[1]);
 	if (flat) {
 		flat_store(c, memop, value, &to);
 		return true;
@@ -343,7 +339,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 		k->back = c->e.at;
 	}
 	if (memop & BP_MEM_SEQ_CST)
-		mfence(c);
+		emit_barrier(&c->e);
 	return true;
 }
 
@@ -479,32 +475,32 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- the slow way ---- */
 
-static void store_u32(struct native_compiler *c, int32_t at, uint32_t value)
-{
-	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, at);
-	emit32(&c->e, value);
-}
-
 /* The result of a slow access, extended as the record says. */
 static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
 	int32_t at = CPU_AT(native.value);
 	bool wide = is_wide(r->type);
-	if (is_xmm(k->result))
+	if (is_fp(k->result))
 		emit_rm(&c->e, OP_MOVQ_XM, false, k->result, CPU, at);
 	else
 		emit_rm(&c->e, load_code(k->memop, wide), load_is_wide(k->memop, wide), k->result,
 			CPU, at);
 }
 
+static void vector_cold(struct native_compiler *c, struct cold *k);
+
 void access_cold(struct native_compiler *c, struct cold *k)
 {
 	static const struct {
-		const void **plain, **xmm;
-	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_xmm },
-		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_xmm },
-		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_xmm } };
+		const void **plain, **fp;
+	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_fp },
+		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_fp },
+		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_fp } };
 	const struct bp_ir *r = &c->rec[k->record];
+	if (k->kind == COLD_VECTOR) {
+		vector_cold(c, k);
+		return;
+	}
 	if (k->memo != NO_MEMO)
 		memo_cold(c, k);
 	write_back(c, true);
@@ -513,15 +509,15 @@ void access_cold(struct native_compiler *c, struct cold *k)
 		emit_rm(&c->e, OP_GROUP1, true, G1_ADD, CPU, CPU_AT(native.addr));
 		emit32(&c->e, (uint32_t)k->disp);
 	}
-	if (k->kind != COLD_LOAD && is_xmm(k->value))
+	if (k->kind != COLD_LOAD && is_fp(k->value))
 		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
 	else if (k->kind != COLD_LOAD)
 		emit_rm(&c->e, OP_MOV_MR, true, k->value, CPU, CPU_AT(native.value));
 	if (k->kind == COLD_RMW)
-		store_u32(c, CPU_AT(native.rmw), r->aux);
+		emit_store_const(&c->e, false, CPU, CPU_AT(native.rmw), r->aux);
 	emit_push_const(&c->e, (int32_t)site_here(c));
 	emit_push_const(&c->e, (int32_t)k->memop);
-	emit_call_to(&c->e, c->uses_xmm ? *thunk[k->kind].xmm : *thunk[k->kind].plain);
+	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);
 	/* no flags change: the carry still says whether to leave */
 	if (k->kind != COLD_STORE)
 		slow_result(c, r, k);
@@ -533,82 +529,6 @@ void access_cold(struct native_compiler *c, struct cold *k)
 }
 
 /* ---- what C does ---- */
-
-/* A copy of what C is to see, behind the code so far: RAX points to it. */
-static void info(struct native_compiler *c, const void *data, size_t size)
-{
-	uint8_t *over = emit_jmp(&c->e);
-	while ((uintptr_t)c->e.at & 7)
-		emit_head(&c->e, 0x90, false, false, 0, 0, 0);
-	uint8_t *at = c->e.at;
-	if (c->e.end - c->e.at < (ptrdiff_t)size + 4 * EMIT_MARGIN) {
-		c->e.full = true;
-		return;
-	}
-	memcpy(at, data, size);
-	c->e.at += size;
-	emit_here(&c->e, over);
-	emit_head(&c->e, OP_LEA, true, false, RAX, 0, 0);
-	emit8(&c->e, (RAX & 7) << 3 | 5); /* [RIP + distance] */
-	emit32(&c->e, 0);
-	emit_to(c->e.at - 4, at);
-}
-
-/* Behind a call of `thunk`: pinned registers again, and the way out if it asks for that. */
-static void after_call(struct native_compiler *c, bool may_leave)
-{
-	/* One that is leaving already needs no other way out. */
-	uint8_t *leave = may_leave && !c->leaving ? emit_jcc(&c->e, CC_B) : NULL;
-	if (leave)
-		cold_new(c, COLD_REST, leave);
-	reload_pinned(c);
-}
-
-static void set_out(struct native_compiler *c, unsigned which, unsigned type, uint32_t off)
-{
-	for (unsigned j = c->at + 1; j < c->count; j++) {
-		const struct bp_ir *o = &c->rec[j];
-		if (o->op == BP_IR_OUT && o->arg[0] == c->at && (unsigned)o->imm == which)
-			set_mem(c, j, type, off);
-	}
-}
-
-void select_generic(struct native_compiler *c, const struct bp_ir *r)
-{
-	struct gen g = { .r = *r, .fn = generic_for(r) };
-	const struct ir_info *ir = ir_info(r->op);
-	bool touches = r->op == BP_IR_GETX || r->op == BP_IR_PUTX || r->op == BP_IR_TIME;
-	if (!g.fn) {
-		c->failed = true;
-		return;
-	}
-	if (ir->aux == AUX_ENV) {
-		g.env = verify_env(&c->type, r->aux);
-		/* The environment's registers are read and written where they lie. */
-		touches = true;
-	}
-	for (unsigned n = 0; n < 3; n++)
-		if (ir_is_arg_value(r, n)) {
-			g.a[n] = in_memory(c, r->arg[n]);
-			g.has[n] = true;
-		}
-	if (ir->out != BP_T_NONE) {
-		g.out = frame_new(c, 8);
-		set_out(c, 1, ir->out, g.out);
-	}
-	if (ir_result_type(r) != BP_T_NONE)
-		g.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
-	if (touches)
-		flush(c);
-	else
-		reg_claim(c, RAX);
-	info(c, &g, sizeof(g));
-	emit_call_to(&c->e, touches ? thunks.generic : thunks.generic_keep);
-	if (touches)
-		reload_pinned(c);
-	if (g.d)
-		set_mem(c, c->at, ir_result_type(r), g.d);
-}
 
 void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk)
 {
@@ -651,7 +571,7 @@ static bool vector(struct native_compiler *c, const struct bp_ir *r)
 	if (wide)
 		at = is_store ? in_memory(c, r->arg[1]) : frame_new(c, bytes);
 	else
-		value = is_store ? use_xmm(c, r->arg[1]) : reg_new(c, true);
+		value = is_store ? use_fp(c, r->arg[1]) : reg_new(c, true);
 	unsigned entry = reg_new(c, false), addend = reg_new(c, false);
 	tlb_entry(c, addr, regime_of(memop), entry);
 	emit_rm(&c->e, OP_LEA, true, addend, addr, (int32_t)bytes - 1);
@@ -678,7 +598,7 @@ static bool vector(struct native_compiler *c, const struct bp_ir *r)
 	return true;
 }
 
-void vector_cold(struct native_compiler *c, struct cold *k)
+static void vector_cold(struct native_compiler *c, struct cold *k)
 {
 	const struct bp_ir *r = &c->rec[k->record];
 	bool is_store = r->op == BP_IR_ST, wide = r->type != BP_T_V128;
@@ -692,7 +612,7 @@ void vector_cold(struct native_compiler *c, struct cold *k)
 	emit_rm(&c->e, OP_MOV_MR, true, k->addr, BASE, AT(m.addr));
 	if (is_store && !wide)
 		emit_rm(&c->e, OP_MOVUPS_MX, false, k->value, BASE, AT(at));
-	store_u32(c, CPU_AT(native.site), site_here(c));
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	call_keep(c, &m, sizeof(m), thunks.memory_keep);
 	/* no flags change: the carry still says whether to leave */
 	if (!is_store && !wide)
@@ -706,72 +626,6 @@ void vector_cold(struct native_compiler *c, struct cold *k)
 	rest_cold(c);
 }
 
-static void select_memory(struct native_compiler *c, const struct bp_ir *r)
-{
-	const struct ir_info *ir = ir_info(r->op);
-	struct mem m = { .r = *r, .memop = bp_ir_memop(r), .addr_mask = c->addr_mask };
-	bool plain = r->op == BP_IR_LD || r->op == BP_IR_ST || r->op == BP_IR_STP;
-	m.addr = in_memory(c, r->arg[0]);
-	if (ir_is_arg_value(r, 1))
-		m.value = in_memory(c, r->arg[1]);
-	if (ir->more)
-		m.second = in_memory(c, r[1].arg[0]);
-	if (ir->result != RES_NONE) {
-		m.discard = !c->v[c->at].uses;
-		m.d = frame_new(c, ir_types[ir_result_type(r)].bytes);
-	}
-	if (plain && m.memop & BP_MEM_SEQ_CST)
-		mfence(c);
-	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
-	info(c, &m, sizeof(m));
-	emit_call_to(&c->e, thunks.memory);
-	if (m.d)
-		set_mem(c, c->at, ir_result_type(r), m.d);
-	after_call(c, true);
-	if (plain && m.memop & BP_MEM_SEQ_CST)
-		mfence(c);
-}
-
-static void call_slot(struct call_slot *s, unsigned type, uint32_t offset)
-{
-	s->offset = offset;
-	s->bytes = ir_types[type].bytes;
-}
-
-static void select_call(struct native_compiler *c, const struct bp_ir *r)
-{
-	struct call call = { .helper = verify_helper(&c->type, r->imm) };
-	call.args = call.helper->args;
-	call.results = call.helper->results;
-	for (unsigned n = 0; n < call.args; n++) {
-		unsigned id = c->rec[c->at + n / 4].arg[n % 4];
-		uint32_t at = in_memory(c, id);
-		call_slot(&call.arg[n], ir_result_type(&c->rec[id]), at);
-	}
-	for (unsigned n = 0; n < call.results; n++) {
-		call.result_words[n] = 1;
-		if (n == 0 && r->type != BP_T_NONE) {
-			call.result_words[0] = ir_types[r->type].bytes > 8 ? 2 : 1;
-			call_slot(&call.result[0], r->type, frame_new(c, ir_types[r->type].bytes));
-			set_mem(c, c->at, r->type, call.result[0].offset);
-		}
-		for (unsigned j = c->at + 1; n && j < c->count; j++) {
-			const struct bp_ir *o = &c->rec[j];
-			if (o->op != BP_IR_OUT || o->arg[0] != c->at || (unsigned)o->imm != n)
-				continue;
-			call.result_words[n] = ir_types[o->type].bytes > 8 ? 2 : 1;
-			call_slot(&call.result[n], o->type, frame_new(c, ir_types[o->type].bytes));
-			set_mem(c, j, o->type, call.result[n].offset);
-		}
-	}
-	flush(c);
-	store_u32(c, CPU_AT(native.site), site_here(c));
-	info(c, &call, sizeof(call));
-	emit_call_to(&c->e, thunks.call);
-	after_call(c, true);
-}
-
 static void fence(struct native_compiler *c, const struct bp_ir *r)
 {
 	/* Device input and output are reads and writes to the host. */
@@ -779,7 +633,7 @@ static void fence(struct native_compiler *c, const struct bp_ir *r)
 	before = (before | before >> 2) & 3;
 	after = (after | after >> 2) & 3;
 	if (before & 2 && after & 1)
-		mfence(c);
+		emit_barrier(&c->e);
 }
 
 bool select_access(struct native_compiler *c, const struct bp_ir *r)

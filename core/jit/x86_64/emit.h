@@ -221,6 +221,13 @@ static inline void emit_const(struct emit *e, unsigned to, uint64_t value)
 	}
 }
 
+/* reg = whether cc holds */
+static inline void emit_cset(struct emit *e, unsigned reg, enum cc cc)
+{
+	emit_rr8(e, OP_SET | (unsigned)cc, false, 0, reg);
+	emit_rr8(e, OP_MOVZX8, false, reg, reg);
+}
+
 /* add, or, and, sub, xor, cmp with an immediate */
 static inline void emit_group1(
 	struct emit *e, bool wide, enum group1 what, unsigned rm, int32_t imm)

@@ -91,72 +91,6 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 	emit_here(&c->e, fine);
 }
 
-/* ---- which records ---- */
-
-static bool is_format(unsigned type)
-{
-	return type == BP_T_F32 || type == BP_T_F64;
-}
-
-enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
-
-static enum rounding rounding_in(unsigned mode)
-{
-	if (mode == BP_ROUND_DYNAMIC)
-		return ROUND_ASK;
-	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
-}
-
-/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
-static enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
-{
-	bool own = r->arg[3] && ir_types[r->type].class != IR_VECTOR;
-	return rounding_in(own ? r->arg[3] - 1u : env->rounding);
-}
-
-static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
-{
-	return env->nan_rule == BP_NAN_CANONICAL && env->flags == BP_FP_TINY_AFTER &&
-		env->flags_offset && env->flags_offset == c->type.cpu->fp_envs->flags_offset;
-}
-
-/* Nothing in a block can change the rounding mode but what it calls, so one look at its entry will do:
- * with another mode the interpreter runs it. */
-void float_entry(struct native_compiler *c)
-{
-	const struct bp_fp_env *asked = NULL;
-	unsigned depth = 0; /* of IFs, whose arms leave */
-	c->rounds = false;
-	for (unsigned i = 0; i < c->insns; i++) {
-		const struct ir_insn *insn = &c->ir->insn[i];
-		for (unsigned n = 1; n < insn->records; n++) {
-			const struct bp_ir *r = &c->ir->record[insn->record + n];
-			depth += r->op == BP_IR_IF;
-			depth -= r->op == BP_IR_END;
-			if ((r->op == BP_IR_CALL || r->op == BP_IR_PUTX) && !depth)
-				return;
-			if (ir_info(r->op)->aux != AUX_ENV)
-				continue;
-			const struct bp_fp_env *env = verify_env(&c->type, r->aux);
-			if (asked && asked != env)
-				return;
-			if (rounding_of(env, r) == ROUND_ASK)
-				asked = env;
-		}
-	}
-	if (!asked)
-		return;
-	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(asked->rounding_offset));
-	emit8(&c->e, BP_ROUND_NEAREST_EVEN);
-	uint8_t *nearest = emit_jcc(&c->e, CC_E);
-	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, CPU_AT(native.site));
-	emit32(&c->e, c->insns);
-	emit_const(&c->e, RAX, NATIVE_INTERP);
-	emit_jmp_to(&c->e, thunks.exit);
-	emit_here(&c->e, nearest);
-	c->rounds = true;
-}
-
 /* ---- emitting ---- */
 
 static unsigned prefix_of(unsigned type)
@@ -196,11 +130,8 @@ struct operation { /* one record being made */
 static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
 	enum rounding rounding, struct operation *o)
 {
-	if (rounding != ROUND_ASK || c->rounds)
-		return;
-	emit_rm(&c->e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(env->rounding_offset));
-	emit8(&c->e, BP_ROUND_NEAREST_EVEN);
-	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+	if (asks_rounding(c, rounding))
+		o->to_c[o->to_cs++] = rounds_otherwise(c, env);
 }
 
 /* The result is in XMM15: it is o->result unless it is a NaN. */
@@ -236,18 +167,18 @@ void float_cold(struct native_compiler *c, struct cold *k)
 			emit_here(&c->e, k->also[i]);
 	for (unsigned i = 0; i < 3; i++)
 		if (k->operand[i] != NO_REG) {
-			bool xmm = is_xmm(k->operand[i]);
+			bool fp = is_fp(k->operand[i]);
 			g.a[i] = frame_new(c, size);
 			g.has[i] = true;
-			emit_rm(&c->e, xmm ? whole : OP_MOV_MR, !xmm, k->operand[i], BASE,
+			emit_rm(&c->e, fp ? whole : OP_MOV_MR, !fp, k->operand[i], BASE,
 				AT(g.a[i]));
 		}
 	g.d = frame_new(c, size);
-	call_keep(c, &g, sizeof(g), thunks.generic_keep);
+	call_keep(c, &g, sizeof(g), c_thunks.generic_keep);
 	unsigned bytes = ir_types[ir_result_type(r)].bytes;
 	if (bytes == 16)
 		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(g.d));
-	else if (is_xmm(k->result))
+	else if (is_fp(k->result))
 		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_XM : OP_MOVQ_XM, false, k->result, BASE,
 			AT(g.d));
 	else if (bytes == 1)
@@ -311,7 +242,7 @@ static bool arithmetic_record(
 		return false;
 	for (unsigned n = 0; n < 3; n++)
 		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_xmm(c, r->arg[n]);
+			o.operand[o.operands++] = use_fp(c, r->arg[n]);
 	o.result = reg_result(c, true, NO_REG);
 	if (minmax) {
 		min_max(c, r, &o);
@@ -334,7 +265,7 @@ static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 	bool signaling = r->imm & BP_FCMP_SIGNALING;
 	if (!is_format(r->type))
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = reg_new(c, false);
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, false);
 	/* Unordered sets carry, zero and parity: "above" is false then (SDM volume 2, UCOMISD). */
 	if (how == BP_FCMP_LT || how == BP_FCMP_LE) {
 		compare(c, r->type, signaling, b, a);
@@ -366,7 +297,7 @@ static bool convert_format(
 	enum rounding rounding = narrow ? rounding_of(env, r) : ROUND_NEAREST;
 	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
 	op3(c, prefix_of(from), 0x5a, XMM15, o.operand[0], o.operand[0]);
@@ -423,7 +354,7 @@ static bool to_integer(
 	if ((r->type != BP_T_I32 && !wide) || !is_format(from) || r->imm & BP_FTOI_UNSIGNED ||
 		(r->imm & 0x30) == BP_FTOI_MODULAR || rounding == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_new(c, false);
 	unless_nearest(c, env, rounding, &o);
 	unsigned code = (from == BP_T_F64 ? 0xf2000f2c : 0xf3000f2c) | (unsigned)!truncate;
@@ -486,7 +417,7 @@ static bool arithmetic_lanes(
 		return false;
 	for (unsigned n = 0; n < 3; n++)
 		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_xmm(c, r->arg[n]);
+			o.operand[o.operands++] = use_fp(c, r->arg[n]);
 	o.result = reg_new(c, true); /* not an operand: C may need those again */
 	if (minmax) {
 		min_max_lanes(c, r, wide, &o);
@@ -517,7 +448,7 @@ static bool compare_lanes(struct native_compiler *c, const struct bp_ir *r)
 	unsigned how = (r->imm & BP_FCMP_SIGNALING ? signaling : quiet)[r->imm & 3];
 	if (how >= 0x10 && !have_avx)
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = reg_new(c, true);
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, true);
 	op3(c, packed(r->arg[3] == BP_T_F64), 0xc2, d, a, b);
 	emit8(&c->e, how);
 	set_reg(c, c->at, r->type, d);
@@ -531,7 +462,7 @@ static bool lanes_from_integer(
 	struct operation o = { .operands = 1 };
 	if (r->arg[3] != BP_T_F32 || r->imm & 1 || rounding_of(env, r) == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_xmm(c, r->arg[0]);
+	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_new(c, true);
 	unless_nearest(c, env, rounding_of(env, r), &o);
 	emit_rr(&c->e, 0x0f5b, false, o.result, o.operand[0]);

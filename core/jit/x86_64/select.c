@@ -16,8 +16,7 @@ enum shape {
 	SH_COUNT,
 	SH_CONVERT,
 	SH_FIELD,
-	SH_SELECT,
-	SH_HALF
+	SH_SELECT
 };
 
 static const struct {
@@ -67,72 +66,15 @@ static const struct {
 	[BP_IR_UBITS] = { SH_FIELD, SH_SHR, 0, false },
 	[BP_IR_SBITS] = { SH_FIELD, SH_SAR, 0, false },
 	[BP_IR_SELECT] = { SH_SELECT, 0, 0, false },
-	[BP_IR_LO] = { SH_HALF, 0, 0, false },
-	[BP_IR_HI] = { SH_HALF, 8, 0, false },
 };
-
-static bool is_word(unsigned type) /* what the host computes with */
-{
-	return type == BP_T_I32 || type == BP_T_I64;
-}
-
-static bool is_small(unsigned type)
-{
-	return type >= BP_T_I1 && type <= BP_T_I64;
-}
 
 /* The second operand if it is a constant that an instruction can hold. */
 static bool immediate(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm)
 {
-	if (r->aux & BP_IR_IMM)
-		*imm = r->type == BP_T_I1 ? r->imm & 1 : r->imm;
-	else if (!is_const(c, r->arg[1], imm))
-		return false;
-	return *imm == (int32_t)*imm;
-}
-
-static void done(struct native_compiler *c, const struct bp_ir *r, unsigned reg)
-{
-	set_reg(c, c->at, ir_result_type(r), reg);
-}
-
-/* ---- what is known of bits ---- */
-
-static uint64_t value_ones(const struct native_compiler *c, unsigned id)
-{
-	return c->v[id].place == P_CONST ? c->v[id].imm : c->v[id].ones;
-}
-
-/* Results that are constant although their operands are not, or equal to one of them. */
-static bool fold(struct native_compiler *c, const struct bp_ir *r)
-{
-	int64_t a, b;
-	bool imm = immediate(c, r, &b);
-	if (r->type == BP_T_I64 && r->op == BP_IR_SAR && imm && b > 0 && b < 64) {
-		uint64_t ones = value_ones(c, r->arg[0]);
-		if ((int64_t)ones >> b == -1) {
-			set_const(c, c->at, r->type, UINT64_MAX);
-			return true;
-		}
-	}
-	if ((r->op == BP_IR_EQ || r->op == BP_IR_NE) && imm && is_const(c, r->arg[0], &a)) {
-		set_const(c, c->at, BP_T_I1, (a == b) == (r->op == BP_IR_EQ));
-		return true;
-	}
-	return false;
+	return second_const(c, r, imm) && *imm == (int32_t)*imm;
 }
 
 /* ---- two operands ---- */
-
-/* The second operand in a register. */
-static unsigned second(struct native_compiler *c, const struct bp_ir *r)
-{
-	if (!(r->aux & BP_IR_IMM))
-		return use(c, r->arg[1]);
-	unsigned reg = reg_new(c, false);
-	emit_const(&c->e, reg, (uint64_t)(int64_t)r->imm);
-	return reg;
-}
 
 static void add(struct native_compiler *c, const struct bp_ir *r, bool wide)
 {
@@ -153,10 +95,10 @@ static void add(struct native_compiler *c, const struct bp_ir *r, bool wide)
 			emit_group1(&c->e, wide, G1_ADD, d, by);
 		else
 			emit_rm(&c->e, OP_LEA, wide, d, a, by);
-		done(c, r, d);
+		set_result(c, r, d);
 		return;
 	}
-	unsigned a = use(c, r->arg[0]), b = second(c, r), d;
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r), d;
 	if (!minus) {
 		d = reg_result(c, false, a);
 		if (d == a)
@@ -172,7 +114,7 @@ static void add(struct native_compiler *c, const struct bp_ir *r, bool wide)
 		emit_mov(&c->e, true, d, a);
 		emit_rr(&c->e, OP_SUB_RM, wide, d, b);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 static void alu(struct native_compiler *c, const struct bp_ir *r)
@@ -209,19 +151,8 @@ static void alu(struct native_compiler *c, const struct bp_ir *r)
 		emit_group1(&c->e, wide, (enum group1)how[r->op].b, d, (int32_t)imm);
 	else
 		emit_rr(&c->e, how[r->op].a, wide, d, b);
-	done(c, r, d);
+	set_result(c, r, d);
 	c->v[c->at].ones = r->type == BP_T_I64 ? ones : 0;
-}
-
-unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r)
-{
-	if (r->op < BP_IR_SHL || r->op > BP_IR_SAR || r->aux & BP_IR_IMM || !is_word(r->type))
-		return 0;
-	const struct bp_ir *n = &c->rec[r->arg[1]];
-	return n->op == BP_IR_AND && n->aux & BP_IR_IMM && n->type == r->type &&
-			n->imm == (int32_t)bits_of(r->type) - 1
-		? n->arg[0]
-		: 0;
 }
 
 static void shift_by(struct native_compiler *c, const struct bp_ir *r, unsigned count_id)
@@ -232,7 +163,7 @@ static void shift_by(struct native_compiler *c, const struct bp_ir *r, unsigned 
 		unsigned a = use(c, r->arg[0]), n = use(c, count_id);
 		unsigned d = reg_result(c, false, a);
 		emit_vex(&c->e, 2, how[r->op].b, wide, 0xf7, d, n, a);
-		done(c, r, d);
+		set_result(c, r, d);
 		return;
 	}
 	reg_claim(c, RCX);
@@ -241,7 +172,7 @@ static void shift_by(struct native_compiler *c, const struct bp_ir *r, unsigned 
 	unsigned a = use(c, r->arg[0]), d = reg_new(c, false);
 	emit_mov(&c->e, true, d, a);
 	emit_rr(&c->e, OP_SHIFT_CL, wide, (unsigned)what, d);
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 static bool shift(struct native_compiler *c, const struct bp_ir *r)
@@ -268,7 +199,7 @@ static bool shift(struct native_compiler *c, const struct bp_ir *r)
 	emit_mov(&c->e, true, d, a);
 	if (n)
 		emit_shift(&c->e, wide, (enum shift)how[r->op].a, d, (unsigned)n);
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -280,7 +211,7 @@ static void multiply(struct native_compiler *c, const struct bp_ir *r)
 		unsigned a = use(c, r->arg[0]), d = reg_result(c, false, a);
 		emit_rr(&c->e, OP_IMUL_RMI, wide, d, a);
 		emit32(&c->e, (uint32_t)imm);
-		done(c, r, d);
+		set_result(c, r, d);
 		return;
 	}
 	unsigned a = use(c, r->arg[0]), b = use(c, r->arg[1]), d = reg_result(c, false, a);
@@ -290,7 +221,7 @@ static void multiply(struct native_compiler *c, const struct bp_ir *r)
 		emit_mov(&c->e, true, d, a);
 		emit_rr(&c->e, OP_IMUL_RM, wide, d, b);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 static bool high_half(struct native_compiler *c, const struct bp_ir *r)
@@ -299,7 +230,7 @@ static bool high_half(struct native_compiler *c, const struct bp_ir *r)
 		return false;
 	reg_claim(c, RAX);
 	reg_claim(c, RDX);
-	unsigned a = use(c, r->arg[0]), b = second(c, r);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r);
 	emit_mov(&c->e, true, RAX, a);
 	emit_rr(&c->e, OP_GROUP3, true, how[r->op].a, b);
 	if (how[r->op].b) { /* the first is signed: less the second if it is negative */
@@ -308,7 +239,7 @@ static bool high_half(struct native_compiler *c, const struct bp_ir *r)
 		emit_rr(&c->e, OP_AND_RM, true, RAX, b);
 		emit_rr(&c->e, OP_SUB_RM, true, RDX, RAX);
 	}
-	done(c, r, RDX);
+	set_result(c, r, RDX);
 	return true;
 }
 
@@ -319,7 +250,7 @@ static void divide(struct native_compiler *c, const struct bp_ir *r)
 	uint8_t *minus = NULL, *end[2];
 	reg_claim(c, RAX);
 	reg_claim(c, RDX);
-	unsigned a = use(c, r->arg[0]), b = second(c, r);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r);
 	emit_mov(&c->e, true, RAX, a);
 	emit_rr(&c->e, OP_TEST, wide, b, b);
 	uint8_t *zero = emit_jcc(&c->e, CC_E);
@@ -347,19 +278,19 @@ static void divide(struct native_compiler *c, const struct bp_ir *r)
 		emit_here(&c->e, end[1]);
 	}
 	emit_here(&c->e, end[0]);
-	done(c, r, rest ? RDX : RAX);
+	set_result(c, r, rest ? RDX : RAX);
 }
 
 static void min_max(struct native_compiler *c, const struct bp_ir *r)
 {
 	bool wide = is_wide(r->type);
-	unsigned a = use(c, r->arg[0]), b = second(c, r), d = reg_result(c, false, NO_REG);
+	unsigned a = use(c, r->arg[0]), b = use_second(c, r), d = reg_result(c, false, NO_REG);
 	if (d == a || d == b)
 		d = reg_new(c, false);
 	emit_mov(&c->e, true, d, b);
 	emit_rr(&c->e, OP_CMP_RM, wide, a, b);
 	emit_rr(&c->e, OP_CMOV | how[r->op].a, wide, d, a);
-	done(c, r, d);
+	set_result(c, r, d);
 }
 
 /* ---- comparing and choosing ---- */
@@ -375,7 +306,7 @@ static enum cc swapped(enum cc cc) /* b op a for a op b */
 	}
 }
 
-static enum cc compare(struct native_compiler *c, const struct bp_ir *r)
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	bool wide = is_wide(r->type);
 	enum cc cc = (enum cc)how[r->op].a;
@@ -399,62 +330,10 @@ static enum cc compare(struct native_compiler *c, const struct bp_ir *r)
 	return cc;
 }
 
-enum cc test_condition(struct native_compiler *c, unsigned id)
+uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set)
 {
-	if (c->v[id].place == P_COND)
-		return compare(c, &c->rec[id]);
-	unsigned reg = use(c, id);
-	emit_rr(&c->e, OP_TEST, false, reg, reg);
-	return CC_NE;
-}
-
-static bool comparison(struct native_compiler *c, const struct bp_ir *r)
-{
-	if (!is_word(r->type) && r->type != BP_T_I1)
-		return false;
-	if (r->type == BP_T_I1 && r->op != BP_IR_EQ && r->op != BP_IR_NE)
-		return false;
-	enum cc cc = compare(c, r);
-	unsigned d = reg_new(c, false);
-	emit_rr8(&c->e, OP_SET | (unsigned)cc, false, 0, d);
-	emit_rr8(&c->e, OP_MOVZX8, false, d, d);
-	done(c, r, d);
-	return true;
-}
-
-/* The record's result is value id as it is. */
-static void alias(struct native_compiler *c, unsigned type, unsigned id)
-{
-	struct val *v = &c->v[c->at];
-	const struct val *from = &c->v[id];
-	unsigned reg;
-	switch (from->place) {
-	case P_CONST: set_const(c, c->at, type, from->imm); return;
-	case P_MEM: set_mem(c, c->at, type, from->off); return;
-	case P_REG: reg = from->reg; break;
-	default: reg = use(c, id); break;
-	}
-	set_reg(c, c->at, type, reg);
-	v->ones = from->ones;
-}
-
-static bool choose(struct native_compiler *c, const struct bp_ir *r)
-{
-	int64_t known;
-	if (ir_types[r->type].bytes > 8)
-		return false;
-	if (is_const(c, r->arg[0], &known)) {
-		alias(c, r->type, known ? r->arg[1] : r->arg[2]);
-		return true;
-	}
-	/* The values first: reading them may change flags. */
-	unsigned yes = use(c, r->arg[1]), no = use(c, r->arg[2]);
-	unsigned d = reg_new(c, false);
-	enum cc cc = test_condition(c, r->arg[0]);
-	emit_mov(&c->e, true, d, no);
-	emit_rr(&c->e, OP_CMOV | (unsigned)cc, true, d, yes);
-	done(c, r, d);
-	return true;
+	enum cc cc = test_condition(c, id);
+	return emit_jcc(&c->e, set ? cc : cc ^ 1);
 }
 
 /* ---- one operand ---- */
@@ -471,7 +350,7 @@ static bool one(struct native_compiler *c, const struct bp_ir *r)
 		emit_group1(&c->e, false, G1_XOR, d, 1);
 	else
 		emit_rr(&c->e, OP_GROUP3, is_wide(r->type), how[r->op].a, d);
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -489,7 +368,7 @@ static bool count_bits(struct native_compiler *c, const struct bp_ir *r)
 		emit_mov(&c->e, true, d, a);
 		emit_head(&c->e, OP_BSWAP | (d & 7), is_wide(r->type), false, 0, 0, d);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -500,32 +379,9 @@ static bool convert(struct native_compiler *c, const struct bp_ir *r)
 	} extend[] = { { OP_MOVZX8, OP_MOVSX8 }, { OP_MOVZX16, OP_MOVSX16 },
 		{ OP_MOV_RM, OP_MOVSXD } };
 	unsigned from = r->aux, to = r->type;
-	int64_t value;
-	if (r->op == BP_IR_CAST) {
-		if (ir_types[to].bytes > 8 || from == BP_T_FLAGS)
-			return false;
-		alias(c, to, r->arg[0]);
-		return true;
-	}
-	if (!is_small(from) || !is_small(to))
+	if (!is_conversion(r))
 		return false;
-	if (is_const(c, r->arg[0], &value)) {
-		uint64_t x = interp_extend((uint64_t)value, bits_of(from), r->op == BP_IR_SEXT);
-		set_const(c, c->at, to, x);
-		return true;
-	}
-	if (r->op == BP_IR_TRUNC && to != BP_T_I1) {
-		alias(c, to, r->arg[0]);
-		return true;
-	}
-	if (from == BP_T_I1 && r->op == BP_IR_SEXT)
-		return false;
-	unsigned a = use(c, r->arg[0]), d;
-	if (from == BP_T_I1) { /* clean to 64 bits already */
-		set_reg(c, c->at, to, a);
-		return true;
-	}
-	d = reg_result(c, false, a);
+	unsigned a = use(c, r->arg[0]), d = reg_result(c, false, a);
 	if (r->op == BP_IR_TRUNC) {
 		emit_mov(&c->e, true, d, a);
 		emit_group1(&c->e, false, G1_AND, d, 1);
@@ -541,7 +397,7 @@ static bool convert(struct native_compiler *c, const struct bp_ir *r)
 		else
 			emit_rr8(&c->e, code, wide, d, a);
 	}
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -557,7 +413,7 @@ static bool field(struct native_compiler *c, const struct bp_ir *r)
 		emit_shift(&c->e, wide, SH_SHL, d, bits - pos - len);
 	if (bits - len)
 		emit_shift(&c->e, wide, (enum shift)how[r->op].a, d, bits - len);
-	done(c, r, d);
+	set_result(c, r, d);
 	return true;
 }
 
@@ -566,7 +422,7 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r)
 	unsigned shape = how[r->op].shape;
 	if (ir_types[r->type].class == IR_VECTOR)
 		return false;
-	if ((r->op < BP_IR_IF && is_small(r->type) && shape != SH_CONVERT) && fold(c, r))
+	if (select_known(c, r))
 		return true;
 	switch (shape) {
 	case SH_ALU:
@@ -593,15 +449,18 @@ bool select_integer(struct native_compiler *c, const struct bp_ir *r)
 			return false;
 		min_max(c, r);
 		return true;
-	case SH_COMPARE: return comparison(c, r);
+	case SH_COMPARE: return select_comparison(c, r);
 	case SH_ONE: return one(c, r);
 	case SH_COUNT: return count_bits(c, r);
 	case SH_CONVERT: return convert(c, r);
 	case SH_FIELD: return field(c, r);
-	case SH_SELECT: return choose(c, r);
-	case SH_HALF:
-		set_mem(c, c->at, BP_T_I64, in_memory(c, r->arg[0]) + how[r->op].a);
-		return true;
+	case SH_SELECT: return select_choice(c, r);
 	default: return false;
 	}
+}
+
+bool select_host(struct native_compiler *c, const struct bp_ir *r)
+{
+	return select_access(c, r) || select_integer(c, r) || select_float(c, r) ||
+		select_vector(c, r);
 }

@@ -8,7 +8,12 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+const uint8_t host_general[GENERAL] = { RAX, RDX, RDI, RCX, RSI, R8, R9, R10, R11, RBX, R14 };
+/* The others are for values and short-lived slots. */
+const uint8_t host_pinned[PINNED_GENERAL] = { RBX, R14, R8, R9, R10, R11, RSI };
+
 struct thunks thunks;
+struct c_thunks c_thunks;
 bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
 
 typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
@@ -109,6 +114,37 @@ void emit_lookup(struct emit *e)
 		emit_to(miss[i], (const uint8_t *)thunks.miss - e->to_execute);
 }
 
+void emit_exit(struct emit *e, enum native_exit why)
+{
+	if (why == NATIVE_LOOKUP) {
+		emit_jmp_to(e, thunks.resync);
+	} else if (why == NATIVE_LEAVE) {
+		emit_jmp_to(e, thunks.leave);
+	} else {
+		emit_const(e, RAX, why);
+		emit_jmp_to(e, thunks.exit);
+	}
+}
+
+void emit_raise(struct emit *e, uint32_t cause)
+{
+	emit_const(e, RSI, cause);
+	emit_jmp_to(e, thunks.raise);
+}
+
+void emit_link(struct emit *e, struct link *l)
+{
+	/* The distance is written while others run this: it must not straddle. */
+	while (((uintptr_t)e->at + 1) & 3)
+		emit_nop(e);
+	l->patch = emit_jmp(e);
+	l->unlinked = 0;
+	/* not linked: behind it */
+	emit_head(e, 0xb8 | RAX, true, false, 0, 0, RAX);
+	emit64(e, 0);
+	emit_jmp_to(e, thunks.exit_link);
+}
+
 static void make_lookup(struct emit *e)
 {
 	thunks.miss = here(e);
@@ -154,7 +190,7 @@ static void check_status(struct emit *e)
 }
 
 /* Calls fn(cpu, RAX) and gives back every register that a block may use. `access`: see native.h. */
-static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool access)
+static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
 {
 	enum { PUSHED = 8 * (sizeof(volatiles) + 1) };
 	const void *at = here(e);
@@ -166,7 +202,7 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool a
 		emit_rm(e, OP_MOV_RM, false, RAX, RSP, PUSHED + 8);
 		emit_rm(e, OP_MOV_MR, false, RAX, CPU, CPU_AT(native.site));
 	}
-	if (xmm) {
+	if (fp) {
 		emit_group1(e, true, G1_SUB, RSP, XMM_BYTES);
 		for (unsigned i = 0; i < 16; i++)
 			emit_rm(e, OP_MOVUPS_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
@@ -177,7 +213,7 @@ static const void *make_keeping(struct emit *e, const void *fn, bool xmm, bool a
 	call_absolute(e, fn);
 	check_status(e);
 	/* nothing from here on changes the carry flag */
-	if (xmm) {
+	if (fp) {
 		for (unsigned i = 0; i < 16; i++)
 			emit_rm(e, OP_MOVUPS_XM, false, XMM0 + i, RSP, (int32_t)(16 * i));
 		emit_rm(e, OP_LEA, true, RSP, RSP, XMM_BYTES);
@@ -265,14 +301,14 @@ static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
 	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
 	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
 	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
-	thunks.slow_load_xmm = make_keeping(&e, FN(native_slow_load), true, true);
-	thunks.slow_store_xmm = make_keeping(&e, FN(native_slow_store), true, true);
-	thunks.slow_rmw_xmm = make_keeping(&e, FN(native_slow_rmw), true, true);
-	thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
+	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
+	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
+	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
+	c_thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
 	thunks.memory_keep = make_keeping(&e, FN(native_memory), true, false);
-	thunks.memory = make_call(&e, FN(native_memory));
-	thunks.call = make_call(&e, FN(native_call));
-	thunks.generic = make_call(&e, FN(native_generic));
+	c_thunks.memory = make_call(&e, FN(native_memory));
+	c_thunks.call = make_call(&e, FN(native_call));
+	c_thunks.generic = make_call(&e, FN(native_generic));
 	make_raise(&e);
 	return (size_t)(e.at - write);
 }

@@ -156,7 +156,7 @@ static bool done(struct native_compiler *c, unsigned reg)
 static unsigned second(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (!(r->aux & BP_IR_IMM))
-		return use_xmm(c, r->arg[1]);
+		return use_fp(c, r->arg[1]);
 	unsigned reg = temp(c);
 	splat_const(c, reg, (enum lane)lane_of(r->arg[3]), (uint64_t)(int64_t)r->imm);
 	return reg;
@@ -194,7 +194,7 @@ static bool one_instruction(struct native_compiler *c, const struct bp_ir *r)
 	unsigned code = single[r->op][lane_of(r->arg[3])];
 	if (!code || r->op == BP_IR_LTS)
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = second(c, r), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), b = second(c, r), d = result(c);
 	op3(c, code, d, a, b);
 	return done(c, d);
 }
@@ -204,7 +204,7 @@ static bool one_instruction(struct native_compiler *c, const struct bp_ir *r)
 static bool multiply(struct native_compiler *c, const struct bp_ir *r)
 {
 	enum lane lane = (enum lane)lane_of(r->arg[3]);
-	unsigned a = use_xmm(c, r->arg[0]), b = second(c, r), t = temp(c), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), b = second(c, r), t = temp(c), d = result(c);
 	if (lane == LANE_64) {
 		/* low * low + (high * low + low * high) << 32 */
 		shift_const(c, LANE_64, 2, t, a, 32);
@@ -252,7 +252,7 @@ static bool min_max64(struct native_compiler *c, const struct bp_ir *r)
 	bool max = r->op == BP_IR_MAXS || r->op == BP_IR_MAXU;
 	if (!have_avx)
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = second(c, r), t = temp(c), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), b = second(c, r), t = temp(c), d = result(c);
 	greater64(c, is_signed, a, b, t);
 	/* where a > b the third operand, else the second */
 	op3(c, BLENDVPD, d, max ? b : a, max ? a : b);
@@ -265,7 +265,7 @@ static bool compare(struct native_compiler *c, const struct bp_ir *r)
 	enum lane lane = (enum lane)lane_of(r->arg[3]);
 	bool less = r->op == BP_IR_LTS || r->op == BP_IR_LTU;
 	bool is_signed = r->op == BP_IR_LTS || r->op == BP_IR_LES, invert = r->op != BP_IR_LTS;
-	unsigned a = use_xmm(c, r->arg[0]), b = second(c, r), t = temp(c), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), b = second(c, r), t = temp(c), d = result(c);
 	if (r->op == BP_IR_NE) {
 		op3(c, single[BP_IR_EQ][lane], XMM15, a, b);
 	} else if (is_signed) {
@@ -318,7 +318,7 @@ static bool shift_by(struct native_compiler *c, const struct bp_ir *r, uint64_t 
 {
 	enum lane lane = (enum lane)lane_of(r->arg[3]);
 	enum shift_how how = how_of(r->op);
-	unsigned bits = 8u << lane, a = use_xmm(c, r->arg[0]), d = result(c);
+	unsigned bits = 8u << lane, a = use_fp(c, r->arg[0]), d = result(c);
 	if (count >= bits && how != SHIFT_SIGNED) {
 		all_zeros(c, d);
 		return done(c, d);
@@ -343,7 +343,7 @@ static bool shift_by(struct native_compiler *c, const struct bp_ir *r, uint64_t 
 static bool shift_code(
 	struct native_compiler *c, const struct bp_ir *r, unsigned code, bool wide, unsigned by)
 {
-	unsigned a = use_xmm(c, r->arg[0]), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), d = result(c);
 	if (r->op == BP_IR_SAR && r->arg[3] == BP_T_I64) {
 		unsigned t = temp(c), u = temp(c);
 		signs(c, t, a);
@@ -373,7 +373,7 @@ static bool shift(struct native_compiler *c, const struct bp_ir *r)
 	if (same && is_const(c, by->arg[0], &imm))
 		return shift_by(c, r, interp_extend((uint64_t)imm, 8u << lane, false));
 	if (same && uniform[kind][lane]) {
-		unsigned b = use_xmm(c, r->arg[1]);
+		unsigned b = use_fp(c, r->arg[1]);
 		if (lane == LANE_64)
 			return shift_code(c, r, uniform[kind][lane], false, b);
 		shift_const(c, LANE_64, SHIFT_RIGHT, XMM15, b, 64 - (8u << lane));
@@ -381,14 +381,14 @@ static bool shift(struct native_compiler *c, const struct bp_ir *r)
 	}
 	if (!have_avx2 || !lanes[kind][lane])
 		return false;
-	return shift_code(c, r, lanes[kind][lane], lane == LANE_64, use_xmm(c, r->arg[1]));
+	return shift_code(c, r, lanes[kind][lane], lane == LANE_64, use_fp(c, r->arg[1]));
 }
 
 /* ---- one operand ---- */
 
 static bool negate(struct native_compiler *c, const struct bp_ir *r)
 {
-	unsigned a = use_xmm(c, r->arg[0]), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), d = result(c);
 	if (r->op == BP_IR_NOT) {
 		all_ones(c, XMM15);
 		op3(c, PXOR, d, XMM15, a);
@@ -411,8 +411,8 @@ static bool splat(struct native_compiler *c, const struct bp_ir *r)
 		return done(c, d);
 	}
 	/* not into an XMM register for good: an integer lives elsewhere */
-	if ((v->place == P_REG && is_xmm(v->reg)) || ir_types[r->arg[3]].class == IR_FLOAT)
-		from = use_xmm(c, r->arg[0]);
+	if ((v->place == P_REG && is_fp(v->reg)) || ir_types[r->arg[3]].class == IR_FLOAT)
+		from = use_fp(c, r->arg[0]);
 	else
 		emit_rr(&c->e, OP_MOVD_XR, true, XMM15, use(c, r->arg[0]));
 	d = result(c);
@@ -437,7 +437,7 @@ static bool splat(struct native_compiler *c, const struct bp_ir *r)
 static bool widen(struct native_compiler *c, const struct bp_ir *r)
 {
 	static const uint8_t code[] = { 0x20, 0x23, 0x25 }; /* pmovsx */
-	unsigned a = use_xmm(c, r->arg[0]), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), d = result(c);
 	unsigned zero = r->op == BP_IR_VWIDENU ? 0x10 : 0;
 	op2(c, 0x200u | (code[lane_of(r->arg[3])] + zero), false, d, a);
 	return done(c, d);
@@ -449,7 +449,7 @@ static bool narrow(struct native_compiler *c, const struct bp_ir *r)
 	bool wrap = r->imm == BP_NARROW_WRAP, from_signed = r->imm != BP_NARROW_UNSIGNED;
 	if ((lane == LANE_64 && !wrap) || !from_signed)
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), t = temp(c), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), t = temp(c), d = result(c);
 	all_zeros(c, XMM15);
 	if (lane == LANE_64) {
 		op2_byte(c, PSHUFD, false, t, a, 0x08);
@@ -471,7 +471,7 @@ static bool narrow(struct native_compiler *c, const struct bp_ir *r)
 static bool mask(struct native_compiler *c, const struct bp_ir *r)
 {
 	enum lane lane = (enum lane)lane_of(r->arg[3]);
-	unsigned a = use_xmm(c, r->arg[0]), d = reg_new(c, false);
+	unsigned a = use_fp(c, r->arg[0]), d = reg_new(c, false);
 	if (lane == LANE_16) {
 		all_zeros(c, XMM15);
 		op3(c, PACKSSWB, XMM15, a, XMM15);
@@ -493,7 +493,7 @@ static bool extract(struct native_compiler *c, const struct bp_ir *r)
 {
 	static const uint16_t pextr[] = { 0x314, 0x315, 0x316, 0x316 };
 	enum lane lane = (enum lane)lane_of(r->arg[3]);
-	unsigned a = use_xmm(c, r->arg[0]), n = (unsigned)r->imm, d;
+	unsigned a = use_fp(c, r->arg[0]), n = (unsigned)r->imm, d;
 	if (ir_types[r->type].class == IR_FLOAT && lane >= LANE_32) {
 		d = temp(c);
 		/* that lane lowest; the others do not matter */
@@ -510,7 +510,7 @@ static bool insert(struct native_compiler *c, const struct bp_ir *r)
 {
 	static const uint16_t pinsr[] = { 0x320, 0x1c4, 0x322, 0x322 };
 	enum lane lane = (enum lane)lane_of(r->arg[3]);
-	unsigned a = use_xmm(c, r->arg[0]), value = use(c, r->arg[1]), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), value = use(c, r->arg[1]), d = result(c);
 	vector_op3(c, pinsr[lane], lane == LANE_64, d, a, value);
 	emit8(&c->e, (uint8_t)r->imm);
 	return done(c, d);
@@ -518,7 +518,7 @@ static bool insert(struct native_compiler *c, const struct bp_ir *r)
 
 static bool blend(struct native_compiler *c, const struct bp_ir *r)
 {
-	unsigned m = use_xmm(c, r->arg[0]), a = use_xmm(c, r->arg[1]), b = use_xmm(c, r->arg[2]);
+	unsigned m = use_fp(c, r->arg[0]), a = use_fp(c, r->arg[1]), b = use_fp(c, r->arg[2]);
 	unsigned t = temp(c), d = result(c);
 	op3(c, PAND, XMM15, m, a);
 	op3(c, PANDN, t, m, b);
@@ -531,7 +531,7 @@ static bool shuffle(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (lane_of(r->arg[3]) != LANE_8)
 		return false;
-	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = result(c);
 	splat_const(c, XMM15, LANE_8, 0x70);
 	op3(c, PADDUSB, XMM15, XMM15, b);
 	op3(c, PSHUFB, d, a, XMM15);
@@ -543,7 +543,7 @@ static bool unzip(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (lane_of(r->arg[3]) != LANE_32)
 		return one_instruction(c, r);
-	unsigned a = use_xmm(c, r->arg[0]), b = use_xmm(c, r->arg[1]), d = result(c);
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = result(c);
 	copy(c, XMM15, a);
 	emit_rr(&c->e, 0x0fc6, false, XMM15, b); /* shufps */
 	emit8(&c->e, r->op == BP_IR_VUNZIPLO ? 0x88 : 0xdd);

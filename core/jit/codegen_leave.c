@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Jumps, exits, links. */
-#include "native.h"
+#include "codegen.h"
 
 /* ---- targets ---- */
 
@@ -54,28 +54,13 @@ bool is_loop(const struct native_compiler *c, const struct ir_insn *insn)
 static void give_back(struct native_compiler *c, unsigned left)
 {
 	if (left)
-		emit_group1(&c->e, true, G1_ADD, LEFT, (int32_t)left);
+		emit_give_back(&c->e, left);
 }
 
 static void advance(struct native_compiler *c, int64_t delta)
 {
-	if (!delta)
-		return;
-	emit_rm(&c->e, OP_LEA, true, PC, PC, (int32_t)delta);
-	if (c->addr_mask != UINT64_MAX)
-		emit_mov(&c->e, false, PC, PC);
-}
-
-static void leave(struct native_compiler *c, enum native_exit why)
-{
-	if (why == NATIVE_LOOKUP) {
-		emit_jmp_to(&c->e, thunks.resync);
-	} else if (why == NATIVE_LEAVE) {
-		emit_jmp_to(&c->e, thunks.leave);
-	} else {
-		emit_const(&c->e, RAX, why);
-		emit_jmp_to(&c->e, thunks.exit);
-	}
+	if (delta)
+		emit_plus(&c->e, c->addr_mask == UINT64_MAX, PC, PC, (int32_t)delta);
 }
 
 void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why, unsigned left)
@@ -83,13 +68,12 @@ void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why
 	write_back(c, true);
 	give_back(c, left);
 	advance(c, offset);
-	leave(c, why);
+	emit_exit(&c->e, why);
 }
 
 void leave_to_interp(struct native_compiler *c, uint32_t offset, unsigned left, unsigned count)
 {
-	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, CPU_AT(native.site));
-	emit32(&c->e, count);
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), count);
 	leave_here(c, offset, NATIVE_INTERP, left);
 }
 
@@ -98,16 +82,8 @@ static void direct_exit(struct native_compiler *c, int64_t delta)
 {
 	struct link l = { .near = true, .local = true, .delta = (uint64_t)delta };
 	advance(c, delta);
-	/* The distance is written while others run this: it must not straddle. */
-	while (((uintptr_t)c->e.at + 1) & 3)
-		emit_head(&c->e, 0x90, false, false, 0, 0, 0);
-	l.patch = emit_jmp(&c->e);
-	l.unlinked = 0;
+	emit_link(&c->e, &l);
 	g_array_append_val(c->links, l);
-	/* not linked: behind it, with the link's address, which assemble() fills in */
-	emit_head(&c->e, 0xb8 | RAX, true, false, 0, 0, RAX);
-	emit64(&c->e, 0);
-	emit_jmp_to(&c->e, thunks.exit_link);
 }
 
 /* Everything is written back: go to where value id, a PCREL, says. */
@@ -129,7 +105,7 @@ static void exit_to(struct native_compiler *c, unsigned id)
 	if (c->addr_mask != UINT64_MAX)
 		emit_mov(&c->e, false, PC, PC);
 	if (c->leaving)
-		leave(c, NATIVE_LEAVE);
+		emit_exit(&c->e, NATIVE_LEAVE);
 	else
 		emit_lookup(&c->e);
 }
@@ -143,7 +119,7 @@ static bool goes_back(const struct native_compiler *c, unsigned id)
 
 static void write_back_unpinned(struct native_compiler *c)
 {
-	uint32_t pinned = c->s.dirty & c->s.pinned;
+	reg_set pinned = c->s.dirty & c->s.pinned;
 	c->s.dirty &= ~pinned;
 	write_back(c, true);
 	c->s.dirty = pinned;
@@ -162,14 +138,15 @@ void leave_cold(struct native_compiler *c, const struct cold *k)
 	exit_to(c, k->target);
 }
 
-/* Jump away to PCREL `id` under condition cc, go on otherwise. */
-static void branch_away(struct native_compiler *c, enum cc cc, unsigned id)
+/* Jump away to PCREL `id` if value `cond` is set (or is not), go on otherwise. */
+static void branch_away(struct native_compiler *c, unsigned cond, bool set, unsigned id)
 {
+	uint8_t *jump = jump_on(c, cond, set);
 	if (goes_back(c, id) && insns_left(c) == 1) {
-		emit_to(emit_jcc(&c->e, cc), c->loop_head);
+		emit_to(jump, c->loop_head);
 		return;
 	}
-	struct cold *k = cold_new(c, COLD_EXIT, emit_jcc(&c->e, cc));
+	struct cold *k = cold_new(c, COLD_EXIT, jump);
 	if (k)
 		k->target = (uint16_t)id;
 }
@@ -206,16 +183,16 @@ static void two_way(struct native_compiler *c, const struct bp_ir *select)
 		write_back_unpinned(c);
 	else if (!superblock)
 		write_back(c, true);
-	enum cc cc = test_condition(c, select->arg[0]);
+	unsigned cond = select->arg[0];
 	if (falls_to(c, yes)) {
-		branch_away(c, cc ^ 1, no);
+		branch_away(c, cond, false, no);
 	} else if (falls_to(c, no)) {
-		branch_away(c, cc, yes);
+		branch_away(c, cond, true, yes);
 	} else if (goes_back(c, no)) {
-		branch_away(c, cc ^ 1, no);
+		branch_away(c, cond, false, no);
 		go(c, yes);
 	} else {
-		branch_away(c, cc, yes);
+		branch_away(c, cond, true, yes);
 		go(c, no);
 	}
 }
@@ -237,13 +214,13 @@ static void jump(struct native_compiler *c, const struct bp_ir *r)
 	unsigned target = use(c, r->arg[0]);
 	if (r->arg[1]) {
 		unsigned key = use(c, r->arg[1]);
-		emit_rm(&c->e, OP_MOV_MR, true, key, BASE, AT(offsetof(struct bp_cpu_head, key)));
+		emit_store(&c->e, key, 8, BASE, AT(offsetof(struct bp_cpu_head, key)));
 	}
 	write_back(c, true);
 	give_back(c, insns_left(c) - 1);
 	emit_mov(&c->e, c->addr_mask == UINT64_MAX, PC, target);
 	if (c->leaving)
-		leave(c, NATIVE_LEAVE);
+		emit_exit(&c->e, NATIVE_LEAVE);
 	else
 		emit_lookup(&c->e);
 	c->ended = true;
@@ -255,7 +232,7 @@ void set_next_key(struct native_compiler *c)
 		return;
 	unsigned reg = reg_new(c, false);
 	emit_const(&c->e, reg, c->insn->next_key);
-	emit_rm(&c->e, OP_MOV_MR, true, reg, BASE, AT(offsetof(struct bp_cpu_head, key)));
+	emit_store(&c->e, reg, 8, BASE, AT(offsetof(struct bp_cpu_head, key)));
 }
 
 static void resync(struct native_compiler *c, const struct bp_ir *r)
@@ -270,23 +247,19 @@ static void resync(struct native_compiler *c, const struct bp_ir *r)
 	write_back(c, true);
 	give_back(c, insns_left(c) - 1);
 	emit_mov(&c->e, c->addr_mask == UINT64_MAX, PC, target);
-	leave(c, NATIVE_LOOKUP);
+	emit_exit(&c->e, NATIVE_LOOKUP);
 }
 
 static void raise_exception(struct native_compiler *c, const struct bp_ir *r)
 {
-	if (r->arg[0]) {
-		unsigned value = use(c, r->arg[0]);
-		emit_rm(&c->e, OP_MOV_MR, true, value, CPU, CPU_AT(native.value));
-	} else {
-		emit_rm(&c->e, OP_MOV_MI, true, 0, CPU, CPU_AT(native.value));
-		emit32(&c->e, 0);
-	}
+	int32_t at = CPU_AT(native.value);
+	if (r->arg[0])
+		emit_store(&c->e, use(c, r->arg[0]), 8, CPU, at);
+	else
+		emit_store_const(&c->e, true, CPU, at, 0);
 	write_back(c, true);
-	emit_rm(&c->e, OP_MOV_MI, false, 0, CPU, CPU_AT(native.site));
-	emit32(&c->e, site_here(c));
-	emit_const(&c->e, RSI, (uint32_t)r->imm);
-	emit_jmp_to(&c->e, thunks.raise);
+	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
+	emit_raise(&c->e, (uint32_t)r->imm);
 }
 
 bool select_leave(struct native_compiler *c, const struct bp_ir *r)
@@ -318,7 +291,7 @@ void leave_falling(struct native_compiler *c)
 	write_back(c, true);
 	if (resync) {
 		advance(c, next);
-		leave(c, NATIVE_LOOKUP);
+		emit_exit(&c->e, NATIVE_LOOKUP);
 	} else if (c->in->cpu->flat || (in_page + next < page_size(c) && !c->ir->crosses)) {
 		direct_exit(c, next);
 	} else {

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Instructions, blocks, and the parts of a block that are seldom run: slow accesses, side exits. */
-#include "native.h"
-
-/* Slots of a loop that keep one register, those that C functions keep first; the others are for values
- * and short-lived slots. */
-static const uint8_t pinned_general[PINNED_GENERAL] = { X23, 24, 25, 26, 27, 28, X15, 14, 13, 12,
-	11, 10, 9, 8 };
+#include "codegen.h"
 
 unsigned insns_left(const struct native_compiler *c)
 {
@@ -16,6 +11,8 @@ uint32_t site_here(const struct native_compiler *c)
 {
 	return c->insn->offset | insns_left(c) << 16;
 }
+
+static void record(struct native_compiler *c);
 
 /* ---- cold parts ---- */
 
@@ -29,6 +26,8 @@ struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *f
 	k->kind = kind;
 	k->leaving = c->leaving;
 	k->from = from;
+	k->fault = NULL;
+	k->disp = 0;
 	k->back = NULL;
 	k->memo = NO_MEMO;
 	k->insn = c->index;
@@ -60,6 +59,42 @@ static void enter_instruction(struct native_compiler *c, unsigned i)
 		c->last_fault--;
 }
 
+/* The END of the IF at c->at, if its arm leaves and that is all: no ELSE, no MERGE. Else 0. */
+static unsigned arm_end(const struct native_compiler *c)
+{
+	unsigned end = c->at + 1;
+	while (end < c->count && c->rec[end].op != BP_IR_IF && c->rec[end].op != BP_IR_ELSE &&
+		c->rec[end].op != BP_IR_END)
+		end++;
+	bool leaves = end < c->count && ir_info(c->rec[end - 1].op)->props & IR_LEAVES;
+	return leaves && c->rec[end].op == BP_IR_END &&
+			(end + 1 == c->count || c->rec[end + 1].op != BP_IR_MERGE)
+		? end
+		: 0;
+}
+
+/* An IF whose arm leaves is emitted behind the block; the way past it goes on here. */
+static void arm(struct native_compiler *c, const struct bp_ir *r)
+{
+	unsigned end = arm_end(c);
+	if (!end) {
+		c->failed = true;
+		return;
+	}
+	cold_new(c, COLD_ARM, jump_on(c, r->arg[0], true));
+	c->at = end;
+}
+
+static void arm_cold(struct native_compiler *c)
+{
+	unsigned end = arm_end(c);
+	c->last_fault = end;
+	while (c->last_fault > c->at && !may_raise(c, &c->rec[c->last_fault]))
+		c->last_fault--;
+	for (c->at++; c->at < end && !c->failed && !c->ended; c->at++)
+		record(c);
+}
+
 static void cold_part(struct native_compiler *c, unsigned n)
 {
 	struct cold *k = &c->cold[n];
@@ -74,17 +109,25 @@ static void cold_part(struct native_compiler *c, unsigned n)
 		c->count * sizeof(struct val));
 	c->ended = false;
 	c->leaving = k->leaving;
-	emit_here(&c->e, k->from);
+	if (k->from)
+		emit_here(&c->e, k->from);
+	if (k->fault) {
+		struct code_fault f = { (uint32_t)(k->fault - c->start),
+			(uint32_t)(c->e.at - c->start) };
+		g_array_append_val(c->faults, f);
+	}
 	switch (k->kind) {
 	case COLD_LOAD:
 	case COLD_STORE:
-	case COLD_RMW: access_cold(c, k); break;
+	case COLD_RMW:
+	case COLD_VECTOR: access_cold(c, k); break;
 	case COLD_REST:
 		reload_pinned(c);
 		c->at++;
 		rest_cold(c);
 		break;
 	case COLD_EXIT: leave_cold(c, k); break;
+	case COLD_ARM: arm_cold(c); break;
 	case COLD_FLOAT: float_cold(c, k); break;
 	}
 }
@@ -138,7 +181,7 @@ static void scan(struct native_compiler *c)
 			r->op == BP_IR_HI || r->op == BP_IR_ZEXT) {
 			at = MAX(at, v->last); /* may share its operand's place */
 		}
-		if (r->op == BP_IR_SELECT)
+		if (r->op == BP_IR_SELECT || r->op == BP_IR_IF)
 			c->v[r->arg[0]].user_conds++;
 		unsigned count = masked_count(c, r);
 		for (unsigned n = 0; n < 4; n++)
@@ -225,10 +268,10 @@ static void record(struct native_compiler *c)
 			put(c, r->type, (uint32_t)r->imm, r->arg[0]);
 		return;
 	case BP_IR_COMMIT: commit_deferred(c); return;
+	case BP_IR_IF: arm(c, r); return;
 	default: break;
 	}
-	if (!select_leave(c, r) && !select_access(c, r) && !select_integer(c, r) &&
-		!select_float(c, r))
+	if (!select_leave(c, r) && !select_host(c, r))
 		select_generic(c, r);
 }
 
@@ -321,15 +364,11 @@ static void pin(struct native_compiler *c)
 		unsigned n = fp ? fps : generals;
 		if (!alone || n == (fp ? PINNED_FP : PINNED_GENERAL))
 			continue;
-		struct slot *s = &c->s.slot[generals + fps];
-		*s = (struct slot){ .off = k->off,
-			.bytes = k->bytes,
-			.reg = fp ? (uint8_t)(V31 - 1 - fps) : pinned_general[generals],
-			.used = true,
-			.dirty = k->put,
-			.pinned = true };
-		c->s.slot_of[s->reg] = (int8_t)(s - c->s.slot);
-		load_slot(c, s);
+		unsigned reg = fp ? FP_SCRATCH - 1 - fps : host_pinned[generals];
+		slot_new(c, k->off, k->bytes, reg);
+		c->s.pinned |= reg_bit(reg);
+		c->s.dirty |= (reg_set)k->put << reg;
+		load_slot(c, reg);
 		fps += fp;
 		generals += !fp;
 		c->uses_fp |= fp;
@@ -348,15 +387,16 @@ static bool reset(struct native_compiler *c)
 		if (!c->chunk)
 			return false;
 	}
-	c->chunk->used = (c->chunk->used + 63) & ~63u; /* a cache line of instructions */
+	c->chunk->used = (c->chunk->used + CODE_ALIGN - 1) & ~(CODE_ALIGN - 1u);
 	c->start = c->chunk->write + c->chunk->used;
 	c->e = (struct emit){ .at = c->start,
 		.end = c->chunk->write + CODE_CHUNK_SIZE,
 		.to_execute = code_memory_to_execute() };
-	state_init(&c->s);
+	c->s = (struct state){ 0 };
 	c->colds = 0;
 	g_array_set_size(c->cold_vals, 0);
 	g_array_set_size(c->links, 0);
+	g_array_set_size(c->faults, 0);
 	c->failed = c->ended = c->leaving = c->uses_fp = false;
 	return true;
 }
@@ -381,14 +421,15 @@ static unsigned emit_block(struct native_compiler *c)
 		pin(c);
 		c->pinning = true;
 	}
-	memo_plan(&c->memos, c->ir, c->insns, c->pinning);
+	/* Flat memory has no table to remember anything of. */
+	bool flat = c->in->cpu->flat != NULL;
+	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat);
 	memos_at_entry(c);
 	float_entry(c);
 	entry = c->s;
 	c->loop_head = c->e.at;
 	if (c->insns) {
-		emit_add_i(&c->e, true, true, LEFT, LEFT, -(int64_t)c->insns);
-		short_of = emit_jcc(&c->e, CC_MI);
+		short_of = emit_spend(&c->e, c->insns);
 	}
 	for (unsigned i = 0; i < c->insns; i++) {
 		instruction(c, i);
@@ -407,6 +448,18 @@ static unsigned emit_block(struct native_compiler *c)
 	if (short_of)
 		out_of_budget(c, short_of, &entry);
 	return c->insns;
+}
+
+/* The code's accesses of flat memory, for native_fault(). */
+static bool note_faults(const struct native_compiler *c)
+{
+	uint32_t start = (uint32_t)(c->start - c->chunk->write);
+	for (guint i = 0; i < c->faults->len; i++) {
+		const struct code_fault *f = &g_array_index(c->faults, struct code_fault, i);
+		if (!code_chunk_fault(c->chunk, start + f->at, start + f->slow))
+			return false;
+	}
+	return true;
 }
 
 static struct block *assemble(struct native_compiler *c)
@@ -434,9 +487,9 @@ static struct block *assemble(struct native_compiler *c)
 	for (unsigned i = 0; i < b->links; i++) {
 		b->link[i] = g_array_index(c->links, struct link, i);
 		b->link[i].from = b;
-		/* The stub behind the jump names the link: see direct_exit. */
+		/* The stub behind the jump names the link: see emit_link. */
 		uintptr_t address = (uintptr_t)&b->link[i];
-		memcpy(b->link[i].patch + 12, &address, sizeof(address));
+		memcpy(b->link[i].patch + LINK_ADDRESS, &address, sizeof(address));
 	}
 	c->chunk->used = (uint32_t)(c->e.at - c->chunk->write);
 	code_chunk_hold(c->chunk);
@@ -454,8 +507,10 @@ struct block *native_compile(struct native_compiler *c, const struct ir_block *i
 		unsigned good = emit_block(c);
 		if (c->e.full)
 			good = c->insns / 2;
-		else if (!c->failed)
+		else if (!c->failed && note_faults(c))
 			return assemble(c);
+		else if (!c->failed)
+			return NULL;
 		c->insns = good;
 	}
 }
@@ -481,6 +536,7 @@ struct native_compiler *native_compiler_create(struct interp *in)
 	c->addr_mask = in->pc_mask;
 	c->links = g_array_new(FALSE, FALSE, sizeof(struct link));
 	c->cold_vals = g_array_new(FALSE, FALSE, sizeof(struct val));
+	c->faults = g_array_new(FALSE, FALSE, sizeof(struct code_fault));
 	c->cold = g_new(struct cold, COLD_PARTS);
 	c->prefers_fp = g_byte_array_new();
 	const char *reg = (const char *)c->type.cpu->regs;
@@ -500,6 +556,7 @@ void native_compiler_destroy(struct native_compiler *c)
 	code_chunk_leave(c->chunk);
 	g_array_unref(c->links);
 	g_array_unref(c->cold_vals);
+	g_array_unref(c->faults);
 	g_byte_array_unref(c->prefers_fp);
 	g_free(c->cold);
 	g_free(c);

@@ -1,51 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* Which guest register and which value lies in which host register. */
-#include "native.h"
-
-/* Those that C functions keep come last, and X18 is the platform's. */
-static const uint8_t general[] = { X0, X1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, X15, X23, 24,
-	25, 26, 27, 28 };
-
-void state_init(struct state *s)
-{
-	memset(s, 0, sizeof(*s));
-	memset(s->slot_of, -1, sizeof(s->slot_of));
-}
+#include "codegen.h"
 
 /* ---- moving ---- */
 
-static void load(struct native_compiler *c, unsigned reg, unsigned bytes, int32_t disp)
+static void load(struct native_compiler *c, unsigned reg, unsigned bytes, uint32_t off)
 {
-	emit_mem(&c->e, A_LOAD, (unsigned)__builtin_ctz(bytes), reg, BASE, disp);
+	emit_load(&c->e, reg, bytes, BASE, AT(off));
 }
 
-static void store(struct native_compiler *c, unsigned reg, unsigned bytes, int32_t disp)
+static void store(struct native_compiler *c, unsigned reg, unsigned bytes, uint32_t off)
 {
-	emit_mem(&c->e, A_STORE, (unsigned)__builtin_ctz(bytes), reg, BASE, disp);
+	emit_store(&c->e, reg, bytes, BASE, AT(off));
 }
 
-/* Between two places of the instance, eight bytes at a time. */
+/* Between two places of the instance. */
 static void copy(struct native_compiler *c, unsigned bytes, uint32_t to, uint32_t from)
 {
-	for (unsigned done = 0; done < bytes; done += 8) {
-		load(c, V31, 8, AT(from + done));
-		store(c, V31, 8, AT(to + done));
+	unsigned step = bytes < FP_WIDTH ? 8 : FP_WIDTH;
+	for (unsigned done = 0; done < bytes; done += step) {
+		load(c, FP_SCRATCH, step, from + done);
+		store(c, FP_SCRATCH, step, to + done);
 	}
-}
-
-/* From any host register to any other. */
-static void move(struct native_compiler *c, unsigned to, unsigned from)
-{
-	if (to == from)
-		return;
-	if (is_fp(to) && is_fp(from))
-		emit_f2(&c->e, A64_FMOV, true, to, from);
-	else if (is_fp(to))
-		emit_2(&c->e, (uint32_t)A64_FMOV_DX, true, to, from);
-	else if (is_fp(from))
-		emit_2(&c->e, (uint32_t)A64_FMOV_XD, true, to, from);
-	else
-		emit_mov(&c->e, true, to, from);
 }
 
 uint32_t frame_new(struct native_compiler *c, unsigned bytes)
@@ -68,88 +44,101 @@ static bool overlap(uint32_t a, uint32_t alen, uint32_t b, uint32_t blen)
 	return a - b < blen || b - a < alen;
 }
 
-static void slot_store(struct native_compiler *c, struct slot *s)
+static void slot_store(struct native_compiler *c, unsigned reg)
 {
-	if (s->used && s->dirty)
-		store(c, s->reg, s->bytes, AT(s->off));
-	s->dirty = false;
+	const struct slot *s = &c->s.slot[reg];
+	if (c->s.dirty >> reg & 1)
+		store(c, reg, s->bytes, s->off);
+	c->s.dirty &= ~reg_bit(reg);
 }
 
-static void slot_forget(struct native_compiler *c, struct slot *s)
+static void slot_forget(struct native_compiler *c, unsigned reg)
 {
-	if (s->used && s->reg != NO_REG)
-		c->s.slot_of[s->reg] = -1;
-	s->used = false;
+	c->s.used &= ~reg_bit(reg);
+	c->s.dirty &= ~reg_bit(reg);
 }
 
-static struct slot *slot_find(struct native_compiler *c, uint32_t off, unsigned bytes)
+static bool has_slot(const struct native_compiler *c, unsigned reg)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && s->off == off && s->bytes == bytes)
-			return s;
-	return NULL;
+	return c->s.used >> reg & 1;
 }
 
-/* Slots that share bytes with the range, but for `keep`: to memory and forgotten. A pinned one stays
- * where it is, so its block is not for pinning. */
-static void slots_release(
-	struct native_compiler *c, uint32_t off, unsigned bytes, const struct slot *keep)
+static bool is_pinned(const struct native_compiler *c, unsigned reg)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && s != keep && overlap(s->off, s->bytes, off, bytes)) {
-			slot_store(c, s);
-			if (s->pinned)
-				c->failed = true;
-			else
-				slot_forget(c, s);
-		}
+	return c->s.pinned >> reg & 1;
 }
 
-static struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
+static void touch(struct native_compiler *c, unsigned reg)
 {
-	struct slot *best = NULL;
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		if (!s->used) {
-			best = s;
-			break;
-		}
-		if (!s->pinned && (!best || s->touched < best->touched))
-			best = s;
+	c->s.slot[reg].touched = ++c->clock;
+}
+
+/* The host register that has the guest register, or NO_REG. */
+static unsigned slot_find(const struct native_compiler *c, uint32_t off, unsigned bytes)
+{
+	for (reg_set left = c->s.used; left; left &= left - 1) {
+		const struct slot *s = &c->s.slot[first_of(left)];
+		if (s->off == off && s->bytes == bytes)
+			return first_of(left);
 	}
-	if (best->used) {
-		slot_store(c, best);
-		slot_forget(c, best);
-	}
-	*best = (struct slot){ .off = off,
-		.bytes = (uint8_t)bytes,
-		.reg = (uint8_t)reg,
-		.used = true,
-		.touched = ++c->clock };
-	c->s.slot_of[reg] = (int8_t)(best - c->s.slot);
-	return best;
+	return NO_REG;
 }
 
-void load_slot(struct native_compiler *c, struct slot *s)
+/* Slots that share bytes with the range. */
+static reg_set slots_in(const struct native_compiler *c, uint32_t off, unsigned bytes)
 {
-	load(c, s->reg, s->bytes, AT(s->off));
+	reg_set found = 0;
+	for (reg_set left = c->s.used; left; left &= left - 1) {
+		const struct slot *s = &c->s.slot[first_of(left)];
+		if (overlap(s->off, s->bytes, off, bytes))
+			found |= left & -left;
+	}
+	return found;
+}
+
+/* Slots that share bytes with the range, but for that of `keep`: to memory and forgotten. A pinned one
+ * stays where it is, so its block is not for pinning. */
+static void slots_release(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned keep)
+{
+	for (reg_set left = slots_in(c, off, bytes); left; left &= left - 1) {
+		unsigned reg = first_of(left);
+		if (reg == keep)
+			continue;
+		slot_store(c, reg);
+		if (is_pinned(c, reg))
+			c->failed = true;
+		else
+			slot_forget(c, reg);
+	}
+}
+
+struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
+{
+	struct slot *s = &c->s.slot[reg];
+	*s = (struct slot){ .off = off, .bytes = (uint8_t)bytes, .touched = ++c->clock };
+	c->s.used |= reg_bit(reg);
+	return s;
+}
+
+void load_slot(struct native_compiler *c, unsigned reg)
+{
+	load(c, reg, c->s.slot[reg].bytes, c->s.slot[reg].off);
 }
 
 void write_back(struct native_compiler *c, bool clean)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		bool dirty = s->dirty;
-		slot_store(c, s);
-		s->dirty = dirty && !clean;
-	}
+	reg_set dirty = c->s.dirty;
+	for (reg_set left = dirty; left; left &= left - 1)
+		slot_store(c, first_of(left));
+	c->s.dirty = clean ? 0 : dirty;
 }
 
 void reload_pinned(struct native_compiler *c)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && s->pinned) {
-			load_slot(c, s);
-			s->ones = 0;
-		}
+	for (reg_set left = c->s.pinned; left; left &= left - 1) {
+		load_slot(c, first_of(left));
+		c->s.slot[first_of(left)].ones = 0;
+	}
 }
 
 bool prefers_fp(const struct native_compiler *c, uint32_t off)
@@ -172,9 +161,10 @@ static void spill(struct native_compiler *c, unsigned reg)
 		struct val *v = &c->v[i];
 		if (v->place != P_REG || v->reg != reg || v->last < c->at)
 			continue;
-		if (!at) {
-			at = frame_new(c, 8);
-			store(c, reg, 8, AT(at));
+		if (!at) { /* a narrower value may be the vector's beginning */
+			unsigned bytes = is_fp(reg) ? FP_WIDTH : 8;
+			at = frame_new(c, bytes);
+			store(c, reg, bytes, at);
 		}
 		v->place = P_MEM;
 		v->off = at;
@@ -188,23 +178,19 @@ static int64_t cost(const struct native_compiler *c, unsigned reg)
 	if (c->locked >> reg & 1)
 		return -1;
 	bool live = c->s.until[reg] >= c->at; /* an operand of this record too */
-	if (c->s.slot_of[reg] < 0)
+	if (!has_slot(c, reg))
 		return live ? INT64_MAX : 0;
-	const struct slot *s = &c->s.slot[c->s.slot_of[reg]];
-	if (s->pinned)
+	if (is_pinned(c, reg))
 		return -1;
-	return live ? INT64_MAX - 1 : (int64_t)s->touched + 1;
+	return live ? INT64_MAX - 1 : (int64_t)c->s.slot[reg].touched + 1;
 }
 
 static void reg_empty(struct native_compiler *c, unsigned reg)
 {
 	if (c->s.until[reg] >= c->at)
 		spill(c, reg);
-	if (c->s.slot_of[reg] >= 0) {
-		struct slot *s = &c->s.slot[c->s.slot_of[reg]];
-		slot_store(c, s);
-		slot_forget(c, s);
-	}
+	slot_store(c, reg);
+	slot_forget(c, reg);
 }
 
 void reg_claim(struct native_compiler *c, unsigned reg)
@@ -214,15 +200,15 @@ void reg_claim(struct native_compiler *c, unsigned reg)
 		return;
 	}
 	reg_empty(c, reg);
-	c->locked |= UINT64_C(1) << reg;
+	c->locked |= reg_bit(reg);
 }
 
 unsigned reg_new(struct native_compiler *c, bool fp)
 {
-	unsigned n = fp ? V31 - V0 : G_N_ELEMENTS(general), best = NO_REG;
+	unsigned n = fp ? FP_SCRATCH - FP_FIRST : GENERAL, best = NO_REG;
 	int64_t least = INT64_MAX;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned reg = fp ? V0 + i : general[i];
+		unsigned reg = fp ? FP_FIRST + i : host_general[i];
 		int64_t k = cost(c, reg);
 		if (k >= 0 && (best == NO_REG || k < least)) {
 			best = reg;
@@ -233,11 +219,11 @@ unsigned reg_new(struct native_compiler *c, bool fp)
 	}
 	if (best == NO_REG) {
 		c->failed = true;
-		return fp ? V0 : X0;
+		return fp ? FP_FIRST : host_general[0];
 	}
 	if (least)
 		reg_empty(c, best);
-	c->locked |= UINT64_C(1) << best;
+	c->locked |= reg_bit(best);
 	c->uses_fp |= fp;
 	return best;
 }
@@ -261,28 +247,23 @@ static unsigned pinned_target(const struct native_compiler *c, bool fp)
 		p = user;
 		id = (unsigned)(p - c->rec);
 	} while (p->op == BP_IR_CAST);
-	for (const struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		if (!s->used || !s->pinned || s->off != (uint32_t)p->imm ||
-			s->bytes != ir_types[p->type].bytes)
-			continue;
-		if (is_fp(s->reg) != fp || c->s.until[s->reg] > c->at)
+	unsigned reg = slot_find(c, (uint32_t)p->imm, ir_types[p->type].bytes);
+	if (reg == NO_REG || !is_pinned(c, reg) || is_fp(reg) != fp || c->s.until[reg] > c->at)
+		return NO_REG;
+	for (const struct bp_ir *r = &c->rec[c->at + 1]; r < p; r++)
+		if (r->op == BP_IR_GET || r->op == BP_IR_PUT || r->op == BP_IR_CALL)
 			return NO_REG;
-		for (const struct bp_ir *r = &c->rec[c->at + 1]; r < p; r++)
-			if (r->op == BP_IR_GET || r->op == BP_IR_PUT || r->op == BP_IR_CALL)
-				return NO_REG;
-		return s->reg;
-	}
-	return NO_REG;
+	return reg;
 }
 
 unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse)
 {
 	unsigned pinned = pinned_target(c, fp);
 	if (pinned != NO_REG) {
-		c->locked |= UINT64_C(1) << pinned;
+		c->locked |= reg_bit(pinned);
 		return pinned;
 	}
-	if (reuse != NO_REG && c->s.slot_of[reuse] < 0 && c->s.until[reuse] <= c->at)
+	if (reuse != NO_REG && !has_slot(c, reuse) && c->s.until[reuse] <= c->at)
 		return reuse;
 	return reg_new(c, fp);
 }
@@ -328,27 +309,24 @@ bool is_const(const struct native_compiler *c, unsigned id, int64_t *imm)
 void pcrel_to(struct native_compiler *c, unsigned id, unsigned reg)
 {
 	const struct val *v = &c->v[id];
-	/* imm: offset | bits cleared below << 32 | bits kept << 40 | mark << 48: see compile.c */
+	/* imm: offset | bits cleared below << 32 | bits kept << 40 | mark << 48: see codegen.c */
 	unsigned low = v->imm >> 32 & 0xff, keep = v->imm >> 40 & 0xff;
 	int32_t mark = (int32_t)(v->imm >> 48), imm = (int32_t)v->imm;
 	bool narrow = c->addr_mask != UINT64_MAX;
-	if (low) {
-		emit_add_i(&c->e, !narrow, false, reg, PC, mark);
+	if (low || narrow) {
+		emit_plus(&c->e, !narrow, reg, PC, mark);
 		if (low >= 64)
 			emit_const(&c->e, reg, 0);
-		else
-			emit_logic_i(&c->e, A64_AND_I, true, reg, reg, UINT64_MAX << low);
-		emit_add_i(&c->e, true, false, reg, reg, imm);
-	} else if (narrow) {
-		emit_add_i(&c->e, false, false, reg, PC, mark);
-		emit_add_i(&c->e, true, false, reg, reg, imm);
+		else if (low)
+			emit_clear_low(&c->e, reg, low);
+		emit_plus(&c->e, true, reg, reg, imm);
 	} else {
-		emit_add_i(&c->e, true, false, reg, PC, (int64_t)imm + mark);
+		emit_plus(&c->e, true, reg, PC, imm + mark);
 	}
 	if (keep == 32)
 		emit_mov(&c->e, false, reg, reg);
 	else if (keep && keep < 64)
-		emit_logic_i(&c->e, A64_AND_I, true, reg, reg, UINT64_MAX >> (64 - keep));
+		emit_keep_low(&c->e, reg, keep);
 }
 
 /* A value at an offset: in a register, which is a slot's if the offset is a guest register's. */
@@ -356,16 +334,16 @@ static unsigned from_memory(struct native_compiler *c, struct val *v, bool fp)
 {
 	unsigned bytes = ir_types[v->type].bytes;
 	bool guest = v->off < c->in->frame;
-	struct slot *s = guest ? slot_find(c, v->off, bytes) : NULL;
-	if (s) {
-		s->touched = ++c->clock;
-		v->ones = s->ones;
-		return s->reg;
+	unsigned reg = guest ? slot_find(c, v->off, bytes) : NO_REG;
+	if (reg != NO_REG) {
+		touch(c, reg);
+		v->ones = c->s.slot[reg].ones;
+		return reg;
 	}
 	if (guest)
-		slots_release(c, v->off, bytes, NULL);
-	unsigned reg = reg_new(c, fp && bytes >= 4);
-	load(c, reg, bytes, AT(v->off));
+		slots_release(c, v->off, bytes, NO_REG);
+	reg = reg_new(c, (fp && bytes >= 4) || is_vector(v->type));
+	load(c, reg, bytes, v->off);
 	if (guest)
 		slot_new(c, v->off, bytes, reg);
 	return reg;
@@ -380,6 +358,11 @@ static unsigned value_in(struct native_compiler *c, unsigned id, bool fp)
 	case P_CONST:
 		reg = reg_new(c, false);
 		emit_const(&c->e, reg, v->imm);
+		if (is_vector(v->type)) {
+			unsigned from = reg;
+			reg = reg_new(c, true);
+			emit_move(&c->e, reg, from);
+		}
 		return reg;
 	case P_PCREL:
 		reg = reg_new(c, false);
@@ -395,11 +378,13 @@ static unsigned value_in(struct native_compiler *c, unsigned id, bool fp)
 		reg = from_memory(c, v, fp);
 		set_reg(c, id, v->type, reg);
 		break;
-	default: c->failed = true; return fp ? V0 : X0;
+	default: c->failed = true; return fp ? FP_FIRST : host_general[0];
 	}
-	c->locked |= UINT64_C(1) << reg;
-	if (c->s.slot_of[reg] >= 0)
-		c->s.slot[c->s.slot_of[reg]].touched = ++c->clock;
+	if (ir_types[v->type].bytes > (is_fp(reg) ? FP_WIDTH : 8)) /* it has no register */
+		c->failed = true;
+	c->locked |= reg_bit(reg);
+	if (has_slot(c, reg))
+		touch(c, reg);
 	return reg;
 }
 
@@ -409,20 +394,20 @@ unsigned use(struct native_compiler *c, unsigned id)
 	if (!is_fp(reg))
 		return reg;
 	unsigned to = reg_new(c, false);
-	move(c, to, reg);
+	emit_move(&c->e, to, reg);
 	return to;
 }
 
-/* A guest register that is used as floating point lives in a register for it from then on. */
+/* A guest register that is used as floating point lives in such a register from then on. */
 static void slot_to_fp(struct native_compiler *c, unsigned id, unsigned from, unsigned to)
 {
-	int n = c->s.slot_of[from];
-	move(c, to, from);
-	if (n < 0 || c->s.slot[n].pinned || c->s.slot[n].bytes < 4)
+	emit_move(&c->e, to, from);
+	if (!has_slot(c, from) || is_pinned(c, from) || c->s.slot[from].bytes < 4)
 		return;
-	c->s.slot[n].reg = (uint8_t)to;
-	c->s.slot_of[from] = -1;
-	c->s.slot_of[to] = (int8_t)n;
+	c->s.slot[to] = c->s.slot[from];
+	c->s.used |= reg_bit(to);
+	c->s.dirty |= (c->s.dirty >> from & 1) << to;
+	slot_forget(c, from);
 	set_reg(c, id, c->v[id].type, to);
 }
 
@@ -435,7 +420,7 @@ unsigned use_fp(struct native_compiler *c, unsigned id)
 	if (c->v[id].place == P_REG && c->v[id].reg == reg)
 		slot_to_fp(c, id, reg, to);
 	else
-		move(c, to, reg);
+		emit_move(&c->e, to, reg);
 	return to;
 }
 
@@ -444,10 +429,10 @@ unsigned use_copy(struct native_compiler *c, unsigned id)
 	unsigned reg = use(c, id);
 	const struct val *v = &c->v[id];
 	bool own = v->place != P_REG || v->reg != reg; /* made for this record */
-	if (own || (c->s.slot_of[reg] < 0 && c->s.until[reg] <= c->at))
+	if (own || (!has_slot(c, reg) && c->s.until[reg] <= c->at))
 		return reg;
 	unsigned to = reg_new(c, false);
-	move(c, to, reg);
+	emit_move(&c->e, to, reg);
 	return to;
 }
 
@@ -459,18 +444,19 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 		/* C reads and writes places of its own: a guest register may be one of its results. */
 		if (v->off >= c->in->frame)
 			return v->off;
-		for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-			if (s->used && overlap(s->off, s->bytes, v->off, bytes))
-				slot_store(c, s);
+		for (reg_set left = slots_in(c, v->off, bytes); left; left &= left - 1)
+			slot_store(c, first_of(left));
 		return v->off;
 	}
 	uint32_t at = frame_new(c, bytes);
-	if (v->place == P_CONST && !v->imm)
-		store(c, XZR, 8, AT(at));
-	else
-		store(c, value_in(c, id, false), 8, AT(at));
+	if (is_vector(v->type) && v->place == P_REG) {
+		store(c, v->reg, bytes, at);
+		return at;
+	}
+	if (v->place != P_CONST || !emit_store_const(&c->e, true, BASE, AT(at), v->imm))
+		store(c, value_in(c, id, false), 8, at);
 	for (unsigned done = 8; done < bytes; done += 8)
-		store(c, XZR, 8, AT(at + done));
+		emit_store_const(&c->e, true, BASE, AT(at + done), 0);
 	return at;
 }
 
@@ -479,12 +465,11 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 /* I1 and FLAGS have no bits but their own. */
 static void get_bits(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 {
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && overlap(s->off, s->bytes, off, 1))
-			slot_store(c, s);
+	for (reg_set left = slots_in(c, off, 1); left; left &= left - 1)
+		slot_store(c, first_of(left));
 	unsigned reg = reg_new(c, false);
-	load(c, reg, 1, AT(off));
-	emit_logic_i(&c->e, A64_AND_I, false, reg, reg, ir_get_mask(type));
+	load(c, reg, 1, off);
+	emit_mask(&c->e, reg, ir_get_mask(type));
 	set_reg(c, id, type, reg);
 }
 
@@ -495,7 +480,7 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 		const struct deferred *d = &c->deferred[i];
 		unsigned len = ir_types[d->type].bytes;
 		bool bits = type == BP_T_I1 || type == BP_T_FLAGS;
-		if (d->off == off && len == bytes && (!bits || d->type == type)) {
+		if (d->off == off && len == bytes && ((!bits && bytes <= 8) || d->type == type)) {
 			struct val *v = &c->v[id], old = *v;
 			*v = c->v[d->val];
 			v->uses = old.uses;
@@ -514,18 +499,19 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 		get_bits(c, id, type, off);
 		return;
 	}
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++) {
-		if (!s->used || !overlap(s->off, s->bytes, off, bytes))
-			continue;
-		if (s->off == off && bytes <= s->bytes && (!is_fp(s->reg) || bytes >= 4)) {
-			s->touched = ++c->clock;
-			set_reg(c, id, type, s->reg);
+	for (reg_set left = slots_in(c, off, bytes); left; left &= left - 1) {
+		unsigned reg = first_of(left);
+		const struct slot *s = &c->s.slot[reg];
+		if (s->off == off && bytes <= s->bytes && (!is_fp(reg) || bytes >= 4) &&
+			has_register(type)) {
+			touch(c, reg);
+			set_reg(c, id, type, reg);
 			c->v[id].ones = s->ones;
 			return;
 		}
-		slot_store(c, s);
-		if (!s->pinned && bytes <= 8)
-			slot_forget(c, s);
+		slot_store(c, reg);
+		if (!is_pinned(c, reg) && bytes <= 8)
+			slot_forget(c, reg);
 	}
 	set_mem(c, id, type, off);
 }
@@ -538,7 +524,7 @@ static void keep_old(struct native_compiler *c, uint32_t off, unsigned bytes, un
 		if (v->place != P_MEM || v->off >= c->in->frame || !lives_on(c, v) || i == but ||
 			!overlap(v->off, ir_types[v->type].bytes, off, bytes))
 			continue;
-		if (ir_types[v->type].bytes > 8)
+		if (!has_register(v->type))
 			c->failed = true;
 		else
 			value_in(c, i, false);
@@ -548,27 +534,27 @@ static void keep_old(struct native_compiler *c, uint32_t off, unsigned bytes, un
 static void put_wide(struct native_compiler *c, unsigned bytes, uint32_t off, unsigned id)
 {
 	uint32_t from = in_memory(c, id);
-	slots_release(c, off, bytes, NULL);
+	slots_release(c, off, bytes, NO_REG);
 	copy(c, bytes, off, from);
 }
 
-static void put_pinned(struct native_compiler *c, struct slot *s, unsigned id)
+static void put_pinned(struct native_compiler *c, unsigned reg, unsigned id)
 {
 	const struct val *v = &c->v[id];
-	s->dirty = true;
-	if (v->place == P_REG && v->reg == s->reg)
+	c->s.dirty |= reg_bit(reg);
+	if (v->place == P_REG && v->reg == reg)
 		return;
 	for (unsigned i = 1; i < c->count; i++)
-		if (i != id && c->v[i].place == P_REG && c->v[i].reg == s->reg &&
+		if (i != id && c->v[i].place == P_REG && c->v[i].reg == reg &&
 			lives_on(c, &c->v[i])) {
-			spill(c, s->reg);
+			spill(c, reg);
 			break;
 		}
-	c->s.until[s->reg] = 0;
-	if (v->place == P_CONST && !is_fp(s->reg))
-		emit_const(&c->e, s->reg, v->imm);
+	c->s.until[reg] = 0;
+	if (v->place == P_CONST && !is_fp(reg))
+		emit_const(&c->e, reg, v->imm);
 	else
-		move(c, s->reg, value_in(c, id, is_fp(s->reg)));
+		emit_move(&c->e, reg, value_in(c, id, is_fp(reg)));
 }
 
 static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
@@ -576,32 +562,31 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 	unsigned bytes = ir_types[type].bytes;
 	struct val *v = &c->v[id];
 	keep_old(c, off, bytes, v->last > c->at ? 0 : id);
-	if (bytes > 8) {
+	if (!has_register(type)) {
 		put_wide(c, bytes, off, id);
 		return;
 	}
-	struct slot *s = slot_find(c, off, bytes);
-	slots_release(c, off, bytes, s);
-	if (s && s->pinned) {
-		put_pinned(c, s, id);
-		s->ones = v->ones;
+	unsigned has = slot_find(c, off, bytes);
+	slots_release(c, off, bytes, has);
+	if (has != NO_REG && is_pinned(c, has)) {
+		put_pinned(c, has, id);
+		c->s.slot[has].ones = v->ones;
 		return;
 	}
 	unsigned reg = value_in(c, id, prefers_fp(c, off));
-	s = slot_find(c, off, bytes); /* reading the value may have made or moved it */
-	if (s && s->reg == reg)
+	has = slot_find(c, off, bytes); /* reading the value may have made or moved it */
+	if (has == reg)
 		return;
-	if (c->s.slot_of[reg] >= 0) {
+	if (has_slot(c, reg)) {
 		unsigned to = reg_new(c, is_fp(reg));
-		move(c, to, reg);
+		emit_move(&c->e, to, reg);
 		reg = to;
-		s = slot_find(c, off, bytes);
+		has = slot_find(c, off, bytes);
 	}
-	if (s)
-		slot_forget(c, s);
-	s = slot_new(c, off, bytes, reg);
-	s->dirty = true;
-	s->ones = v->ones;
+	if (has != NO_REG)
+		slot_forget(c, has);
+	slot_new(c, off, bytes, reg)->ones = v->ones;
+	c->s.dirty |= reg_bit(reg);
 }
 
 void put(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
@@ -632,8 +617,6 @@ void flush(struct native_compiler *c)
 		}
 	}
 	write_back(c, true);
-	for (struct slot *s = c->s.slot; s < c->s.slot + SLOTS; s++)
-		if (s->used && !s->pinned)
-			slot_forget(c, s);
+	c->s.used = c->s.pinned;
 	memset(c->s.until, 0, sizeof(c->s.until));
 }

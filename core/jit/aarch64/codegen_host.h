@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What codegen.c and its like ask of aarch64: registers, and instructions by what they do. */
+#ifndef JIT_AARCH64_CODEGEN_HOST_H
+#define JIT_AARCH64_CODEGEN_HOST_H
+#include "emit.h"
+
+enum {
+	BASE = X19,
+	CPU = X20,
+	PC = X21,
+	LEFT = X22,
+	FP_FIRST = V0, /* numbered through: 0..31 general, 32..63 floating point */
+	FP_SCRATCH = V31, /* the last */
+	FP_WIDTH = 8, /* bytes of the widest value in one */
+	HOST_REGS = 64,
+	GENERAL = 22, /* that values may be in */
+	PINNED_GENERAL = 14,
+	PINNED_FP = 20,
+	INFO = X16, /* what C functions are given points */
+	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
+	CODE_ALIGN = 64, /* a cache line of instructions */
+	LINK_ADDRESS = 12 /* behind the jump, a load and another jump */
+};
+
+#define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
+#define AT(off)        ((int32_t)(off))
+
+/* 1 to 8 bytes between memory and any register, zero-extended. */
+static inline void emit_load(
+	struct emit *e, unsigned reg, unsigned bytes, unsigned base, int32_t disp)
+{
+	emit_mem(e, A_LOAD, (unsigned)__builtin_ctz(bytes), reg, base, disp);
+}
+
+static inline void emit_store(
+	struct emit *e, unsigned reg, unsigned bytes, unsigned base, int32_t disp)
+{
+	emit_mem(e, A_STORE, (unsigned)__builtin_ctz(bytes), reg, base, disp);
+}
+
+/* A constant of 8 or 4 bytes to memory without a register for values: here any. */
+static inline bool emit_store_const(
+	struct emit *e, bool wide, unsigned base, int32_t disp, uint64_t value)
+{
+	if (value)
+		emit_const(e, X16, value);
+	emit_mem(e, A_STORE, wide ? 3 : 2, value ? X16 : XZR, base, disp);
+	return true;
+}
+
+/* From any register to any other. */
+static inline void emit_move(struct emit *e, unsigned to, unsigned from)
+{
+	if (to == from)
+		return;
+	if (to >= V0 && from >= V0)
+		emit_f2(e, A64_FMOV, true, to, from);
+	else if (to >= V0)
+		emit_2(e, (uint32_t)A64_FMOV_DX, true, to, from);
+	else if (from >= V0)
+		emit_2(e, (uint32_t)A64_FMOV_XD, true, to, from);
+	else
+		emit_mov(e, true, to, from);
+}
+
+/* d = n + imm; not wide: zero-extended from 32 bits. */
+static inline void emit_plus(struct emit *e, bool wide, unsigned d, unsigned n, int32_t imm)
+{
+	emit_add_i(e, wide, false, d, n, imm);
+}
+
+/* reg &= mask, of 32 bits */
+static inline void emit_mask(struct emit *e, unsigned reg, uint32_t mask)
+{
+	emit_logic_i(e, A64_AND_I, false, reg, reg, mask);
+}
+
+/* Of 64 bits: without those below `low`, 1 to 63. */
+static inline void emit_clear_low(struct emit *e, unsigned reg, unsigned low)
+{
+	emit_logic_i(e, A64_AND_I, true, reg, reg, UINT64_MAX << low);
+}
+
+/* Of 64 bits: only the `keep` lowest, 1 to 63. */
+static inline void emit_keep_low(struct emit *e, unsigned reg, unsigned keep)
+{
+	emit_logic_i(e, A64_AND_I, true, reg, reg, UINT64_MAX >> (64 - keep));
+}
+
+/* Takes a block's instructions off LEFT; the jump for when there are not as many. */
+static inline uint8_t *emit_spend(struct emit *e, unsigned insns)
+{
+	emit_add_i(e, true, true, LEFT, LEFT, -(int64_t)insns);
+	return emit_jcc(e, CC_MI);
+}
+
+static inline void emit_give_back(struct emit *e, unsigned insns)
+{
+	emit_add_i(e, true, false, LEFT, LEFT, insns);
+}
+
+/* Whether reg is not 0, 32 bits: CC_NE. */
+static inline void emit_test(struct emit *e, unsigned reg)
+{
+	emit_cmp_i(e, false, reg, 0);
+}
+
+/* Compare a small number in memory, of 4 bytes. */
+static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, uint8_t with)
+{
+	emit_mem(e, A_LOAD, 2, X16, base, disp);
+	emit_cmp_i(e, false, X16, with);
+}
+
+static inline void emit_nop(struct emit *e)
+{
+	emit(e, (uint32_t)A64_NOP);
+}
+
+/* What was written to [write, +size) is what will be run: caches. */
+void code_publish(const uint8_t *write, size_t size);
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* The compiler from records to native code, in one pass. What all hosts share is here, what one host has
+ * is in the folder of its name:
+ *
+ *   codegen.c        instructions, blocks, and the parts of a block that are seldom run
+ *   codegen_regs.c   which guest register and which value lies where
+ *   codegen_leave.c  jumps, exits, links
+ *   codegen_int.c    integer records, as far as all hosts do them alike
+ *   codegen_float.c  which floating point is for the host's unit
+ *   codegen_c.c      what C does
+ *   HOST/codegen_host.h   the host's registers, and the instructions that the above are made of
+ *   HOST/native.h    its other files: which instructions a record becomes
+ *
+ * At the entry of a block all registers are free but BASE, CPU, PC and LEFT; then they hold guest
+ * registers ("slots") and values. A loop's block (one that jumps to its own start) gives its most used
+ * guest registers a host register for all of its length: these slots are pinned, and the way back needs
+ * no memory. */
+#ifndef JIT_CODEGEN_H
+#define JIT_CODEGEN_H
+#include "code_memory.h"
+#include "codegen_host.h"
+#include "memo.h"
+#include "native.h"
+#include "plugin/object.h"
+#include "verify.h"
+#include <glib.h>
+
+enum place { /* where a value is */
+	P_NONE = 0,
+	P_REG, /* in host register reg; bits above the type are anything */
+	P_CONST, /* imm, zero-extended from the type */
+	P_PCREL, /* pc of the block + imm, when asked for */
+	P_MEM, /* at offset `off` of the instance: the frame, or a guest register */
+	P_COND /* a comparison whose users make it themselves */
+};
+
+struct val { /* of the instruction being compiled */
+	uint8_t type, place, reg, user_conds; /* user_conds: uses that can test a comparison */
+	uint16_t uses, last; /* last record that uses it */
+	uint32_t off;
+	uint64_t imm;
+	uint64_t ones; /* bits known to be set */
+};
+
+struct slot { /* the guest register that lies in a host register */
+	uint64_t ones;
+	uint32_t off;
+	uint32_t touched; /* for eviction */
+	uint8_t bytes;
+};
+
+typedef uint64_t reg_set; /* host registers */
+
+struct state { /* what lies where at one point of the code */
+	reg_set used, dirty, pinned; /* registers that have a slot; the last two only such */
+	uint16_t until[HOST_REGS]; /* last record that uses a value in it */
+	struct slot slot[HOST_REGS];
+};
+
+struct deferred { /* a PUT that waits until nothing can fault any more */
+	uint32_t off;
+	uint16_t val;
+	uint8_t type;
+};
+
+enum { DEFERRED = 8, COLD_PARTS = 384 };
+
+enum cold_kind {
+	COLD_LOAD,
+	COLD_STORE,
+	COLD_RMW,
+	COLD_REST, /* after a call that wants to leave: the rest of the instruction, then leave */
+	COLD_EXIT, /* a side exit */
+	COLD_ARM, /* an IF whose arm leaves */
+	COLD_VECTOR, /* the slow way of a vector's load or store */
+	COLD_FLOAT /* an operation by C */
+};
+
+struct cold { /* a part of the block that is emitted behind it */
+	enum cold_kind kind;
+	uint8_t *from; /* the jump that leads here, or NULL: */
+	uint8_t *fault; /* the access of flat memory, when it faults */
+	uint8_t *back; /* where it goes on, NULL: nowhere */
+	unsigned insn, record; /* where in the block */
+	struct state state;
+	unsigned vals; /* the values, in cold_vals */
+	unsigned deferreds;
+	struct deferred deferred[DEFERRED];
+	uint8_t addr, value, result; /* host registers */
+	int32_t disp; /* to be added to addr */
+	uint8_t memo, masked; /* the memo that was looked at, or NO_MEMO; the masked address */
+	uint8_t *retry; /* where its addend is taken */
+	uint64_t imm; /* value when `value` is NO_REG */
+	uint32_t memop, temp;
+	uint8_t operand[3]; /* COLD_FLOAT: host registers */
+	uint8_t *also[2]; /* more jumps that lead here */
+	uint8_t *tiny; /* COLD_FLOAT: `from` is for a result that may have underflown */
+	uint16_t target; /* COLD_EXIT: id of the PCREL */
+	bool leaving;
+};
+
+struct native_compiler {
+	struct interp *in;
+	struct verify_type type;
+	uint64_t addr_mask;
+	struct code_chunk *chunk;
+	struct emit e;
+	uint8_t *start;
+	const struct ir_block *ir;
+	unsigned insns; /* how many of ir's become code */
+	struct memo_plan memos;
+	GArray *links;
+	GByteArray *prefers_fp; /* by offset / 4 in the instance */
+
+	/* the instruction being compiled */
+	const struct ir_insn *insn;
+	unsigned index;
+	const struct bp_ir *rec;
+	unsigned count, at; /* records; the one being compiled */
+	struct val v[BP_IR_INSN_LIMIT];
+	uint32_t temp; /* next free place in the frame */
+	unsigned last_fault; /* last record that may raise */
+	unsigned deferreds;
+	struct deferred deferred[DEFERRED];
+	reg_set locked; /* host registers that the record works with */
+
+	struct state s;
+	uint32_t clock;
+	struct cold *cold;
+	unsigned colds;
+	GArray *cold_vals; /* struct val */
+	GArray *faults; /* struct code_fault, offsets from start */
+	bool pinning; /* pinned slots exist: the block jumps to its start */
+	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
+	uint8_t *loop_head;
+	bool ended; /* the code's end is not reached */
+	bool leaving; /* a cold rest: leave for good, wherever the instruction leads */
+	bool uses_fp; /* C functions must keep fp registers */
+	bool failed; /* this instruction is not for native code */
+};
+
+/* ---- codegen.c ---- */
+
+/* A cold part that begins here in thought: the state is copied. NULL: none left, and failed is set. */
+struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *from);
+/* Instructions of the block that are not executed yet, the current one included. */
+unsigned insns_left(const struct native_compiler *c);
+/* jit_native.site for a slow path in the current instruction. */
+uint32_t site_here(const struct native_compiler *c);
+/* Nothing can fault any more: the PUTs that waited. */
+void commit_deferred(struct native_compiler *c);
+
+/* ---- codegen_regs.c ---- */
+
+/* A free host register, locked; NO_REG and failed when there is none. */
+unsigned reg_new(struct native_compiler *c, bool fp);
+/* A register for record c->at's result; `reuse` may be given up for it (or NO_REG). */
+unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse);
+/* Free this very register (not a pinned one), locked. */
+void reg_claim(struct native_compiler *c, unsigned reg);
+/* Value id in a general or fp register, locked until the record is done. */
+unsigned use(struct native_compiler *c, unsigned id);
+unsigned use_fp(struct native_compiler *c, unsigned id);
+/* The same, but the register may be changed. */
+unsigned use_copy(struct native_compiler *c, unsigned id);
+/* Value id, a PCREL, computed into reg. */
+void pcrel_to(struct native_compiler *c, unsigned id, unsigned reg);
+/* Record c->at's result (or the value id's) is in reg. */
+void set_reg(struct native_compiler *c, unsigned id, unsigned type, unsigned reg);
+void set_const(struct native_compiler *c, unsigned id, unsigned type, uint64_t imm);
+void set_mem(struct native_compiler *c, unsigned id, unsigned type, uint32_t off);
+/* Offset in the instance where value id lies, moved there if need be. */
+uint32_t in_memory(struct native_compiler *c, unsigned id);
+uint32_t frame_new(struct native_compiler *c, unsigned bytes);
+bool is_const(const struct native_compiler *c, unsigned id, int64_t *imm); /* sign-extended */
+void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off);
+void put(struct native_compiler *c, unsigned type, uint32_t off, unsigned id);
+/* Write dirty slots back; they stay where they are. `clean`: and are clean from now on. */
+void write_back(struct native_compiler *c, bool clean);
+/* A slot for the guest register at `off` in host register reg, which has none; what is in it is the
+ * caller's business. */
+struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg);
+/* Write back and forget all slots but pinned ones; values move to memory. */
+void flush(struct native_compiler *c);
+/* Pinned slots from memory again, after C may have changed them. */
+void reload_pinned(struct native_compiler *c);
+void load_slot(struct native_compiler *c, unsigned reg);
+bool prefers_fp(const struct native_compiler *c, uint32_t off);
+
+/* ---- codegen_leave.c ---- */
+
+bool select_leave(struct native_compiler *c, const struct bp_ir *r); /* false: not one of control */
+/* Leave for `offset` bytes behind the block's start; `left` instructions of it were not executed. */
+void leave_here(struct native_compiler *c, uint32_t offset, enum native_exit why, unsigned left);
+/* Write back and let the interpreter do `count` instructions from `offset` on. */
+void leave_to_interp(struct native_compiler *c, uint32_t offset, unsigned left, unsigned count);
+/* Behind the instruction its key is another one: write it. */
+void set_next_key(struct native_compiler *c);
+void leave_falling(struct native_compiler *c); /* at the end of the last instruction */
+void leave_cold(struct native_compiler *c, const struct cold *k);
+/* Whether the instruction's JUMP leads to the block's own start. */
+bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
+/* The rest of the instruction from record c->at on, then leave; COLD_REST. */
+void rest_cold(struct native_compiler *c);
+
+/* ---- codegen_int.c: for the hosts' select_integer ---- */
+
+/* Record c->at, when no instruction is needed for it; false: else. */
+bool select_known(struct native_compiler *c, const struct bp_ir *r);
+/* SEXT, ZEXT, TRUNC that select_known has left over and an instruction can do. */
+bool is_conversion(const struct bp_ir *r);
+bool select_comparison(struct native_compiler *c, const struct bp_ir *r);
+bool select_choice(struct native_compiler *c, const struct bp_ir *r); /* SELECT */
+/* Test value id, an I1; the condition that then means "set". */
+enum cc test_condition(struct native_compiler *c, unsigned id);
+/* Id of the count itself, when record r shifts by (count & (width - 1)), as hosts do; else 0. */
+unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
+/* The second operand, if it is a constant; in a register. */
+bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
+unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
+void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
+/* Bits of value id that are known to be set. */
+uint64_t value_ones(const struct native_compiler *c, unsigned id);
+
+/* ---- codegen_float.c: for the hosts' float.c ---- */
+
+enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
+/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
+enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r);
+bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env);
+/* At the block's entry: leave if its floating point is not for the host. */
+void float_entry(struct native_compiler *c);
+/* Whether rounding is to be looked up, which was not done at the entry; the jump for when it is not to
+ * nearest. */
+bool asks_rounding(const struct native_compiler *c, enum rounding rounding);
+uint8_t *rounds_otherwise(struct native_compiler *c, const struct bp_fp_env *env);
+
+/* ---- codegen_c.c ---- */
+
+void select_generic(struct native_compiler *c, const struct bp_ir *r);
+void select_memory(struct native_compiler *c, const struct bp_ir *r);
+void select_call(struct native_compiler *c, const struct bp_ir *r);
+/* A copy of what C is to see, of a multiple of 8 bytes, behind the code so far: INFO points to it. */
+void info(struct native_compiler *c, const void *data, size_t size);
+
+struct c_thunks { /* made by the host: call C, which is given INFO */
+	const void *memory, *call; /* keep nothing; CC_LEAVE: leave */
+	const void *generic; /* the same, never leaves */
+	const void *generic_keep; /* keeps all registers */
+};
+extern struct c_thunks c_thunks;
+
+/* ---- accesses, for the hosts' access.c ---- */
+
+/* Whether the only use of record c->at's value is a PUT into a register for floating point. */
+static inline bool wants_fp(const struct native_compiler *c)
+{
+	if (c->v[c->at].uses != 1)
+		return false;
+	for (unsigned i = c->at + 1; i < c->count; i++)
+		if (c->rec[i].op == BP_IR_PUT && c->rec[i].arg[0] == c->at)
+			return prefers_fp(c, (uint32_t)c->rec[i].imm);
+	return false;
+}
+
+static inline bool inline_access(const struct bp_ir *r, uint32_t memop)
+{
+	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
+		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
+}
+
+/* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
+static inline unsigned memo_here(const struct native_compiler *c)
+{
+	return c->leaving ? NO_MEMO : c->memos.of[c->insn->record + c->at];
+}
+
+static inline int32_t tag_at(unsigned access)
+{
+	return (int32_t)(offsetof(struct tlb_entry, tag) + 8 * access);
+}
+
+static inline unsigned regime_of(uint32_t memop)
+{
+	return (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
+}
+
+/* ---- the host's folder: its own files; what is made in one breath is in codegen_host.h ---- */
+
+/* Registers for values, in the order in which they are taken; those that a loop keeps its slots in. */
+extern const uint8_t host_general[GENERAL], host_pinned[PINNED_GENERAL];
+/* Record c->at, if the host has instructions for it; C does the others. */
+bool select_host(struct native_compiler *c, const struct bp_ir *r);
+/* Compare as record r says; the condition that then means "true". */
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r);
+/* Jump if value id, an I1, is set, or (`set` false) if it is not: where, for emit_to and emit_here. */
+uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
+/* At a loop's entry, where registers are free: the memos that its accesses look at. */
+void memos_at_entry(struct native_compiler *c);
+void access_cold(struct native_compiler *c, struct cold *k);
+/* GET or PUT of the register that collects exception flags. */
+void float_flags(struct native_compiler *c, const struct bp_ir *r);
+void float_cold(struct native_compiler *c, struct cold *k);
+/* Whether what C does for this access is to stand between barriers of all kinds. */
+bool needs_barriers(const struct bp_ir *r);
+void emit_barrier(struct emit *e);
+/* The block at PC by the jump cache, as jump_slot and jump_hit (find.h) have it; else leave.
+ * In line, each place has a jump of its own for the host to predict. */
+void emit_lookup(struct emit *e);
+/* Leave for `why`; everything is written back. NATIVE_LOOKUP: only if something is pending. */
+void emit_exit(struct emit *e, enum native_exit why);
+/* Raise `cause` with jit_native.value; jit_native.site is set. */
+void emit_raise(struct emit *e, uint32_t cause);
+/* A jump that native_patch() can point at a block, and what it does until then: leave with the link's
+ * address, which is written LINK_ADDRESS behind l->patch. Sets patch and unlinked. */
+void emit_link(struct emit *e, struct link *l);
+
+static inline reg_set reg_bit(unsigned reg)
+{
+	return (reg_set)1 << reg;
+}
+
+/* The first of a set of host registers; for (left = set; left; left &= left - 1). */
+static inline unsigned first_of(reg_set set)
+{
+	return (unsigned)__builtin_ctzll(set);
+}
+
+static inline bool is_fp(unsigned reg)
+{
+	return reg >= FP_FIRST && reg < HOST_REGS;
+}
+
+static inline bool is_wide(unsigned type)
+{
+	return ir_types[type].bytes == 8;
+}
+
+static inline unsigned bits_of(unsigned type)
+{
+	return ir_types[type].bits;
+}
+
+static inline bool is_format(unsigned type) /* scalar floating point of hosts */
+{
+	return type == BP_T_F32 || type == BP_T_F64;
+}
+
+static inline bool is_small(unsigned type)
+{
+	return type >= BP_T_I1 && type <= BP_T_I64;
+}
+
+static inline bool is_word(unsigned type) /* what hosts compute with */
+{
+	return type == BP_T_I32 || type == BP_T_I64;
+}
+
+/* Whether the type is that of vectors which have a register; other wide values lie in memory. */
+static inline bool is_vector(unsigned type)
+{
+	return FP_WIDTH == 16 && type == BP_T_V128;
+}
+
+static inline bool has_register(unsigned type)
+{
+	return ir_types[type].bytes <= 8 || is_vector(type);
+}
+
+#endif

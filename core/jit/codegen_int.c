@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Integer records, as far as all hosts do them alike: what needs no instruction, and choices. */
+#include "codegen.h"
+
+/* ---- operands ---- */
+
+bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm)
+{
+	if (r->aux & BP_IR_IMM)
+		*imm = r->type == BP_T_I1 ? r->imm & 1 : r->imm;
+	else
+		return is_const(c, r->arg[1], imm);
+	return true;
+}
+
+void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg)
+{
+	set_reg(c, c->at, ir_result_type(r), reg);
+}
+
+unsigned use_second(struct native_compiler *c, const struct bp_ir *r)
+{
+	if (!(r->aux & BP_IR_IMM))
+		return use(c, r->arg[1]);
+	unsigned reg = reg_new(c, false);
+	emit_const(&c->e, reg, (uint64_t)(int64_t)r->imm);
+	return reg;
+}
+
+unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r)
+{
+	if (r->op < BP_IR_SHL || r->op > BP_IR_SAR || r->aux & BP_IR_IMM || !is_word(r->type))
+		return 0;
+	const struct bp_ir *n = &c->rec[r->arg[1]];
+	return n->op == BP_IR_AND && n->aux & BP_IR_IMM && n->type == r->type &&
+			n->imm == (int32_t)bits_of(r->type) - 1
+		? n->arg[0]
+		: 0;
+}
+
+/* ---- what is known of bits ---- */
+
+uint64_t value_ones(const struct native_compiler *c, unsigned id)
+{
+	return c->v[id].place == P_CONST ? c->v[id].imm : c->v[id].ones;
+}
+
+/* Results that are constant although their operands are not, or equal to one of them. */
+static bool fold(struct native_compiler *c, const struct bp_ir *r)
+{
+	int64_t a, b;
+	bool imm = second_const(c, r, &b);
+	if (r->type == BP_T_I64 && r->op == BP_IR_SAR && imm && b > 0 && b < 64) {
+		uint64_t ones = value_ones(c, r->arg[0]);
+		if ((int64_t)ones >> b == -1) {
+			set_const(c, c->at, r->type, UINT64_MAX);
+			return true;
+		}
+	}
+	if ((r->op == BP_IR_EQ || r->op == BP_IR_NE) && imm && is_const(c, r->arg[0], &a)) {
+		set_const(c, c->at, BP_T_I1, (a == b) == (r->op == BP_IR_EQ));
+		return true;
+	}
+	return false;
+}
+
+/* The record's result is value id as it is. */
+static void alias(struct native_compiler *c, unsigned type, unsigned id)
+{
+	struct val *v = &c->v[c->at];
+	const struct val *from = &c->v[id];
+	unsigned reg;
+	switch (from->place) {
+	case P_CONST: set_const(c, c->at, type, from->imm); return;
+	case P_MEM: set_mem(c, c->at, type, from->off); return;
+	case P_REG: reg = from->reg; break;
+	default: reg = use(c, id); break;
+	}
+	set_reg(c, c->at, type, reg);
+	v->ones = from->ones;
+}
+
+/* Conversions that are the value itself, or a constant. */
+static bool same_value(struct native_compiler *c, const struct bp_ir *r)
+{
+	unsigned from = r->aux, to = r->type;
+	int64_t value;
+	if (r->op == BP_IR_CAST) {
+		if (ir_types[to].bytes > 8 || from == BP_T_FLAGS)
+			return false;
+		alias(c, to, r->arg[0]);
+		return true;
+	}
+	if (!is_small(from) || !is_small(to))
+		return false;
+	if (is_const(c, r->arg[0], &value)) {
+		uint64_t x = interp_extend((uint64_t)value, bits_of(from), r->op == BP_IR_SEXT);
+		set_const(c, c->at, to, x);
+		return true;
+	}
+	if (r->op == BP_IR_TRUNC && to != BP_T_I1) {
+		alias(c, to, r->arg[0]);
+		return true;
+	}
+	if (from != BP_T_I1 || r->op == BP_IR_SEXT)
+		return false;
+	set_reg(c, c->at, to, use(c, r->arg[0])); /* clean to 64 bits already */
+	return true;
+}
+
+bool is_conversion(const struct bp_ir *r)
+{
+	return r->op != BP_IR_CAST && is_small(r->aux) && is_small(r->type) &&
+		!(r->aux == BP_T_I1 && r->op == BP_IR_SEXT);
+}
+
+bool select_known(struct native_compiler *c, const struct bp_ir *r)
+{
+	int64_t known;
+	switch (r->op) {
+	case BP_IR_SEXT:
+	case BP_IR_ZEXT:
+	case BP_IR_TRUNC:
+	case BP_IR_CAST: return same_value(c, r);
+	case BP_IR_LO:
+	case BP_IR_HI:
+		set_mem(c, c->at, BP_T_I64, in_memory(c, r->arg[0]) + (r->op == BP_IR_HI ? 8 : 0));
+		return true;
+	case BP_IR_SELECT:
+		if (ir_types[r->type].bytes > 8 || !is_const(c, r->arg[0], &known))
+			break;
+		alias(c, r->type, known ? r->arg[1] : r->arg[2]);
+		return true;
+	default: break;
+	}
+	return r->op < BP_IR_IF && is_small(r->type) && fold(c, r);
+}
+
+/* ---- comparing and choosing ---- */
+
+enum cc test_condition(struct native_compiler *c, unsigned id)
+{
+	if (c->v[id].place == P_COND)
+		return compare_record(c, &c->rec[id]);
+	unsigned reg = use(c, id);
+	emit_test(&c->e, reg);
+	return CC_NE;
+}
+
+bool select_comparison(struct native_compiler *c, const struct bp_ir *r)
+{
+	if (!is_word(r->type) && r->type != BP_T_I1)
+		return false;
+	if (r->type == BP_T_I1 && r->op != BP_IR_EQ && r->op != BP_IR_NE)
+		return false;
+	enum cc cc = compare_record(c, r);
+	unsigned d = reg_new(c, false);
+	emit_cset(&c->e, d, cc);
+	set_result(c, r, d);
+	return true;
+}
+
+bool select_choice(struct native_compiler *c, const struct bp_ir *r)
+{
+	if (ir_types[r->type].bytes > 8)
+		return false;
+	/* The values first: reading them may change flags. */
+	unsigned yes = use(c, r->arg[1]), no = use(c, r->arg[2]);
+	unsigned d = reg_new(c, false);
+	enum cc cc = test_condition(c, r->arg[0]);
+	emit_csel(&c->e, true, d, yes, no, cc);
+	set_result(c, r, d);
+	return true;
+}
