@@ -73,6 +73,10 @@ def includes(root, build):
     return faults
 
 
+# Parts of hardware's names that are said of other things too.
+EVERYDAY = {"blk", "generic", "host", "port", "root"}
+
+
 def words(root):
     """Names that hardware goes by, from what the tree itself declares."""
     found = set(ISA_NAMES)
@@ -84,11 +88,11 @@ def words(root):
             found.update(manifest.get("types", {}))
             found.add(path.parent.name)
             continue
-        found.update(path.parent.name.split("-")[1:])
+        found.update(set(path.parent.name.split("-")[1:]) - EVERYDAY)
         for name, entry in manifest.get("types", {}).items():
             for text in [name, *entry.get("compatible", [])]:
                 found.add(text)
-                found.update(re.split(r"[,-]", text))
+                found.update(set(re.split(r"[,-]", text)) - EVERYDAY)
     return {w.lower() for w in found if len(w) > 1 and re.search('[a-z]', w, re.I)}
 
 
