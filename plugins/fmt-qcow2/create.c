@@ -294,6 +294,7 @@ static int grow(struct image *i, uint64_t bytes)
 	if (table)
 		take_l1(i, table, entries, offset);
 	i->h.size = bytes;
+	i->h.autoclear &= ~AUTOCLEAR_BITMAPS; /* they are as long as the disk was */
 	r = header_switch(i);
 	if (r || !table)
 		return r;
@@ -320,6 +321,7 @@ static int shrink(struct image *i, uint64_t bytes)
 	pthread_mutex_lock(&i->lock);
 	int r = image_prepare(i);
 	i->h.size = bytes;
+	i->h.autoclear &= ~AUTOCLEAR_BITMAPS; /* they are as long as the disk was */
 	r = r ? r : commit(i, true);
 	r = r ? r : header_switch(i);
 	if (r)

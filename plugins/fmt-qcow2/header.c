@@ -456,16 +456,23 @@ int header_switch(struct image *i)
 int image_prepare(struct image *i)
 {
 	uint64_t dirty = i->h.compatible & COMPATIBLE_LAZY ? INCOMPATIBLE_DIRTY : 0;
-	uint64_t keep = i->h.autoclear & AUTOCLEAR_DATA_RAW;
 	if (i->bad)
 		return -EIO;
+	int r = 0;
+	if (i->h.autoclear & AUTOCLEAR_BITMAPS && !i->bitmaps_marked) {
+		r = bitmaps_prepare(i);
+		i->bitmaps_marked = !r;
+		if (r && r != -EINVAL)
+			return r;
+	}
+	uint64_t keep =
+		i->h.autoclear & (AUTOCLEAR_DATA_RAW | (i->bitmaps_marked ? AUTOCLEAR_BITMAPS : 0));
 	if ((i->h.incompatible & dirty) == dirty && i->h.autoclear == keep)
 		return 0;
-	/* Bitmaps are not kept up to date here, so they must not be taken for consistent. */
 	struct header before = i->h;
 	i->h.incompatible |= dirty;
 	i->h.autoclear = keep;
-	int r = header_switch(i);
+	r = header_switch(i);
 	if (r)
 		i->h = before;
 	return r;

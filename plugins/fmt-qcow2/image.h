@@ -7,6 +7,7 @@
  *   map.c        guest offset -> what is there
  *   io.c         read, write, discard, write zeroes
  *   compress.c   compressed clusters
+ *   bitmap.c     bitmaps of dirty clusters
  *   luks.c       the header of encrypted images, and the way to their key
  *   crypt.c      sectors encrypted with that key
  *   snapshot.c   internal snapshots
@@ -118,6 +119,7 @@ struct image {
 	GArray *extensions; /* struct extension: those that are not understood */
 	uint32_t bitmaps;
 	uint64_t bitmap_dir_size, bitmap_dir_offset;
+	bool bitmaps_marked; /* as in use, before the first change */
 	bool external, extended, writable;
 
 	/* With h.crypt: where the LUKS header is, what it says, and, if the key is known, how. */
@@ -281,6 +283,11 @@ int io_write_zeroes(struct image *i, uint64_t offset, uint64_t len, unsigned fla
 int io_unmap(struct image *i, uint64_t first, uint64_t count);
 /* Whole clusters get space that reads as zeros; mode as BP_BLK_PREALLOC_. */
 int io_preallocate(struct image *i, uint64_t offset, uint64_t len, int mode);
+
+/* ---- bitmap.c ---- */
+
+/* Before the first change: bitmaps that follow writes are marked. -EINVAL: none can be believed. */
+int bitmaps_prepare(struct image *i);
 
 /* ---- luks.c ---- */
 

@@ -429,6 +429,8 @@ static int use_l1(struct image *i, const uint64_t *l1, const struct snapshot *s)
 	uint64_t *old = i->l1;
 	i->h.l1_offset = offset;
 	i->h.l1_size = (uint32_t)entries;
+	if (i->h.size != s->disk_bytes)
+		i->h.autoclear &= ~AUTOCLEAR_BITMAPS; /* they are as long as the disk was */
 	i->h.size = s->disk_bytes;
 	r = header_switch(i);
 	if (r) {

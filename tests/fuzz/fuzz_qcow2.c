@@ -237,6 +237,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct bp_field *cache = type->object->props;
 	uint64_t bytes = what & TINY ? cache->min : 1 << 20;
 	memcpy((char *)self + cache->offset, &bytes, sizeof(bytes));
+	/* And, for encrypted ones, a secret and few rounds. */
+	for (const struct bp_field *f = type->object->props; what & TINY && f->name; f++) {
+		static const char *const secret = "data:x";
+		const uint32_t rounds = 4000;
+		if (!strcmp(f->name, "encrypt.key-secret"))
+			memcpy((char *)self + f->offset, &secret, sizeof(secret));
+		if (!strcmp(f->name, "encrypt.iterations-max"))
+			memcpy((char *)self + f->offset, &rounds, sizeof(rounds));
+	}
 	type->object->create(self, &host, NULL);
 	said = 0;
 	if (f->open(self, &how, NULL) == 0) {
