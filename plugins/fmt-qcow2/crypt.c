@@ -111,10 +111,12 @@ void crypt_forget(void *secret, size_t len)
 
 static const char *take_vector(struct crypt_kind *k, const char *cipher, const char *text)
 {
-	if (!text || !*text) {
-		k->vector = NONE;
-		return k->mode == GCRY_CIPHER_MODE_ECB ? NULL : "its mode needs a vector";
+	if (k->mode == GCRY_CIPHER_MODE_ECB) {
+		k->vector = NONE; /* whatever the header names beside it */
+		return NULL;
 	}
+	if (!text)
+		return "its mode needs a vector";
 	if (!strcmp(text, "plain") || !strcmp(text, "plain64")) {
 		k->vector = text[5] ? PLAIN64 : PLAIN;
 		return NULL;

@@ -326,8 +326,6 @@ static int fill_header(struct image *i, uint8_t *h, const struct secret *s, uint
 /* "cbc" and "essiv" and "sha256" are "cbc-essiv:sha256" in a header. */
 static char *mode_words(const struct create_options *o)
 {
-	if (!strcmp(o->cipher_mode, "ecb"))
-		return g_strdup("ecb");
 	bool essiv = !strcmp(o->ivgen_alg, "essiv");
 	return g_strdup_printf("%s-%s%s%s", o->cipher_mode, o->ivgen_alg, essiv ? ":" : "",
 		essiv ? o->ivgen_hash_alg ? o->ivgen_hash_alg : "sha256" : "");

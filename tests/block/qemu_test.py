@@ -537,7 +537,7 @@ class Encrypted(Case):
             "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=50", self.image, "1M")
         img("compare", "-q", *self.opts(self.image), f"driver=qcow2,file.filename={self.image},encrypt.key-secret=s")
         info = json.loads(img("info", "-f", "qcow2", "--output=json", self.image).stdout)
-        self.assertTrue(info["encrypted"])
+        self.assertEqual("luks", info["format-specific"]["data"]["encrypt.format"])
         for words, said in ((["-f", "qcow2", self.image], "its secret is not given"),
                             (["--object", "secret,id=s,data=other", *self.opts(self.image)[2:]], "opens none"),
                             (self.opts(self.image)[2:], "there is no --object secret,id=s")):
