@@ -69,7 +69,9 @@ static void view_cmdline(struct thread *t, FILE *out)
 
 static void view_auxv(struct thread *t, FILE *out)
 {
-	fwrite(t->os->auxv, sizeof(uint64_t), t->os->auxv_words, out);
+	uint8_t bytes[sizeof(t->os->auxv)];
+	words_store(t->os, bytes, t->os->auxv, t->os->auxv_words);
+	fwrite(bytes, t->os->layout->word, t->os->auxv_words, out);
 }
 
 /* One of the host's lines, by runs of pages that the guest sees alike. */
@@ -325,7 +327,14 @@ int64_t sys_close_range(struct thread *t, const uint64_t a[6])
 int64_t sys_fcntl(struct thread *t, const uint64_t a[6])
 {
 	enum { GETOWNER_UIDS = 17, GET_HINT = 1035, SET_FILE_HINT = 1038 };
+	/* Programs of 32 bits have their own numbers for locks of 64 (asm-generic/fcntl.h), the struct
+	 * is the host's; locks of 32 bits have no user. */
+	enum { GETLK64 = 12, SETLKW64 = 14 };
 	int what = (int)a[1];
+	if (t->os->layout->word == 4 && what >= F_GETLK && what <= F_SETLKW)
+		return -EINVAL;
+	if (t->os->layout->word == 4 && what >= GETLK64 && what <= SETLKW64)
+		what += F_GETLK - GETLK64;
 	bool pointer = what == F_GETLK || what == F_SETLK || what == F_SETLKW ||
 		what == F_OFD_GETLK || what == F_OFD_SETLK || what == F_OFD_SETLKW ||
 		what == F_GETOWN_EX || what == F_SETOWN_EX || what == GETOWNER_UIDS ||
@@ -366,7 +375,10 @@ int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 
 int64_t sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
 {
-	return epoll_wait_by(t, SYS_epoll_pwait2, a, HOST(host_ptr(t, a[3])));
+	struct timespec timeout;
+	if (a[3] && struct_in(t, S_TIMESPEC, &timeout, a[3]) != 0)
+		return -EFAULT;
+	return epoll_wait_by(t, SYS_epoll_pwait2, a, a[3] ? HOST(&timeout) : 0);
 }
 
 /* The sixth argument points to a pointer to a mask, and its size. */

@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls of asm-generic/unistd.h for 64 bits, by number. */
-#include "linux.h"
-#include <sys/syscall.h>
-
-#define C(number, name, args)                                                                      \
-	{                                                                                          \
-		number, SYS_##name, #name, args, NULL                                              \
-	}
-#define F(number, name, args, fn)                                                                  \
-	{                                                                                          \
-		number, SYS_##name, #name, args, fn                                                \
-	}
-/* Polite refusals: the kernel's answer where the call does not exist. */
-#define NONE(number, name, args)                                                                   \
-	{                                                                                          \
-		number, -1, #name, args, NULL                                                      \
-	}
+#include "calls.h"
 
 /* clang-format off */
-const struct call calls_generic[] = {
+const struct call calls_generic64[] = {
 	NONE(0, io_setup, "up"), NONE(1, io_destroy, "p"), NONE(2, io_submit, "pdp"),
 	NONE(3, io_cancel, "ppp"), NONE(4, io_getevents, "pddpp"),
 	C(5, setxattr, "Psbnd"), C(6, lsetxattr, "Psbnd"), C(7, fsetxattr, "fsbnd"),
@@ -113,11 +98,11 @@ const struct call calls_generic[] = {
 	C(275, sched_getattr, "dpnx"), C(276, renameat2, "aPaPx"), NONE(277, seccomp, "dxp"),
 	C(278, getrandom, "pnx"), C(279, memfd_create, "sx"), NONE(280, bpf, "dpn"),
 	F(281, execveat, "aPppx", sys_execveat), NONE(282, userfaultfd, "x"),
-	C(283, membarrier, "dxd"), C(284, mlock2, "pnx"), C(285, copy_file_range, "fpfpnx"),
+	F(283, membarrier, "dxd", sys_membarrier), C(284, mlock2, "pnx"), C(285, copy_file_range, "fpfpnx"),
 	F(286, preadv2, "fpdddx", sys_preadv2), F(287, pwritev2, "fpdddx", sys_pwritev2),
 	NONE(288, pkey_mprotect, "pnxd"), NONE(289, pkey_alloc, "xx"), NONE(290, pkey_free, "d"),
 	F(291, statx, "aPxxp", sys_statx), NONE(292, io_pgetevents, "pddppp"),
-	NONE(293, rseq, "pnxx"), C(424, pidfd_send_signal, "fSpx"),
+	F(293, rseq, "pnxx", sys_rseq), C(424, pidfd_send_signal, "fSpx"),
 	NONE(425, io_uring_setup, "dp"), NONE(426, io_uring_enter, "fddxpn"),
 	NONE(427, io_uring_register, "fdpd"), C(434, pidfd_open, "dx"), F(435, clone3, "pn", sys_clone3),
 	F(436, close_range, "ffx", sys_close_range), F(437, openat2, "aPpn", sys_openat2),
@@ -126,4 +111,4 @@ const struct call calls_generic[] = {
 	{ 452, 452, "fchmodat2", "aPox", NULL },
 };
 /* clang-format on */
-const unsigned calls_generic_count = sizeof(calls_generic) / sizeof(calls_generic[0]);
+const unsigned calls_generic64_count = sizeof(calls_generic64) / sizeof(calls_generic64[0]);
