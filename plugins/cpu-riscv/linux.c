@@ -73,7 +73,7 @@ static void start(void *self, uint64_t pc, uint64_t sp)
 	memset(cpu->x, 0, sizeof(cpu->x));
 	memset(cpu->f, 0, sizeof(cpu->f));
 	cpu->x[SP] = sp;
-	cpu->head.pc = pc;
+	cpu->head.pc = narrow(cpu, pc);
 	user_mode(cpu);
 }
 

@@ -6,23 +6,6 @@
 #include <signal.h>
 #include <string.h>
 
-static const struct layout layouts[] = {
-	{ 2, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC, BP_LINUX_LAYOUT_GENERIC, 8,
-		descriptions_generic64, calls_generic64, &calls_generic64_count },
-	{ 1, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC_TIME64, BP_LINUX_LAYOUT_GENERIC, 4,
-		descriptions_generic32, calls_generic32, &calls_generic32_count },
-};
-
-const struct layout *layout_find(const struct bp_linux_abi *abi)
-{
-	for (unsigned i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
-		if (layouts[i].elf_class == abi->elf_class &&
-			layouts[i].elf_data == abi->elf_data && layouts[i].calls == abi->calls &&
-			layouts[i].layout == abi->layout)
-			return &layouts[i];
-	return NULL;
-}
-
 static bool is_big(const struct os *os)
 {
 	return os->layout->elf_data == BP_LINUX_BIG;

@@ -336,6 +336,7 @@ struct word_pair {
 
 /* ---- rseq.c ---- */
 void rseq_forget(struct thread *t); /* it ends, or becomes another program */
+void rseq_alone(const struct thread *t); /* in the child of a fork */
 void rseq_refresh(struct thread *t); /* after a system call */
 /* A signal is about to be delivered: leave a critical section. -1: the section is none. */
 int rseq_abort(struct thread *t);

@@ -65,6 +65,12 @@ void rseq_forget(struct thread *t)
 	t->rseq = 0;
 }
 
+void rseq_alone(const struct thread *t)
+{
+	for (int32_t i = 0; i < CPUS_MAX; i++)
+		atomic_store(&taken[i], t->rseq && t->rseq_cpu == i);
+}
+
 void rseq_refresh(struct thread *t)
 {
 	if (t->rseq_cpu != NO_CPU)

@@ -112,3 +112,22 @@ const struct call calls_generic64[] = {
 };
 /* clang-format on */
 const unsigned calls_generic64_count = sizeof(calls_generic64) / sizeof(calls_generic64[0]);
+
+/* ---- which ABI has which table and which structs ---- */
+
+static const struct layout layouts[] = {
+	{ 2, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC, BP_LINUX_LAYOUT_GENERIC, 8,
+		descriptions_generic64, calls_generic64, &calls_generic64_count },
+	{ 1, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC_TIME64, BP_LINUX_LAYOUT_GENERIC, 4,
+		descriptions_generic32, calls_generic32, &calls_generic32_count },
+};
+
+const struct layout *layout_find(const struct bp_linux_abi *abi)
+{
+	for (unsigned i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		if (layouts[i].elf_class == abi->elf_class &&
+			layouts[i].elf_data == abi->elf_data && layouts[i].calls == abi->calls &&
+			layouts[i].layout == abi->layout)
+			return &layouts[i];
+	return NULL;
+}

@@ -243,6 +243,7 @@ static void forked_child(struct thread *t, const struct clone *c)
 	t->next = NULL;
 	t->prev = &os->thread;
 	os->thread_count = 1;
+	rseq_alone(t);
 	t->first = true;
 	t->robust = 0;
 	t->tid = (int)syscall(SYS_gettid);
