@@ -172,6 +172,7 @@ static int64_t take_struct(struct thread *t, struct structs *all, const uint64_t
 	unsigned i = all->count++;
 	all->of[i].addr = addr;
 	all->of[i].row = row;
+	memset(all->of[i].bytes, 0, sizeof(all->of[i].bytes));
 	if (struct_in(t, call_structs[row].which, all->of[i].bytes, *addr) != 0)
 		return -EFAULT;
 	memcpy(all->of[i].before, all->of[i].bytes, sizeof(all->of[i].before));
@@ -194,9 +195,10 @@ static int64_t give_structs(struct thread *t, const struct structs *all, int64_t
 int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[6])
 {
 	char path[2][PATH_SIZE], found[2][2 * PATH_SIZE];
-	struct structs structs = { .count = 0 };
+	struct structs structs;
 	unsigned paths = 0;
 	int64_t host[6] = { 0 };
+	structs.count = 0;
 	for (unsigned i = 0; i < 6 && row->args[i]; i++) {
 		int what = find_struct(row->args[i]);
 		host[i] = (int64_t)args[i];

@@ -91,8 +91,8 @@ int64_t sys_waitid32(struct thread *t, const uint64_t a[6])
 	siginfo_t info;
 	struct rusage used;
 	memset(&info, 0, sizeof(info));
-	int64_t r = SAFE(t, SYS_waitid, (int64_t)a[0], (int64_t)a[1], a[2] ? HOST(&info) : 0,
-		(int64_t)a[3], a[4] ? HOST(&used) : 0);
+	int64_t r = SAFE(t, SYS_waitid, (int64_t)a[0], (int64_t)a[1], HOST(&info), (int64_t)a[3],
+		a[4] ? HOST(&used) : 0);
 	if (r < 0)
 		return r;
 	if (a[2] && info_out(t, a[2], &info) != 0)

@@ -160,7 +160,6 @@ static void note_process(struct dump *d)
 	note(d, NT_AUXV, "CORE", auxv, os->auxv_words * os->layout->word);
 }
 
-/* How many, the unit of offsets, (low, high, offset) of each, then the names. */
 static void put_words(const struct dump *d, struct bytes *b, const uint64_t *words, size_t count)
 {
 	uint8_t guest[3 * 8];
@@ -168,6 +167,7 @@ static void put_words(const struct dump *d, struct bytes *b, const uint64_t *wor
 	put(b, guest, count * d->t->os->layout->word);
 }
 
+/* How many, the unit of offsets, (low, high, offset) of each, then the names. */
 static void note_files(struct dump *d)
 {
 	struct bytes b = { 0 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -210,6 +212,25 @@ static bool is_exe(const char *path)
 
 /* ---- opening ---- */
 
+/* /proc/PID/mem, by whatever path: the memory of this process is more than the guest's. What else has its
+ * mode on that file system are settings of the kernel. */
+static int64_t not_memory(int64_t fd)
+{
+	struct stat st;
+	struct statfs fs;
+	char link[32], name[PATH_SIZE];
+	static const char settings[] = "/proc/sys/";
+	if (fd < 0 || fstat((int)fd, &st) != 0 || st.st_mode != (S_IFREG | 0600) ||
+		fstatfs((int)fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return fd;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", (int)fd);
+	ssize_t n = readlink(link, name, sizeof(name));
+	if (n >= (ssize_t)strlen(settings) && !memcmp(name, settings, strlen(settings)))
+		return fd;
+	close((int)fd);
+	return -EACCES;
+}
+
 int64_t sys_openat(struct thread *t, const uint64_t a[6])
 {
 	char path[PATH_SIZE], found[2 * PATH_SIZE];
@@ -220,7 +241,8 @@ int64_t sys_openat(struct thread *t, const uint64_t a[6])
 	if (view)
 		return view < 0 ? view : view - 1;
 	const char *file = is_exe(path) && t->os->exe ? t->os->exe : path_find(t->os, path, found);
-	return SAFE(t, SYS_openat, (int64_t)a[0], HOST(file), (int64_t)a[2], (int64_t)a[3]);
+	return not_memory(
+		SAFE(t, SYS_openat, (int64_t)a[0], HOST(file), (int64_t)a[2], (int64_t)a[3]));
 }
 
 int64_t sys_openat2(struct thread *t, const uint64_t a[6])
@@ -229,8 +251,8 @@ int64_t sys_openat2(struct thread *t, const uint64_t a[6])
 	long n = string_in(t, path, a[1], sizeof(path));
 	if (n < 0)
 		return n;
-	return SAFE(t, SYS_openat2, (int64_t)a[0], HOST(path_find(t->os, path, found)),
-		HOST(host_ptr(t, a[2])), (int64_t)a[3]);
+	return not_memory(SAFE(t, SYS_openat2, (int64_t)a[0], HOST(path_find(t->os, path, found)),
+		HOST(host_ptr(t, a[2])), (int64_t)a[3]));
 }
 
 int64_t sys_readlinkat(struct thread *t, const uint64_t a[6])

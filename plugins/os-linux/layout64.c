@@ -109,6 +109,13 @@ static const struct member word_pair64[] = {
 	U(struct word_pair, second, 8, 8),
 	{ 0 },
 };
+static const struct member sigevent64[] = {
+	U(struct sigevent, sigev_value, 0, 8),
+	S(struct sigevent, sigev_signo, 8, 4),
+	S(struct sigevent, sigev_notify, 12, 4),
+	S(struct sigevent, _sigev_un._tid, 16, 4),
+	{ 0 },
+};
 static const struct member timespec64[] = {
 	S(struct timespec, tv_sec, 0, 8),
 	S(struct timespec, tv_nsec, 8, 8),
@@ -253,6 +260,7 @@ const struct description descriptions_generic64[S_COUNT] = {
 	[S_INFO_FAULT] = IS(siginfo_t, INFO_BYTES, info_fault64),
 	[S_INFO_POLL] = IS(siginfo_t, INFO_BYTES, info_poll64),
 	[S_INFO_CALL] = IS(siginfo_t, INFO_BYTES, info_call64),
+	[S_SIGEVENT] = IS(struct sigevent, 64, sigevent64),
 	[S_TIMESPEC] = IS(struct timespec, 16, timespec64),
 	[S_FILTER] = IS(struct sock_fprog, 16, filter64),
 	[S_IFCONF] = IS(struct ifconf, 16, ifconf64),

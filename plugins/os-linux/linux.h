@@ -352,7 +352,7 @@ call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_
 	sys_statx, sys_fchmodat;
 call_fn sys_readv, sys_writev, sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2, sys_vmsplice;
 call_fn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg, sys_setsockopt;
-call_fn sys_close_range, sys_close;
+call_fn sys_getsockopt, sys_close_range, sys_close, sys_mq_notify, sys_semctl;
 call_fn sys_rseq, sys_membarrier;
 call_fn sys_llseek, sys_mmap2, sys_statfs64, sys_fstatfs64, sys_sysinfo32, sys_waitid32,
 	sys_select32, sys_rt_sigqueueinfo32, sys_rt_tgsigqueueinfo32, sys_pidfd_send_signal32,

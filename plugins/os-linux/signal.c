@@ -334,6 +334,18 @@ int64_t sys_rt_sigreturn(struct thread *t, const uint64_t a[6])
 	return 0;
 }
 
+/* SIGEV_THREAD: the value points to what the kernel copies into a message. */
+int64_t sys_mq_notify(struct thread *t, const uint64_t a[6])
+{
+	struct sigevent event;
+	if (a[1] && struct_in(t, S_SIGEVENT, &event, a[1]) != 0)
+		return -EFAULT;
+	if (a[1] && event.sigev_notify == SIGEV_THREAD)
+		event.sigev_value.sival_ptr =
+			host_ptr(t, (uint64_t)(uintptr_t)event.sigev_value.sival_ptr);
+	return SAFE(t, SYS_mq_notify, (int64_t)a[0], a[1] ? HOST(&event) : 0);
+}
+
 int64_t sys_sigaltstack(struct thread *t, const uint64_t a[6])
 {
 	uint64_t sp = t->os->abi->stack_pointer(t->cpu);

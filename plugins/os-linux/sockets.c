@@ -5,11 +5,13 @@
 #include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 /* ---- vectors ---- */
 
@@ -21,6 +23,8 @@ static int64_t vectors_in(
 	if (count > IOV_MAX)
 		return -too_many;
 	struct iovec *v = calloc(count ? count : 1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
 	for (uint64_t i = 0; i < count; i++) {
 		if (struct_in(t, S_IOVEC, &v[i], addr + i * struct_size(t->os, S_IOVEC)) != 0) {
 			free(v);
@@ -132,6 +136,18 @@ static int64_t control_in(struct thread *t, struct msghdr *m, uint8_t *out)
 	return 0;
 }
 
+/* Descriptors that the guest is not told of, from data + told on, are not to stay open. */
+static void drop_descriptors(const struct cmsghdr *c, uint64_t told)
+{
+	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	for (uint64_t at = told; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+		int fd;
+		memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+		close(fd);
+	}
+}
+
 /* The other way; what does not fit is cut, and said so. */
 static int64_t control_out(struct thread *t, struct msghdr *m, uint64_t addr, uint64_t room)
 {
@@ -141,11 +157,13 @@ static int64_t control_out(struct thread *t, struct msghdr *m, uint64_t addr, ui
 		uint64_t data = c->cmsg_len - CMSG_LEN(0);
 		if (size + head > room) {
 			m->msg_flags |= MSG_CTRUNC;
-			break;
+			drop_descriptors(c, 0);
+			continue;
 		}
 		if (data > room - size - head) {
-			data = room - size - head;
+			data = (room - size - head) & ~(uint64_t)(sizeof(int) - 1);
 			m->msg_flags |= MSG_CTRUNC;
+			drop_descriptors(c, data);
 		}
 		guest.cmsg_len = head + data;
 		if (struct_out(t, S_CMSGHDR, addr + size, &guest) != 0 ||
@@ -233,12 +251,41 @@ int64_t sys_recvmmsg(struct thread *t, const uint64_t a[6])
 	return many(t, a, false);
 }
 
-/* Options that are structs with pointers are not the kernel's to see as they are. */
+/* Options that are structs with pointers are not the kernel's to see as they are, set or asked for: it would
+ * read and write memory of this process. */
+static bool has_pointers(int level, int name)
+{
+	static const struct {
+		int level, first, last;
+	} options[] = {
+		{ SOL_IP, 64, INT_MAX }, /* netfilter's tables, and what is like them */
+		{ SOL_IPV6, 64, 65 }, /* the same */
+		{ SOL_TCP, 35, 35 }, /* TCP_ZEROCOPY_RECEIVE */
+		{ 132, 111, 111 }, /* SOL_SCTP: SCTP_SOCKOPT_CONNECTX3 */
+		{ SOL_PACKET, 22, 22 }, /* PACKET_FANOUT_DATA: a filter */
+		{ 276, 0, INT_MAX }, /* SOL_RDS */
+		{ 283, 0, INT_MAX }, /* SOL_XDP */
+		{ 284, 0, INT_MAX }, /* SOL_MPTCP */
+	};
+	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i].level == level && name >= options[i].first &&
+			name <= options[i].last)
+			return true;
+	return false;
+}
+
+int64_t sys_getsockopt(struct thread *t, const uint64_t a[6])
+{
+	if (has_pointers((int)a[1], (int)a[2]))
+		return -ENOPROTOOPT;
+	return SAFE(t, SYS_getsockopt, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2],
+		HOST(host_ptr(t, a[3])), HOST(host_ptr(t, a[4])));
+}
+
 int64_t sys_setsockopt(struct thread *t, const uint64_t a[6])
 {
 	int level = (int)a[1], name = (int)a[2];
-	enum { TABLES = 64 }; /* netfilter's, and what is like them */
-	if ((level == SOL_IP || level == SOL_IPV6) && name >= TABLES)
+	if (has_pointers(level, name))
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF)) {
 		struct sock_fprog host;

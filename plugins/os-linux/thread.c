@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -127,6 +128,7 @@ void threads_release(struct os *os)
 			sched_yield();
 	for (struct thread *t = os->thread; t; t = t->next)
 		robust_exit(t);
+	pthread_mutex_unlock(&os->threads);
 }
 
 int64_t sys_exit_group(struct thread *t, const uint64_t a[6])
@@ -460,18 +462,16 @@ int64_t sys_get_robust_list(struct thread *t, const uint64_t a[6])
 
 int64_t sys_futex(struct thread *t, const uint64_t a[6])
 {
+	static const uint16_t timed = 1 << FUTEX_WAIT | 1 << FUTEX_LOCK_PI |
+		1 << FUTEX_WAIT_BITSET | 1 << FUTEX_WAIT_REQUEUE_PI | 1 << 13 /* FUTEX_LOCK_PI2 */;
 	unsigned what = (unsigned)a[1] & FUTEX_CMD_MASK;
-	bool number = what == FUTEX_REQUEUE || what == FUTEX_CMP_REQUEUE || what == FUTEX_WAKE_OP ||
-		what == FUTEX_CMP_REQUEUE_PI || what == FUTEX_WAKE;
-	bool copied = !number && a[3] && t->os->layout->word == 4;
 	struct timespec timeout;
-	if (copied && struct_in(t, S_TIMESPEC, &timeout, a[3]) != 0)
+	/* Of other commands it is a number, or nothing. */
+	bool waits = what < 16 && timed >> what & 1 && a[3];
+	if (waits && struct_in(t, S_TIMESPEC, &timeout, a[3]) != 0)
 		return -EFAULT;
 	return SAFE(t, SYS_futex, HOST(host_ptr(t, a[0])), (int64_t)a[1], (int64_t)a[2],
-		number           ? (int64_t)a[3]
-			: copied ? HOST(&timeout)
-				 : HOST(host_ptr(t, a[3])),
-		HOST(host_ptr(t, a[4])), (int64_t)a[5]);
+		waits ? HOST(&timeout) : (int64_t)a[3], HOST(host_ptr(t, a[4])), (int64_t)a[5]);
 }
 
 /* ---- exec ---- */
@@ -606,6 +606,13 @@ int64_t sys_uname(struct thread *t, const uint64_t a[6])
 	memset(u.machine, 0, sizeof(u.machine));
 	strncpy(u.machine, t->os->abi->machine, sizeof(u.machine) - 1);
 	return copy_out(t, a[0], &u, sizeof(u)) == 0 ? 0 : -EFAULT;
+}
+
+/* The fourth argument is a number or a pointer, by the third. */
+int64_t sys_semctl(struct thread *t, const uint64_t a[6])
+{
+	return SAFE(t, SYS_semctl, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2],
+		(int)a[2] == SETVAL ? (int64_t)a[3] : HOST(host_ptr(t, a[3])));
 }
 
 int64_t sys_ptrace(struct thread *t, const uint64_t a[6])
