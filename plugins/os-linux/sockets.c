@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -260,7 +259,7 @@ static bool has_pointers(int level, int name)
 	} options[] = {
 		{ SOL_IP, 64, INT_MAX }, /* netfilter's tables, and what is like them */
 		{ SOL_IPV6, 64, 65 }, /* the same */
-		{ SOL_TCP, 35, 35 }, /* TCP_ZEROCOPY_RECEIVE */
+		{ IPPROTO_TCP, 35, 35 }, /* TCP_ZEROCOPY_RECEIVE */
 		{ 132, 111, 111 }, /* SOL_SCTP: SCTP_SOCKOPT_CONNECTX3 */
 		{ SOL_PACKET, 22, 22 }, /* PACKET_FANOUT_DATA: a filter */
 		{ 276, 0, INT_MAX }, /* SOL_RDS */

@@ -286,7 +286,7 @@ static void inner_pointers(void)
 	e.sigev_value.sival_ptr = (void *)8;
 	good &= syscall(SYS_mq_notify, -1, &e) == -1 && errno == EFAULT;
 	good &= getsockopt(fd, SOL_IP, 129, bytes, &size) == -1 && errno == ENOPROTOOPT;
-	good &= getsockopt(fd, SOL_TCP, 35, bytes, &size) == -1 && errno == ENOPROTOOPT;
+	good &= getsockopt(fd, IPPROTO_TCP, 35, bytes, &size) == -1 && errno == ENOPROTOOPT;
 	good &= setsockopt(fd, SOL_IPV6, 64, bytes, size) == -1 && errno == ENOPROTOOPT;
 	_exit(good ? FINE : 1);
 }
