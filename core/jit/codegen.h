@@ -180,6 +180,9 @@ void write_back(struct native_compiler *c, bool clean);
 /* A slot for the guest register at `off` in host register reg, which has none; what is in it is the
  * caller's business. */
 struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg);
+/* A register for what is computed from the guest register whose slot is in `reg`, locked: it is kept as long as
+ * neither changes nor is in the way. *fresh: it is still to be computed. */
+unsigned derived(struct native_compiler *c, unsigned reg, bool *fresh);
 /* Write back and forget all slots but pinned ones; values move to memory. */
 void flush(struct native_compiler *c);
 /* Pinned slots from memory again, after C may have changed them. */

@@ -96,8 +96,11 @@ static reg_set slots_in(const struct native_compiler *c, uint32_t off, unsigned 
 	return found;
 }
 
-/* Slots that share bytes with the range, but for that of `keep`: to memory and forgotten. A pinned one
- * stays where it is, so its block is not for pinning. */
+/* Offset of the slot for what is derived from the guest register at an offset: never dirty. */
+#define DERIVED UINT32_C(0x80000000)
+
+/* Slots that share bytes with the range, but for that of `keep`: to memory and forgotten, and all that was
+ * derived. A pinned one stays where it is, so its block is not for pinning. */
 static void slots_release(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned keep)
 {
 	for (reg_set left = slots_in(c, off, bytes); left; left &= left - 1) {
@@ -110,6 +113,8 @@ static void slots_release(struct native_compiler *c, uint32_t off, unsigned byte
 		else
 			slot_forget(c, reg);
 	}
+	for (reg_set left = slots_in(c, off | DERIVED, bytes); left; left &= left - 1)
+		slot_forget(c, first_of(left));
 }
 
 struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
@@ -226,6 +231,22 @@ unsigned reg_new(struct native_compiler *c, bool fp)
 	c->locked |= reg_bit(best);
 	c->uses_fp |= fp;
 	return best;
+}
+
+unsigned derived(struct native_compiler *c, unsigned reg, bool *fresh)
+{
+	bool keeps = has_slot(c, reg) && c->s.slot[reg].bytes == 8;
+	uint32_t off = c->s.slot[reg].off | DERIVED;
+	unsigned found = keeps ? slot_find(c, off, 8) : NO_REG;
+	*fresh = found == NO_REG;
+	if (*fresh) {
+		found = reg_new(c, false);
+		if (keeps)
+			slot_new(c, off, 8, found);
+	}
+	touch(c, found);
+	c->locked |= reg_bit(found);
+	return found;
 }
 
 /* The pinned register that record c->at's result is for, if it may be written now. */

@@ -11,7 +11,10 @@ extern "C" {
 enum bp_linux_data { BP_LINUX_LITTLE = 1, BP_LINUX_BIG = 2 }; /* as in ELF's EI_DATA */
 
 /* Numbers of system calls: which table of the kernel's. */
-enum bp_linux_calls { BP_LINUX_CALLS_GENERIC = 1 /* asm-generic/unistd.h */ };
+enum bp_linux_calls {
+	BP_LINUX_CALLS_GENERIC = 1, /* asm-generic/unistd.h, 64 bits */
+	BP_LINUX_CALLS_GENERIC_TIME64 /* the same for 32 bits, without calls that have 32-bit times */
+};
 
 /* Layouts of structs that are not the same everywhere: which headers of the kernel's. */
 enum bp_linux_layout { BP_LINUX_LAYOUT_GENERIC = 1 /* asm-generic */ };
@@ -92,6 +95,9 @@ struct bp_linux_abi {
 	void (*registers)(void *cpu, void *general, void *floating);
 	/* Processor `number` in /proc/cpuinfo: lines, and an empty one. */
 	void (*describe)(void *cpu, unsigned number, char *text, size_t size);
+	/* The pc alone: for what leads a program elsewhere between two instructions. */
+	uint64_t (*pc)(void *cpu);
+	void (*jump)(void *cpu, uint64_t pc);
 };
 
 #ifdef __cplusplus

@@ -359,7 +359,7 @@ static const void *interface(void *self, const char *id)
 {
 	const struct rv_cpu *cpu = self;
 	if (!strcmp(id, "bp.linux-abi/1"))
-		return cpu->config.xlen == 32 ? NULL : &rv_linux64;
+		return cpu->config.xlen == 32 ? &rv_linux32 : &rv_linux64;
 	return strcmp(id, "bp.fdt-node/1") ? NULL : &rv_fdt_node;
 }
 

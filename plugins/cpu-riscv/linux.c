@@ -73,7 +73,7 @@ static void start(void *self, uint64_t pc, uint64_t sp)
 	memset(cpu->x, 0, sizeof(cpu->x));
 	memset(cpu->f, 0, sizeof(cpu->f));
 	cpu->x[SP] = sp;
-	cpu->head.pc = pc;
+	cpu->head.pc = narrow(cpu, pc);
 	user_mode(cpu);
 }
 
@@ -104,6 +104,18 @@ static void clone(void *to, const void *from, uint64_t sp, int tls_set, uint64_t
 static uint64_t stack_pointer(void *self)
 {
 	return ((struct rv_cpu *)self)->x[SP];
+}
+
+static uint64_t pc(void *self)
+{
+	return ((struct rv_cpu *)self)->head.pc;
+}
+
+static void jump(void *self, uint64_t to)
+{
+	struct rv_cpu *cpu = self;
+	cpu->head.pc = narrow(cpu, to & ~UINT64_C(1));
+	cpu->core->unwatch(cpu);
 }
 
 /* ---- calls and traps ---- */
@@ -195,7 +207,7 @@ static int context_load(void *self, const void *context)
 }
 
 /* user_regs_struct and __riscv_d_ext_state: the two parts of a sigcontext. */
-enum { CORE_GENERAL = 32 * 8, CORE_FLOATING = 32 * 8 + 8, EF_RVC = 1, EF_DOUBLE = 4 };
+enum { CORE_FLOATING = 32 * 8 + 8, EF_RVC = 1, EF_DOUBLE = 4 };
 
 static void registers(void *self, void *general, void *floating)
 {
@@ -318,37 +330,31 @@ static const struct bp_linux_code vdso[] = {
 	{ "__vdso_riscv_hwprobe", "LINUX_4.15", probe, sizeof(probe), 0 },
 	{ 0 },
 };
-/* Sv39 gives a program 38 bits. */
-const struct bp_linux_abi rv_linux64 = {
-	.size = sizeof(struct bp_linux_abi),
-	.machine = "riscv64",
-	.elf_class = 2,
-	.elf_data = BP_LINUX_LITTLE,
-	.elf_machine = EM_RISCV,
-	.calls = BP_LINUX_CALLS_GENERIC,
-	.layout = BP_LINUX_LAYOUT_GENERIC,
-	.page_bits = 12,
-	.address_bits = 38,
-	.stack_align = 16,
-	.minimum_stack = 2048,
-	.context_size = 32 * 8 + FP_UNION,
-	.context_align = 16,
-	.hwcap = hwcap,
-	.start = start,
-	.trap = trap,
-	.call_get = call_get,
-	.call_done = call_done,
-	.stack_pointer = stack_pointer,
-	.clone = clone,
-	.context_save = context_save,
-	.context_load = context_load,
-	.handler = handler,
-	.vdso = vdso,
-	.sigreturn = "__vdso_rt_sigreturn",
-	.own_calls = own_calls,
-	.general_size = CORE_GENERAL,
-	.floating_size = CORE_FLOATING,
-	.elf_flags = EF_RVC | EF_DOUBLE,
-	.registers = registers,
-	.describe = describe,
+
+/* The kernel of 32 bits has no clocks there. */
+static const struct bp_linux_code vdso32[] = {
+	{ "__vdso_rt_sigreturn", "LINUX_4.15", end_handler, sizeof(end_handler), 0 },
+	{ "__vdso_getcpu", "LINUX_4.15", get_cpu, sizeof(get_cpu), 0 },
+	{ "__vdso_flush_icache", "LINUX_4.15", flush, sizeof(flush), 0 },
+	{ "__vdso_riscv_hwprobe", "LINUX_4.15", probe, sizeof(probe), 0 },
+	{ 0 },
 };
+
+#define ABI(bits, class, call_table, addresses, code)                                              \
+	{                                                                                          \
+		.size = sizeof(struct bp_linux_abi), .machine = "riscv" #bits,                     \
+		.elf_class = (class), .elf_data = BP_LINUX_LITTLE, .elf_machine = EM_RISCV,        \
+		.calls = (call_table), .layout = BP_LINUX_LAYOUT_GENERIC, .page_bits = 12,         \
+		.address_bits = (addresses), .stack_align = 16, .minimum_stack = 2048,             \
+		.context_size = 32 * (bits) / 8 + FP_UNION, .context_align = 16, .hwcap = hwcap,   \
+		.start = start, .trap = trap, .call_get = call_get, .call_done = call_done,        \
+		.stack_pointer = stack_pointer, .clone = clone, .context_save = context_save,      \
+		.context_load = context_load, .handler = handler, .vdso = (code),                  \
+		.sigreturn = "__vdso_rt_sigreturn", .own_calls = own_calls,                        \
+		.general_size = 32 * (bits) / 8, .floating_size = CORE_FLOATING,                   \
+		.elf_flags = EF_RVC | EF_DOUBLE, .registers = registers, .describe = describe,     \
+		.pc = pc, .jump = jump,                                                            \
+	}
+/* Sv39 gives a program 38 bits; one of 32 has them all. */
+const struct bp_linux_abi rv_linux64 = ABI(64, 2, BP_LINUX_CALLS_GENERIC, 38, vdso);
+const struct bp_linux_abi rv_linux32 = ABI(32, 1, BP_LINUX_CALLS_GENERIC_TIME64, 32, vdso32);

@@ -3,6 +3,6 @@
 #define CPU_RISCV_LINUX_H
 #include <backplane/linux.h>
 
-extern const struct bp_linux_abi rv_linux64;
+extern const struct bp_linux_abi rv_linux64, rv_linux32;
 
 #endif

@@ -77,19 +77,67 @@ int64_t safe_call(struct thread *t, long number, const int64_t args[6])
 
 /* ---- the table ---- */
 
-const struct call *call_find(uint64_t number)
+const struct call *call_find(const struct os *os, uint64_t number)
 {
-	unsigned low = 0, high = calls_generic_count;
+	const struct call *row = os->layout->call;
+	unsigned count = *os->layout->call_count, low = 0, high = count;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		if (calls_generic[middle].number < number)
+		if (row[middle].number < number)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < calls_generic_count && calls_generic[low].number == number
-		? &calls_generic[low]
-		: NULL;
+	return low < count && row[low].number == number ? &row[low] : NULL;
+}
+
+/* ---- arguments ---- */
+
+enum way { IN = 1, OUT = 2 };
+static const struct {
+	char letter;
+	uint8_t which, way; /* enum structure, enum way */
+} call_structs[] = {
+	{ '0', S_TIMESPEC, IN },
+	{ '1', S_TIMESPEC, OUT },
+	{ '2', S_TIMESPEC, IN | OUT },
+	{ '3', S_TIMESPEC_PAIR, IN },
+	{ '4', S_ITIMERSPEC, IN },
+	{ '5', S_ITIMERSPEC, OUT },
+	{ '6', S_ITIMERVAL, IN },
+	{ '7', S_ITIMERVAL, OUT },
+	{ '8', S_SIGEVENT, IN },
+	{ '9', S_MQ_ATTR, IN },
+	{ 'A', S_MQ_ATTR, OUT },
+	{ 'B', S_RUSAGE, OUT },
+	{ 'C', S_TMS, OUT },
+};
+
+static int find_struct(char letter)
+{
+	for (unsigned i = 0; i < sizeof(call_structs) / sizeof(call_structs[0]); i++)
+		if (call_structs[i].letter == letter)
+			return (int)i;
+	return -1;
+}
+
+/* What a guest of 32 bits has in registers, as one of 64 bits would: 64-bit numbers in one piece. */
+static void widen(const struct call *row, uint64_t args[6])
+{
+	uint64_t half[6];
+	unsigned from = 0;
+	memcpy(half, args, sizeof(half));
+	for (unsigned i = 0; i < 6; i++) {
+		char letter = i < strlen(row->args) ? row->args[i] : 'x';
+		args[i] = 0;
+		if (letter == '-' || from >= 6)
+			continue;
+		args[i] = (uint32_t)half[from++];
+		if (letter == 'q' && from < 6)
+			args[i] |= half[from++] << 32;
+		else if (strchr("dfa", letter))
+			args[i] = (uint64_t)(int32_t)args[i];
+	}
 }
 
 long string_in(const struct thread *t, char *to, uint64_t addr, size_t size)
@@ -108,12 +156,51 @@ long string_in(const struct thread *t, char *to, uint64_t addr, size_t size)
 	return -ENAMETOOLONG;
 }
 
+/* Structs of one call, which the kernel has as the host's. */
+struct structs {
+	struct {
+		const uint64_t *addr;
+		int row; /* of call_structs */
+		uint64_t before[STRUCT_MAX / 8], bytes[STRUCT_MAX / 8];
+	} of[3];
+	unsigned count;
+};
+
+/* The kernel need not write a struct: what it is going to be is what it was. */
+static int64_t take_struct(struct thread *t, struct structs *all, const uint64_t *addr, int row)
+{
+	unsigned i = all->count++;
+	all->of[i].addr = addr;
+	all->of[i].row = row;
+	memset(all->of[i].bytes, 0, sizeof(all->of[i].bytes));
+	if (struct_in(t, call_structs[row].which, all->of[i].bytes, *addr) != 0)
+		return -EFAULT;
+	memcpy(all->of[i].before, all->of[i].bytes, sizeof(all->of[i].before));
+	return HOST(all->of[i].bytes);
+}
+
+static int64_t give_structs(struct thread *t, const struct structs *all, int64_t result)
+{
+	if (result < 0 && result != -EINTR)
+		return result;
+	for (unsigned i = 0; i < all->count; i++)
+		if (call_structs[all->of[i].row].way & OUT &&
+			memcmp(all->of[i].before, all->of[i].bytes, STRUCT_MAX) &&
+			struct_out(t, call_structs[all->of[i].row].which, *all->of[i].addr,
+				all->of[i].bytes) != 0)
+			return -EFAULT;
+	return result;
+}
+
 int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[6])
 {
 	char path[2][PATH_SIZE], found[2][2 * PATH_SIZE];
+	struct structs structs;
 	unsigned paths = 0;
 	int64_t host[6] = { 0 };
+	structs.count = 0;
 	for (unsigned i = 0; i < 6 && row->args[i]; i++) {
+		int what = find_struct(row->args[i]);
 		host[i] = (int64_t)args[i];
 		if (row->args[i] == 'P' && args[i] && paths < 2) {
 			long n = string_in(t, path[paths], args[i], PATH_SIZE);
@@ -121,11 +208,16 @@ int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[
 				return n;
 			host[i] = HOST(path_find(t->os, path[paths], found[paths]));
 			paths++;
-		} else if (strchr("psbP", row->args[i])) {
+		} else if (what >= 0 && args[i] && structs.count < 3) {
+			host[i] = take_struct(t, &structs, &args[i], what);
+			if (host[i] == -EFAULT)
+				return -EFAULT;
+		} else if (what >= 0 || strchr("psbP", row->args[i])) {
 			host[i] = HOST(host_ptr(t, args[i]));
 		}
 	}
-	return safe_call(t, row->host, host);
+	int64_t r = safe_call(t, row->host, host);
+	return structs.count ? give_structs(t, &structs, r) : r;
 }
 
 /* ---- calls that one CPU alone has ---- */
@@ -181,10 +273,12 @@ void call_enter(struct thread *t)
 	struct os *os = t->os;
 	uint64_t number, args[6];
 	os->abi->call_get(t->cpu, &number, args);
-	const struct call *row = call_find(number);
+	const struct call *row = call_find(os, number);
 	const struct bp_linux_call *own = row ? NULL : own_find(os, number);
 	int64_t result;
 	t->no_result = false;
+	if (row && os->layout->word == 4)
+		widen(row, args);
 	if (os->trace)
 		trace_enter(t, row, number, args);
 	if (row && row->fn)
@@ -199,4 +293,6 @@ void call_enter(struct thread *t)
 		trace_leave(t, row, number, args, result);
 	if (result != -RESTART && !t->no_result)
 		os->abi->call_done(t->cpu, result);
+	if (t->rseq)
+		rseq_refresh(t);
 }

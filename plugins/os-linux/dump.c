@@ -122,8 +122,11 @@ static void note_thread(struct dump *d, struct thread *t)
 	head += abi->general_size;
 	all[abi->elf_data == BP_LINUX_BIG ? head + 3 : head] = 1; /* the other note is there */
 	note(d, NT_PRSTATUS, "CORE", all, head + (abi->elf_class == 2 ? 8 : 4));
-	if (t == d->t)
-		note(d, NT_SIGINFO, "CORE", d->info, 128);
+	if (t == d->t) {
+		uint8_t info[INFO_BYTES];
+		info_store(t->os, info, d->info);
+		note(d, NT_SIGINFO, "CORE", info, sizeof(info));
+	}
 	note(d, NT_FPREGSET, "CORE", floating, abi->floating_size);
 }
 
@@ -152,7 +155,16 @@ static void note_process(struct dump *d)
 	memcpy(out + size - 96, info.name, sizeof(info.name));
 	memcpy(out + size - 80, arguments, sizeof(arguments));
 	note(d, NT_PRPSINFO, "CORE", out, size);
-	note(d, NT_AUXV, "CORE", os->auxv, os->auxv_words * sizeof(os->auxv[0]));
+	uint8_t auxv[sizeof(os->auxv)];
+	words_store(os, auxv, os->auxv, os->auxv_words);
+	note(d, NT_AUXV, "CORE", auxv, os->auxv_words * os->layout->word);
+}
+
+static void put_words(const struct dump *d, struct bytes *b, const uint64_t *words, size_t count)
+{
+	uint8_t guest[3 * 8];
+	words_store(d->t->os, guest, words, count);
+	put(b, guest, count * d->t->os->layout->word);
 }
 
 /* How many, the unit of offsets, (low, high, offset) of each, then the names. */
@@ -162,12 +174,12 @@ static void note_files(struct dump *d)
 	uint64_t head[2] = { 0, PAGE };
 	for (size_t i = 0; i < d->parts; i++)
 		head[0] += d->part[i].name != NULL;
-	put(&b, head, sizeof(head));
+	put_words(d, &b, head, 2);
 	for (size_t i = 0; i < d->parts; i++) {
 		const struct part *p = &d->part[i];
 		uint64_t row[3] = { p->low, p->high, p->offset / PAGE };
 		if (p->name)
-			put(&b, row, sizeof(row));
+			put_words(d, &b, row, 3);
 	}
 	for (size_t i = 0; i < d->parts; i++)
 		if (d->part[i].name)
@@ -316,37 +328,45 @@ static Elf64_Phdr part_header(const struct part *p, uint64_t at)
 static void write_core(struct dump *d)
 {
 	const struct bp_linux_abi *abi = d->t->os->abi;
-	size_t count = d->parts + 1, headers = count * sizeof(Elf64_Phdr);
+	const struct os *os = d->t->os;
+	size_t each = struct_size(os, S_ELF_PART), head_size = struct_size(os, S_ELF_HEADER);
+	size_t count = d->parts + 1, headers = count * each;
+	uint8_t first[sizeof(Elf64_Ehdr)], *bytes = malloc(headers);
 	Elf64_Ehdr head = { .e_ident = ELFMAG,
 		.e_type = ET_CORE,
 		.e_machine = (Elf64_Half)abi->elf_machine,
 		.e_version = EV_CURRENT,
-		.e_phoff = sizeof(head),
+		.e_phoff = head_size,
 		.e_flags = abi->elf_flags,
-		.e_ehsize = sizeof(head),
-		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_ehsize = (Elf64_Half)head_size,
+		.e_phentsize = (Elf64_Half)each,
 		.e_phnum = (Elf64_Half)count };
 	Elf64_Phdr *h = calloc(count, sizeof(*h));
-	if (!h || count > PROGRAM_HEADERS_MAX || d->notes.failed) {
+	if (!h || !bytes || count > PROGRAM_HEADERS_MAX || d->notes.failed) {
 		free(h);
+		free(bytes);
 		return;
 	}
 	head.e_ident[EI_CLASS] = (unsigned char)abi->elf_class;
 	head.e_ident[EI_DATA] = (unsigned char)abi->elf_data;
 	head.e_ident[EI_VERSION] = EV_CURRENT;
 	h[0] = (Elf64_Phdr){ .p_type = PT_NOTE,
-		.p_offset = sizeof(head) + headers,
+		.p_offset = head_size + headers,
 		.p_filesz = d->notes.len,
 		.p_align = 4 };
 	uint64_t at = (h[0].p_offset + d->notes.len + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	for (size_t i = 0; i < d->parts; at += d->part[i++].bytes)
 		h[i + 1] = part_header(&d->part[i], at);
 	uint64_t end = at > d->limit ? d->limit : at;
-	if (ftruncate(d->fd, (off_t)end) == 0 && write_at(d, 0, &head, sizeof(head)) &&
-		write_at(d, sizeof(head), h, headers) &&
+	struct_store(os, S_ELF_HEADER, first, &head);
+	for (size_t i = 0; i < count; i++)
+		struct_store(os, S_ELF_PART, bytes + i * each, &h[i]);
+	if (ftruncate(d->fd, (off_t)end) == 0 && write_at(d, 0, first, head_size) &&
+		write_at(d, head_size, bytes, headers) &&
 		write_at(d, h[0].p_offset, d->notes.at, d->notes.len))
 		for (size_t i = 0; i < d->parts; i++)
 			write_memory(d, h[i + 1].p_offset, &d->part[i]);
+	free(bytes);
 	free(h);
 }
 

@@ -62,6 +62,23 @@ static int bad(const struct loading *l, const char *why)
 	return l->t->os->host->fail(l->err, "%s cannot be run: %s", l->path, why);
 }
 
+static int read_parts(struct loading *l)
+{
+	const struct os *os = l->t->os;
+	size_t each = struct_size(os, S_ELF_PART), count = l->head.e_phnum, bytes = count * each;
+	if (l->head.e_phentsize != each || !count || bytes > HEADERS_MAX ||
+		l->head.e_phoff > l->size || bytes > l->size - l->head.e_phoff)
+		return bad(l, "its program headers are damaged or lie outside the file");
+	uint8_t *guest = malloc(bytes);
+	l->part = calloc(count, sizeof(*l->part));
+	bool good = guest && l->part &&
+		pread(l->fd, guest, bytes, (off_t)l->head.e_phoff) == (ssize_t)bytes;
+	for (size_t i = 0; good && i < count; i++)
+		struct_load(os, S_ELF_PART, &l->part[i], guest + i * each);
+	free(guest);
+	return good ? 0 : bad(l, "its program headers cannot be read");
+}
+
 static int read_headers(struct loading *l)
 {
 	struct stat st;
@@ -69,22 +86,18 @@ static int read_headers(struct loading *l)
 	if (fstat(l->fd, &st) != 0)
 		return bad(l, strerror(errno));
 	l->size = (uint64_t)st.st_size;
-	if (pread(l->fd, &l->head, sizeof(l->head), 0) != sizeof(l->head) ||
-		memcmp(l->head.e_ident, ELFMAG, SELFMAG) != 0)
+	uint8_t bytes[sizeof(Elf64_Ehdr)];
+	ssize_t head_size = (ssize_t)struct_size(l->t->os, S_ELF_HEADER);
+	if (pread(l->fd, bytes, (size_t)head_size, 0) != head_size ||
+		memcmp(bytes, ELFMAG, SELFMAG) != 0)
 		return bad(l, "it is no ELF file, or ends within the header");
+	struct_load(l->t->os, S_ELF_HEADER, &l->head, bytes);
 	if (l->head.e_ident[EI_CLASS] != abi->elf_class ||
 		l->head.e_ident[EI_DATA] != abi->elf_data || l->head.e_machine != abi->elf_machine)
 		return bad(l, "it is for another CPU than the program that needs it");
 	if (l->head.e_type != ET_EXEC && l->head.e_type != ET_DYN)
 		return bad(l, "it is neither an executable nor a shared object");
-	size_t bytes = (size_t)l->head.e_phnum * sizeof(Elf64_Phdr);
-	if (l->head.e_phentsize != sizeof(Elf64_Phdr) || !l->head.e_phnum || bytes > HEADERS_MAX ||
-		l->head.e_phoff > l->size || bytes > l->size - l->head.e_phoff)
-		return bad(l, "its program headers are damaged or lie outside the file");
-	l->part = malloc(bytes);
-	if (!l->part || pread(l->fd, l->part, bytes, (off_t)l->head.e_phoff) != (ssize_t)bytes)
-		return bad(l, "its program headers cannot be read");
-	return 0;
+	return read_parts(l);
 }
 
 /* The range that all segments need. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,7 +71,9 @@ static void view_cmdline(struct thread *t, FILE *out)
 
 static void view_auxv(struct thread *t, FILE *out)
 {
-	fwrite(t->os->auxv, sizeof(uint64_t), t->os->auxv_words, out);
+	uint8_t bytes[sizeof(t->os->auxv)];
+	words_store(t->os, bytes, t->os->auxv, t->os->auxv_words);
+	fwrite(bytes, t->os->layout->word, t->os->auxv_words, out);
 }
 
 /* One of the host's lines, by runs of pages that the guest sees alike. */
@@ -208,6 +212,25 @@ static bool is_exe(const char *path)
 
 /* ---- opening ---- */
 
+/* /proc/PID/mem, by whatever path: the memory of this process is more than the guest's. What else has its
+ * mode on that file system are settings of the kernel. */
+static int64_t not_memory(int64_t fd)
+{
+	struct stat st;
+	struct statfs fs;
+	char link[32], name[PATH_SIZE];
+	static const char settings[] = "/proc/sys/";
+	if (fd < 0 || fstat((int)fd, &st) != 0 || st.st_mode != (S_IFREG | 0600) ||
+		fstatfs((int)fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return fd;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", (int)fd);
+	ssize_t n = readlink(link, name, sizeof(name));
+	if (n >= (ssize_t)strlen(settings) && !memcmp(name, settings, strlen(settings)))
+		return fd;
+	close((int)fd);
+	return -EACCES;
+}
+
 int64_t sys_openat(struct thread *t, const uint64_t a[6])
 {
 	char path[PATH_SIZE], found[2 * PATH_SIZE];
@@ -218,7 +241,8 @@ int64_t sys_openat(struct thread *t, const uint64_t a[6])
 	if (view)
 		return view < 0 ? view : view - 1;
 	const char *file = is_exe(path) && t->os->exe ? t->os->exe : path_find(t->os, path, found);
-	return SAFE(t, SYS_openat, (int64_t)a[0], HOST(file), (int64_t)a[2], (int64_t)a[3]);
+	return not_memory(
+		SAFE(t, SYS_openat, (int64_t)a[0], HOST(file), (int64_t)a[2], (int64_t)a[3]));
 }
 
 int64_t sys_openat2(struct thread *t, const uint64_t a[6])
@@ -227,8 +251,8 @@ int64_t sys_openat2(struct thread *t, const uint64_t a[6])
 	long n = string_in(t, path, a[1], sizeof(path));
 	if (n < 0)
 		return n;
-	return SAFE(t, SYS_openat2, (int64_t)a[0], HOST(path_find(t->os, path, found)),
-		HOST(host_ptr(t, a[2])), (int64_t)a[3]);
+	return not_memory(SAFE(t, SYS_openat2, (int64_t)a[0], HOST(path_find(t->os, path, found)),
+		HOST(host_ptr(t, a[2])), (int64_t)a[3]));
 }
 
 int64_t sys_readlinkat(struct thread *t, const uint64_t a[6])
@@ -325,7 +349,14 @@ int64_t sys_close_range(struct thread *t, const uint64_t a[6])
 int64_t sys_fcntl(struct thread *t, const uint64_t a[6])
 {
 	enum { GETOWNER_UIDS = 17, GET_HINT = 1035, SET_FILE_HINT = 1038 };
+	/* Programs of 32 bits have their own numbers for locks of 64 (asm-generic/fcntl.h), the struct
+	 * is the host's; locks of 32 bits have no user. */
+	enum { GETLK64 = 12, SETLKW64 = 14 };
 	int what = (int)a[1];
+	if (t->os->layout->word == 4 && what >= F_GETLK && what <= F_SETLKW)
+		return -EINVAL;
+	if (t->os->layout->word == 4 && what >= GETLK64 && what <= SETLKW64)
+		what += F_GETLK - GETLK64;
 	bool pointer = what == F_GETLK || what == F_SETLK || what == F_SETLKW ||
 		what == F_OFD_GETLK || what == F_OFD_SETLK || what == F_OFD_SETLKW ||
 		what == F_GETOWN_EX || what == F_SETOWN_EX || what == GETOWNER_UIDS ||
@@ -366,7 +397,10 @@ int64_t sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 
 int64_t sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
 {
-	return epoll_wait_by(t, SYS_epoll_pwait2, a, HOST(host_ptr(t, a[3])));
+	struct timespec timeout;
+	if (a[3] && struct_in(t, S_TIMESPEC, &timeout, a[3]) != 0)
+		return -EFAULT;
+	return epoll_wait_by(t, SYS_epoll_pwait2, a, a[3] ? HOST(&timeout) : 0);
 }
 
 /* The sixth argument points to a pointer to a mask, and its size. */

@@ -160,25 +160,71 @@ static const struct {
 	{ 0xb704, POINTER },
 };
 
-/* struct ifconf: a length and a pointer to as many bytes. */
+/* What is otherwise with 32 bits: numbers have the size of a long in them, structs have longs. */
+static const struct {
+	uint32_t request, host;
+	uint8_t which; /* enum structure, or S_COUNT: what the host's has */
+} narrow[] = {
+	{ BLKRAGET, BLKRAGET, S_LONG },
+	{ BLKGETSIZE, BLKGETSIZE, S_LONG },
+	{ 0x80041270, BLKBSZGET, S_COUNT },
+	{ 0x40041271, BLKBSZSET, S_COUNT },
+	{ 0x80041272, BLKGETSIZE64, S_COUNT },
+	{ 0x80046601, FS_IOC_GETFLAGS, S_COUNT },
+	{ 0x40046602, FS_IOC_SETFLAGS, S_COUNT },
+	{ 0x80047601, FS_IOC_GETVERSION, S_COUNT },
+	{ SIOCGIFNAME, SIOCGIFNAME, S_IFREQ },
+	{ SIOCGIFFLAGS, SIOCGIFFLAGS, S_IFREQ },
+	{ SIOCSIFFLAGS, SIOCSIFFLAGS, S_IFREQ },
+	{ SIOCGIFADDR, SIOCGIFADDR, S_IFREQ },
+	{ SIOCSIFADDR, SIOCSIFADDR, S_IFREQ },
+	{ SIOCGIFDSTADDR, SIOCGIFDSTADDR, S_IFREQ },
+	{ SIOCGIFBRDADDR, SIOCGIFBRDADDR, S_IFREQ },
+	{ SIOCGIFNETMASK, SIOCGIFNETMASK, S_IFREQ },
+	{ SIOCSIFNETMASK, SIOCSIFNETMASK, S_IFREQ },
+	{ SIOCGIFMETRIC, SIOCGIFMETRIC, S_IFREQ },
+	{ SIOCGIFMTU, SIOCGIFMTU, S_IFREQ },
+	{ SIOCSIFMTU, SIOCSIFMTU, S_IFREQ },
+	{ SIOCGIFHWADDR, SIOCGIFHWADDR, S_IFREQ },
+	{ SIOCGIFINDEX, SIOCGIFINDEX, S_IFREQ },
+	{ SIOCGIFTXQLEN, SIOCGIFTXQLEN, S_IFREQ },
+};
+
+static int64_t narrow_call(struct thread *t, const uint64_t a[6], unsigned row)
+{
+	uint64_t bytes[STRUCT_MAX / 8] = { 0 };
+	unsigned which = narrow[row].which;
+	if (which == S_COUNT)
+		return SAFE(t, SYS_ioctl, (int64_t)a[0], narrow[row].host, HOST(host_ptr(t, a[2])));
+	if (struct_in(t, which, bytes, a[2]) != 0)
+		return -EFAULT;
+	int64_t r = SAFE(t, SYS_ioctl, (int64_t)a[0], narrow[row].host, HOST(bytes));
+	return r >= 0 && struct_out(t, which, a[2], bytes) != 0 ? -EFAULT : r;
+}
+
+/* struct ifconf: a length and a pointer to as many bytes. Rows behind it are struct ifreq, of another
+ * size in 32 bits: not there then. */
 static int64_t configuration(struct thread *t, const uint64_t a[6])
 {
-	struct { /* of 64 bits */
-		int32_t length, reserved;
-		uint64_t buffer;
-	} guest;
-	if (copy_in(t, &guest, a[2], sizeof(guest)) != 0)
+	struct ifconf host;
+	if (t->os->layout->word == 4)
+		return -ENOTTY;
+	if (struct_in(t, S_IFCONF, &host, a[2]) != 0)
 		return -EFAULT;
-	struct ifconf host = { .ifc_len = guest.length };
-	host.ifc_buf = host_ptr(t, guest.buffer);
 	int64_t r = SAFE(t, SYS_ioctl, (int64_t)a[0], (int64_t)a[1], HOST(&host));
-	guest.length = host.ifc_len;
-	return r >= 0 && copy_out(t, a[2], &guest, sizeof(guest)) != 0 ? -EFAULT : r;
+	int32_t length = host.ifc_len;
+	return r >= 0 && copy_out(t, a[2], &length, sizeof(length)) != 0 ? -EFAULT : r;
 }
 
 int64_t sys_ioctl(struct thread *t, const uint64_t a[6])
 {
 	uint32_t request = (uint32_t)a[1];
+	bool is_narrow = t->os->layout->word == 4;
+	for (unsigned i = 0; is_narrow && i < sizeof(narrow) / sizeof(narrow[0]); i++)
+		if (narrow[i].request == request)
+			return narrow_call(t, a, i);
+	if (is_narrow && (request == SIOCGSTAMP || request == SIOCGSTAMPNS)) /* times of 32 bits */
+		return -ENOTTY;
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (known[i].request != request)
 			continue;

@@ -8,11 +8,13 @@
  *   mem.c      mmap and its family, brk
  *   thread.c   clone, fork, vfork, exec, futexes, the end of a thread
  *   signal.c   the host's signals come in, the guest's handlers are entered
- *   calls.c    the table of system calls, and what most of them have in common
+ *   calls.c    what most system calls have in common
  *   files.c    paths (--sysroot, /proc/self), stat, poll, epoll, ioctl, fcntl
  *   sockets.c  messages with their buffers and control data
  *   dump.c     core files
- *   convert.c  structs: from descriptions, by the guest's layout
+ *   convert.c  structs, from descriptions; layout64.c, layout32.c: these, one for each struct and layout
+ *   table.c, table32.c  system calls, one table for each ABI; compat.c: handlers of the second
+ *   rseq.c     restartable sequences
  *   trace.c    --trace sys
  *
  * Guest pointers. A guest address becomes the host's by host_ptr: 0 stays NULL, what lies outside the
@@ -32,6 +34,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { PAGE = 4096, SIGNALS = 64, RESTART = 512, AUXV_MAX = 32 };
@@ -55,6 +58,7 @@ struct os {
 	const struct bp_user *user;
 	const struct bp_linux_abi *abi;
 	const struct bp_os_start *start;
+	const struct layout *layout; /* of structs, and the table of system calls */
 	uint8_t *base; /* of guest addresses */
 	uint64_t limit; /* behind the last */
 	const char *cpu_type;
@@ -85,6 +89,9 @@ struct thread {
 	bool ending; /* by `exit` */
 	int status;
 	uint64_t clear_tid, robust;
+	uint64_t rseq; /* 0: not registered */
+	uint32_t rseq_signature;
+	int32_t rseq_cpu; /* what the thread is told, and no other one: -1: none was free */
 	uint64_t mask; /* the guest's */
 	uint64_t alt_stack, alt_size;
 	uint32_t alt_flags;
@@ -172,20 +179,23 @@ struct call {
 	/* One letter an argument, for the trace and for what the host gets:
 	 *   d decimal  x hexadecimal  o octal  f descriptor  a folder's descriptor  n size  S signal
 	 *   p pointer  s string  b bytes, as many as the next argument or the result says
-	 *   P path, looked up with --sysroot */
+	 *   P path, looked up with --sysroot
+	 *   q 64 bits: of a 32-bit guest two registers, the lower half first
+	 *   - zero, no register of the guest's
+	 *   0...9, A...C  a pointer to a struct (call_structs in calls.c) */
 	const char *args;
 	call_fn *fn; /* NULL: the host does it */
 };
 void call_enter(struct thread *t);
-const struct call *call_find(uint64_t number);
+const struct call *call_find(const struct os *os, uint64_t number);
 /* The host's call by row, pointers and paths as its letters say. */
 int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[6]);
 /* A host's system call that a signal interrupts or keeps from starting; -RESTART: to be done again. */
 int64_t safe_call(struct thread *t, long number, const int64_t args[6]);
 #define SAFE(t, number, ...) safe_call(t, number, (const int64_t[6]){ __VA_ARGS__ })
 #define HOST(p)              ((int64_t)(uintptr_t)(p))
-extern const struct call calls_generic[];
-extern const unsigned calls_generic_count;
+extern const struct call calls_generic64[], calls_generic32[];
+extern const unsigned calls_generic64_count, calls_generic32_count;
 
 /* ---- files.c ---- */
 enum { PATH_SIZE = 4096 };
@@ -231,7 +241,12 @@ struct member { /* of a struct, on the host and in the guest; table ends with si
 	uint16_t host, host_size, guest, guest_size;
 	uint8_t kind; /* enum member_kind */
 };
-enum member_kind { MEMBER_UNSIGNED, MEMBER_SIGNED, MEMBER_POINTER };
+enum member_kind {
+	MEMBER_UNSIGNED,
+	MEMBER_SIGNED,
+	MEMBER_POINTER,
+	MEMBER_BYTES /* as they are, whatever the byte order; as many here as there */
+};
 struct description {
 	uint16_t host_size, guest_size;
 	const struct member *member;
@@ -242,19 +257,89 @@ enum structure {
 	S_IOVEC,
 	S_MSGHDR,
 	S_MMSGHDR,
+	S_CMSGHDR,
 	S_SIGACTION,
 	S_STACK,
+	S_UCONTEXT,
+	S_SIGSET_AT, /* of pselect6: where a set is, and its size */
+	S_INFO_KILL, /* siginfo_t, by what its union holds */
+	S_INFO_TIMER,
+	S_INFO_VALUE,
+	S_INFO_CHILD,
+	S_INFO_FAULT,
+	S_INFO_POLL,
+	S_INFO_CALL,
+	S_SIGEVENT,
+	S_TIMESPEC,
+	S_TIMESPEC_PAIR,
+	S_ITIMERSPEC,
+	S_ITIMERVAL,
+	S_RUSAGE,
+	S_TMS,
+	S_SYSINFO,
+	S_STATFS,
+	S_MQ_ATTR,
+	S_FILTER,
+	S_IFCONF,
+	S_IFREQ,
+	S_LONG,
+	S_ROBUST,
+	S_ELF_HEADER,
+	S_ELF_PART,
+	S_ELF_SYMBOL,
+	S_ELF_DYNAMIC,
 	S_CORE_STATUS,
 	S_CORE_INFO,
 	S_COUNT
 };
-const struct description *describe(const struct os *os, enum structure which);
+struct layout {
+	uint8_t elf_class, elf_data, calls, layout; /* as in struct bp_linux_abi */
+	uint8_t word; /* bytes of a pointer, and of a long */
+	const struct description *descriptions; /* S_COUNT of them */
+	const struct call *call;
+	const unsigned *call_count;
+};
+const struct layout *layout_find(const struct bp_linux_abi *abi); /* or NULL */
+extern const struct description descriptions_generic64[S_COUNT], descriptions_generic32[S_COUNT];
+
+/* By a description: pointers stay what they are. */
+void members_load(const struct description *d, bool big, void *host, const uint8_t *guest);
+void members_store(const struct description *d, bool big, uint8_t *guest, const void *host);
+
 /* Between guest memory and a host struct; pointers become the host's on the way in. 0, or -EFAULT. */
 int struct_in(const struct thread *t, enum structure which, void *host, uint64_t addr);
 int struct_out(const struct thread *t, enum structure which, uint64_t addr, const void *host);
-/* The same into bytes, which become the guest's by other ways. */
+/* The same with bytes, which are the guest's by other ways; pointers stay what they are. */
+void struct_load(const struct os *os, enum structure which, void *host, const uint8_t *guest);
 void struct_store(const struct os *os, enum structure which, uint8_t *guest, const void *host);
 size_t struct_size(const struct os *os, enum structure which); /* the guest's */
+/* Words: pointers and longs of the guest's. */
+int words_copy_in(const struct thread *t, uint64_t *words, size_t count, uint64_t addr);
+void words_store(const struct os *os, uint8_t *guest, const uint64_t *words, size_t count);
+/* The guest's siginfo_t has these many bytes on every layout. */
+enum { INFO_BYTES = 128 };
+void info_store(const struct os *os, uint8_t guest[INFO_BYTES], const siginfo_t *info);
+void info_load(const struct os *os, siginfo_t *info, const uint8_t guest[INFO_BYTES]);
+struct guest_context { /* ucontext in front of the CPU's */
+	uint64_t flags, link, stack, size, mask;
+	uint32_t stack_flags;
+};
+struct robust_head {
+	uint64_t list, offset, pending;
+};
+struct host_action { /* what rt_sigaction takes on this host */
+	uint64_t handler, flags, restorer, mask;
+};
+struct word_pair {
+	uint64_t first, second;
+};
+
+/* ---- rseq.c ---- */
+void rseq_forget(struct thread *t); /* it ends, or becomes another program */
+void rseq_alone(const struct thread *t); /* in the child of a fork */
+void rseq_refresh(struct thread *t); /* after a system call */
+/* A signal is about to be delivered: leave a critical section. -1: the section is none. */
+int rseq_abort(struct thread *t);
 
 /* Handlers, by file. */
 call_fn sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_brk, sys_shmat, sys_shmdt, sys_madvise;
@@ -267,6 +352,10 @@ call_fn sys_openat, sys_openat2, sys_readlinkat, sys_newfstatat, sys_fstat, sys_
 	sys_statx, sys_fchmodat;
 call_fn sys_readv, sys_writev, sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2, sys_vmsplice;
 call_fn sys_sendmsg, sys_recvmsg, sys_sendmmsg, sys_recvmmsg, sys_setsockopt;
-call_fn sys_close_range, sys_close;
+call_fn sys_getsockopt, sys_close_range, sys_close, sys_mq_notify, sys_semctl;
+call_fn sys_rseq, sys_membarrier;
+call_fn sys_llseek, sys_mmap2, sys_statfs64, sys_fstatfs64, sys_sysinfo32, sys_waitid32,
+	sys_select32, sys_rt_sigqueueinfo32, sys_rt_tgsigqueueinfo32, sys_pidfd_send_signal32,
+	sys_sigtimedwait32;
 
 #endif

@@ -108,12 +108,11 @@ static int make_process(struct os *os, struct thread *t, bp_error *err)
 	if (!os->abi || os->abi->size < sizeof(*os->abi))
 		return os->host->fail(err, "%s offers no bp.linux-abi/1: it runs no Linux programs",
 			os->cpu_type);
-	if (os->abi->elf_class != 2 || os->abi->elf_data != BP_LINUX_LITTLE ||
-		os->abi->layout != BP_LINUX_LAYOUT_GENERIC ||
-		os->abi->calls != BP_LINUX_CALLS_GENERIC)
+	os->layout = layout_find(os->abi);
+	if (!os->layout)
 		return os->host->fail(err,
-			"%s: programs of 32 bits, big-endian ones and other tables of system calls "
-			"are not run",
+			"%s: no layout of structs and table of system calls is there for its "
+			"programs, but for little-endian ones of asm-generic's headers",
 			os->abi->machine);
 	os->user->cpu_free(cpu);
 	os->base = os->user->space(os->abi->address_bits, (int)os->start->confine, err);

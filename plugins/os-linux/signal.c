@@ -11,10 +11,6 @@
 
 enum {
 	MASK_BYTES = 8, /* of the kernel */
-	INFO_BYTES = 128,
-	UC_STACK = 16, /* offsets in the ucontext of 64 bits */
-	UC_MASK = 40,
-	UC_MASK_ROOM = 128,
 	FRAME_MAX = 4096,
 	FIRST_OF_LIBC = 32, /* two signals that this process's C library does not let be had */
 	LAST_OF_LIBC = 33
@@ -25,10 +21,6 @@ static const uint64_t always_open = BIT(SIGSEGV) | BIT(SIGBUS); /* on the host *
 static const uint64_t never_blocked = BIT(SIGKILL) | BIT(SIGSTOP);
 
 extern const char os_call_begin[], os_call_end[], os_call_never[];
-
-struct host_action {
-	uint64_t handler, flags, restorer, mask;
-};
 
 static uint64_t restorer; /* the C library's */
 
@@ -175,11 +167,12 @@ struct frame { /* offsets */
 	uint64_t info, uc, context, size;
 };
 
-static struct frame frame_of(const struct bp_linux_abi *abi)
+static struct frame frame_of(const struct os *os)
 {
+	const struct bp_linux_abi *abi = os->abi;
 	struct frame f = { .info = abi->frame_head };
 	f.uc = f.info + INFO_BYTES;
-	f.context = f.uc + round_up(UC_MASK + UC_MASK_ROOM, abi->context_align);
+	f.context = f.uc + round_up(struct_size(os, S_UCONTEXT), abi->context_align);
 	f.size = round_up(f.context + abi->context_size, abi->stack_align);
 	return f;
 }
@@ -189,24 +182,22 @@ static int push_frame(struct thread *t, int signal, const siginfo_t *info, const
 	uint64_t saved_mask)
 {
 	const struct bp_linux_abi *abi = t->os->abi;
-	struct frame f = frame_of(abi);
+	struct frame f = frame_of(t->os);
 	uint8_t bytes[FRAME_MAX] = { 0 };
 	uint64_t sp = abi->stack_pointer(t->cpu);
-	stack_t alt = { .ss_sp = (void *)(uintptr_t)t->alt_stack,
-		.ss_size = t->alt_size,
-		.ss_flags = (int)t->alt_flags };
+	struct guest_context uc = { .stack = t->alt_stack,
+		.size = t->alt_size,
+		.stack_flags = t->alt_flags,
+		.mask = saved_mask };
 	if (f.size > FRAME_MAX)
 		return -1;
 	if (on_alt_stack(t, sp))
-		alt.ss_flags |= SS_ONSTACK;
+		uc.stack_flags |= SS_ONSTACK;
 	else if (a->flags & SA_ONSTACK && !(t->alt_flags & SS_DISABLE))
 		sp = t->alt_stack + t->alt_size;
 	sp = (sp - f.size) & ~(uint64_t)(abi->stack_align - 1);
-	memcpy(bytes + f.info, info, INFO_BYTES);
-	memcpy(bytes + f.uc + UC_STACK, &alt.ss_sp, 8);
-	memcpy(bytes + f.uc + UC_STACK + 8, &alt.ss_flags, 4);
-	memcpy(bytes + f.uc + UC_STACK + 16, &alt.ss_size, 8);
-	memcpy(bytes + f.uc + UC_MASK, &saved_mask, MASK_BYTES);
+	info_store(t->os, bytes + f.info, info);
+	struct_store(t->os, S_UCONTEXT, bytes + f.uc, &uc);
 	abi->context_save(t->cpu, bytes + f.context);
 	if (copy_out(t, sp, bytes, f.size) != 0)
 		return -1;
@@ -233,7 +224,7 @@ static void enter_handler(struct thread *t, int signal, const siginfo_t *info)
 			return;
 		die_by(t, info);
 	}
-	if (push_frame(t, signal, info, &a, t->mask) != 0) {
+	if (rseq_abort(t) != 0 || push_frame(t, signal, info, &a, t->mask) != 0) {
 		siginfo_t no_stack = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
 		die_by(t, &no_stack);
 	}
@@ -325,9 +316,9 @@ int64_t sys_rt_sigsuspend(struct thread *t, const uint64_t a[6])
 int64_t sys_rt_sigreturn(struct thread *t, const uint64_t a[6])
 {
 	const struct bp_linux_abi *abi = t->os->abi;
-	struct frame f = frame_of(abi);
+	struct frame f = frame_of(t->os);
+	struct guest_context uc;
 	uint8_t bytes[FRAME_MAX];
-	uint64_t mask;
 	(void)a;
 	t->no_result = true;
 	if (copy_in(t, bytes, abi->stack_pointer(t->cpu), f.size) != 0 ||
@@ -335,13 +326,24 @@ int64_t sys_rt_sigreturn(struct thread *t, const uint64_t a[6])
 		signal_force(t, SIGSEGV, SI_KERNEL, 0);
 		return 0;
 	}
-	memcpy(&t->alt_stack, bytes + f.uc + UC_STACK, 8);
-	memcpy(&t->alt_flags, bytes + f.uc + UC_STACK + 8, 4);
-	memcpy(&t->alt_size, bytes + f.uc + UC_STACK + 16, 8);
-	t->alt_flags &= ~(uint32_t)SS_ONSTACK;
-	memcpy(&mask, bytes + f.uc + UC_MASK, MASK_BYTES);
-	thread_mask(t, mask);
+	struct_load(t->os, S_UCONTEXT, &uc, bytes + f.uc);
+	t->alt_stack = uc.stack;
+	t->alt_flags = uc.stack_flags & ~(uint32_t)SS_ONSTACK;
+	t->alt_size = uc.size;
+	thread_mask(t, uc.mask);
 	return 0;
+}
+
+/* SIGEV_THREAD: the value points to what the kernel copies into a message. */
+int64_t sys_mq_notify(struct thread *t, const uint64_t a[6])
+{
+	struct sigevent event;
+	if (a[1] && struct_in(t, S_SIGEVENT, &event, a[1]) != 0)
+		return -EFAULT;
+	if (a[1] && event.sigev_notify == SIGEV_THREAD)
+		event.sigev_value.sival_ptr =
+			host_ptr(t, (uint64_t)(uintptr_t)event.sigev_value.sival_ptr);
+	return SAFE(t, SYS_mq_notify, (int64_t)a[0], a[1] ? HOST(&event) : 0);
 }
 
 int64_t sys_sigaltstack(struct thread *t, const uint64_t a[6])

@@ -89,6 +89,8 @@ uint64_t stack_build(struct thread *t, const struct stack_words *w)
 	struct builder b = { t, os->stack_top - 8, os->stack_top - STRINGS_MAX, false };
 	size_t argc = count(w->argv), envc = count(w->envp);
 	uint64_t *words = calloc(argc + envc + 3 + 2 * AUXV_MAX, sizeof(*words)), *at = words;
+	if (!words)
+		return 0;
 	*at++ = argc;
 	push_all(&b, w->envp, at + argc + 1);
 	os->argv_end = b.at;
@@ -98,10 +100,14 @@ uint64_t stack_build(struct thread *t, const struct stack_words *w)
 	make_auxv(&b, w);
 	memcpy(at, os->auxv, os->auxv_words * sizeof(*at));
 	at += os->auxv_words;
-	size_t bytes = (size_t)(at - words) * sizeof(*words);
+	size_t number = (size_t)(at - words), bytes = number * os->layout->word;
+	uint8_t *out = malloc(bytes);
+	if (out)
+		words_store(os, out, words, number);
 	b.at = (b.at - bytes) & ~(uint64_t)(os->abi->stack_align - 1);
-	if (b.at < b.low || copy_out(t, b.at, words, bytes) != 0)
+	if (!out || b.at < b.low || copy_out(t, b.at, out, bytes) != 0)
 		b.full = true;
+	free(out);
 	free(words);
 	return b.full ? 0 : b.at;
 }

@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls of asm-generic/unistd.h for 64 bits, by number. */
-#include "linux.h"
-#include <sys/syscall.h>
-
-#define C(number, name, args)                                                                      \
-	{                                                                                          \
-		number, SYS_##name, #name, args, NULL                                              \
-	}
-#define F(number, name, args, fn)                                                                  \
-	{                                                                                          \
-		number, SYS_##name, #name, args, fn                                                \
-	}
-/* Polite refusals: the kernel's answer where the call does not exist. */
-#define NONE(number, name, args)                                                                   \
-	{                                                                                          \
-		number, -1, #name, args, NULL                                                      \
-	}
+#include "calls.h"
 
 /* clang-format off */
-const struct call calls_generic[] = {
+const struct call calls_generic64[] = {
 	NONE(0, io_setup, "up"), NONE(1, io_destroy, "p"), NONE(2, io_submit, "pdp"),
 	NONE(3, io_cancel, "ppp"), NONE(4, io_getevents, "pddpp"),
 	C(5, setxattr, "Psbnd"), C(6, lsetxattr, "Psbnd"), C(7, fsetxattr, "fsbnd"),
@@ -81,16 +66,16 @@ const struct call calls_generic[] = {
 	C(171, adjtimex, "p"), C(172, getpid, ""), C(173, getppid, ""), C(174, getuid, ""),
 	C(175, geteuid, ""), C(176, getgid, ""), C(177, getegid, ""), C(178, gettid, ""),
 	C(179, sysinfo, "p"), C(180, mq_open, "sxop"), C(181, mq_unlink, "s"),
-	C(182, mq_timedsend, "fbndp"), C(183, mq_timedreceive, "fpnpp"), C(184, mq_notify, "fp"),
+	C(182, mq_timedsend, "fbndp"), C(183, mq_timedreceive, "fpnpp"), F(184, mq_notify, "fp", sys_mq_notify),
 	C(185, mq_getsetattr, "fpp"), C(186, msgget, "xx"), C(187, msgctl, "ddp"),
 	C(188, msgrcv, "dpndx"), C(189, msgsnd, "dpnx"), C(190, semget, "xdx"),
-	C(191, semctl, "dddp"), C(192, semtimedop, "dpnp"), C(193, semop, "dpn"),
+	F(191, semctl, "dddx", sys_semctl), C(192, semtimedop, "dpnp"), C(193, semop, "dpn"),
 	C(194, shmget, "xnx"), C(195, shmctl, "ddp"), F(196, shmat, "dpx", sys_shmat),
 	F(197, shmdt, "p", sys_shmdt), C(198, socket, "ddd"), C(199, socketpair, "dddp"),
 	C(200, bind, "fpn"), C(201, listen, "fd"), C(202, accept, "fpp"), C(203, connect, "fpn"),
 	C(204, getsockname, "fpp"), C(205, getpeername, "fpp"), C(206, sendto, "fbnxpn"),
 	C(207, recvfrom, "fpnxpp"), F(208, setsockopt, "fddpn", sys_setsockopt),
-	C(209, getsockopt, "fddpp"), C(210, shutdown, "fd"), F(211, sendmsg, "fpx", sys_sendmsg),
+	F(209, getsockopt, "fddpp", sys_getsockopt), C(210, shutdown, "fd"), F(211, sendmsg, "fpx", sys_sendmsg),
 	F(212, recvmsg, "fpx", sys_recvmsg), C(213, readahead, "fdn"), F(214, brk, "x", sys_brk),
 	F(215, munmap, "xn", sys_munmap), F(216, mremap, "xnnxx", sys_mremap),
 	NONE(217, add_key, "ssbnd"), NONE(218, request_key, "sssd"), NONE(219, keyctl, "dxxxx"),
@@ -113,11 +98,11 @@ const struct call calls_generic[] = {
 	C(275, sched_getattr, "dpnx"), C(276, renameat2, "aPaPx"), NONE(277, seccomp, "dxp"),
 	C(278, getrandom, "pnx"), C(279, memfd_create, "sx"), NONE(280, bpf, "dpn"),
 	F(281, execveat, "aPppx", sys_execveat), NONE(282, userfaultfd, "x"),
-	C(283, membarrier, "dxd"), C(284, mlock2, "pnx"), C(285, copy_file_range, "fpfpnx"),
+	F(283, membarrier, "dxd", sys_membarrier), C(284, mlock2, "pnx"), C(285, copy_file_range, "fpfpnx"),
 	F(286, preadv2, "fpdddx", sys_preadv2), F(287, pwritev2, "fpdddx", sys_pwritev2),
 	NONE(288, pkey_mprotect, "pnxd"), NONE(289, pkey_alloc, "xx"), NONE(290, pkey_free, "d"),
 	F(291, statx, "aPxxp", sys_statx), NONE(292, io_pgetevents, "pddppp"),
-	NONE(293, rseq, "pnxx"), C(424, pidfd_send_signal, "fSpx"),
+	F(293, rseq, "pnxx", sys_rseq), C(424, pidfd_send_signal, "fSpx"),
 	NONE(425, io_uring_setup, "dp"), NONE(426, io_uring_enter, "fddxpn"),
 	NONE(427, io_uring_register, "fdpd"), C(434, pidfd_open, "dx"), F(435, clone3, "pn", sys_clone3),
 	F(436, close_range, "ffx", sys_close_range), F(437, openat2, "aPpn", sys_openat2),
@@ -126,4 +111,23 @@ const struct call calls_generic[] = {
 	{ 452, 452, "fchmodat2", "aPox", NULL },
 };
 /* clang-format on */
-const unsigned calls_generic_count = sizeof(calls_generic) / sizeof(calls_generic[0]);
+const unsigned calls_generic64_count = sizeof(calls_generic64) / sizeof(calls_generic64[0]);
+
+/* ---- which ABI has which table and which structs ---- */
+
+static const struct layout layouts[] = {
+	{ 2, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC, BP_LINUX_LAYOUT_GENERIC, 8,
+		descriptions_generic64, calls_generic64, &calls_generic64_count },
+	{ 1, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC_TIME64, BP_LINUX_LAYOUT_GENERIC, 4,
+		descriptions_generic32, calls_generic32, &calls_generic32_count },
+};
+
+const struct layout *layout_find(const struct bp_linux_abi *abi)
+{
+	for (unsigned i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		if (layouts[i].elf_class == abi->elf_class &&
+			layouts[i].elf_data == abi->elf_data && layouts[i].calls == abi->calls &&
+			layouts[i].layout == abi->layout)
+			return &layouts[i];
+	return NULL;
+}

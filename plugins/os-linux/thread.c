@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -70,27 +71,29 @@ static void robust_release(struct thread *t, uint64_t addr)
 
 static void robust_exit(struct thread *t)
 {
-	uint64_t head[3], at; /* list, offset of the lock word, pending */
+	struct robust_head head;
+	uint64_t at;
 	enum { LOCKS_MAX = 2048 };
-	if (!t->robust || copy_in(t, head, t->robust, sizeof(head)) != 0)
+	if (!t->robust || struct_in(t, S_ROBUST, &head, t->robust) != 0)
 		return;
-	at = head[0];
+	at = head.list;
 	for (unsigned n = 0; at != t->robust && n < LOCKS_MAX; n++) {
 		uint64_t next;
-		if (copy_in(t, &next, at & ~UINT64_C(1), sizeof(next)) != 0)
+		if (words_copy_in(t, &next, 1, at & ~UINT64_C(1)) != 0)
 			return;
-		if (at != head[2])
-			robust_release(t, (at & ~UINT64_C(1)) + head[1]);
+		if (at != head.pending)
+			robust_release(t, (at & ~UINT64_C(1)) + head.offset);
 		at = next;
 	}
-	if (head[2])
-		robust_release(t, (head[2] & ~UINT64_C(1)) + head[1]);
+	if (head.pending)
+		robust_release(t, (head.pending & ~UINT64_C(1)) + head.offset);
 }
 
 static void thread_gone(struct thread *t)
 {
 	static const uint32_t zero;
 	robust_exit(t);
+	rseq_forget(t);
 	if (t->clear_tid && copy_out(t, t->clear_tid, &zero, sizeof(zero)) == 0)
 		wake(t, t->clear_tid);
 	t->clear_tid = 0;
@@ -125,6 +128,7 @@ void threads_release(struct os *os)
 			sched_yield();
 	for (struct thread *t = os->thread; t; t = t->next)
 		robust_exit(t);
+	pthread_mutex_unlock(&os->threads);
 }
 
 int64_t sys_exit_group(struct thread *t, const uint64_t a[6])
@@ -241,6 +245,7 @@ static void forked_child(struct thread *t, const struct clone *c)
 	t->next = NULL;
 	t->prev = &os->thread;
 	os->thread_count = 1;
+	rseq_alone(t);
 	t->first = true;
 	t->robust = 0;
 	t->tid = (int)syscall(SYS_gettid);
@@ -307,7 +312,7 @@ static int vfork_main(void *arg)
 	struct thread *t = v->t;
 	t->tid = (int)syscall(SYS_gettid);
 	t->clear_tid = 0;
-	t->robust = 0;
+	t->robust = t->rseq = 0;
 	t->first = t->vforked = true;
 	if (v->c->flags & CLEAR_SIGHAND)
 		signals_clear(t->os);
@@ -434,31 +439,39 @@ int64_t sys_set_tid_address(struct thread *t, const uint64_t a[6])
 
 int64_t sys_set_robust_list(struct thread *t, const uint64_t a[6])
 {
-	if (a[1] != 3 * sizeof(uint64_t))
+	if (a[1] != struct_size(t->os, S_ROBUST))
 		return -EINVAL;
 	t->robust = a[0];
 	return 0;
 }
 
+static int word_out(struct thread *t, uint64_t addr, uint64_t word)
+{
+	uint8_t bytes[8];
+	words_store(t->os, bytes, &word, 1);
+	return copy_out(t, addr, bytes, t->os->layout->word) == 0 ? 0 : -EFAULT;
+}
+
 int64_t sys_get_robust_list(struct thread *t, const uint64_t a[6])
 {
-	uint64_t size = 3 * sizeof(uint64_t), list = t->robust;
 	if (a[0] && (int)a[0] != t->tid)
 		return -EPERM;
-	if (copy_out(t, a[1], &list, sizeof(list)) != 0 ||
-		copy_out(t, a[2], &size, sizeof(size)) != 0)
-		return -EFAULT;
-	return 0;
+	int r = word_out(t, a[1], t->robust);
+	return r ? r : word_out(t, a[2], struct_size(t->os, S_ROBUST));
 }
 
 int64_t sys_futex(struct thread *t, const uint64_t a[6])
 {
+	static const uint16_t timed = 1 << FUTEX_WAIT | 1 << FUTEX_LOCK_PI |
+		1 << FUTEX_WAIT_BITSET | 1 << FUTEX_WAIT_REQUEUE_PI | 1 << 13 /* FUTEX_LOCK_PI2 */;
 	unsigned what = (unsigned)a[1] & FUTEX_CMD_MASK;
-	bool number = what == FUTEX_REQUEUE || what == FUTEX_CMP_REQUEUE || what == FUTEX_WAKE_OP ||
-		what == FUTEX_CMP_REQUEUE_PI || what == FUTEX_WAKE;
+	struct timespec timeout;
+	/* Of other commands it is a number, or nothing. */
+	bool waits = what < 16 && timed >> what & 1 && a[3];
+	if (waits && struct_in(t, S_TIMESPEC, &timeout, a[3]) != 0)
+		return -EFAULT;
 	return SAFE(t, SYS_futex, HOST(host_ptr(t, a[0])), (int64_t)a[1], (int64_t)a[2],
-		number ? (int64_t)a[3] : HOST(host_ptr(t, a[3])), HOST(host_ptr(t, a[4])),
-		(int64_t)a[5]);
+		waits ? HOST(&timeout) : (int64_t)a[3], HOST(host_ptr(t, a[4])), (int64_t)a[5]);
 }
 
 /* ---- exec ---- */
@@ -480,7 +493,7 @@ static char **words_in(struct thread *t, uint64_t addr, int *error)
 	*error = 0;
 	while (addr && !*error) {
 		uint64_t at;
-		if (copy_in(t, &at, addr + 8 * count, sizeof(at)) != 0)
+		if (words_copy_in(t, &at, 1, addr + t->os->layout->word * count) != 0)
 			*error = -EFAULT;
 		if (*error || !at)
 			break;
@@ -547,6 +560,8 @@ static int64_t exec(struct thread *t, const char *path, uint64_t argv_at, uint64
 	if (argv && envp) {
 		bool ours = !strcmp(is, "#!") || os->user->cpu_type(is);
 		char **all = ours ? command(os, path, argv) : NULL;
+		/* An exec that fails from here on has lost its locks: the kernel is asked last. */
+		threads_release(os);
 		/* A program of the host's is the host's to run; and so is any where this emulator has
 		 * lost itself, in a chroot without /proc: the kernel knows an interpreter for it. */
 		if (ours && os->self_fd >= 0)
@@ -593,6 +608,13 @@ int64_t sys_uname(struct thread *t, const uint64_t a[6])
 	return copy_out(t, a[0], &u, sizeof(u)) == 0 ? 0 : -EFAULT;
 }
 
+/* The fourth argument is a number or a pointer, by the third. */
+int64_t sys_semctl(struct thread *t, const uint64_t a[6])
+{
+	return SAFE(t, SYS_semctl, (int64_t)a[0], (int64_t)a[1], (int64_t)a[2],
+		(int)a[2] == SETVAL ? (int64_t)a[3] : HOST(host_ptr(t, a[3])));
+}
+
 int64_t sys_ptrace(struct thread *t, const uint64_t a[6])
 {
 	(void)t;
@@ -615,7 +637,7 @@ int64_t sys_prctl(struct thread *t, const uint64_t a[6])
 		{ PR_SET_THP_DISABLE, 0 }, { PR_GET_THP_DISABLE, 0 }, { PR_MCE_KILL_GET, 0 },
 		{ PR_SET_PTRACER, 0 } };
 	if (a[0] == PR_GET_TID_ADDRESS)
-		return copy_out(t, a[1], &t->clear_tid, sizeof(t->clear_tid)) == 0 ? 0 : -EFAULT;
+		return word_out(t, a[1], t->clear_tid);
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i].option == a[0])
 			return SAFE(t, SYS_prctl, (int64_t)a[0],

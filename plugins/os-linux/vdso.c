@@ -9,6 +9,7 @@
 enum { VDSO_SIZE = 2 * PAGE, CODE_AT = PAGE, FUNCTIONS_MAX = 16 };
 
 struct writer {
+	const struct os *os;
 	uint8_t image[VDSO_SIZE];
 	uint32_t at; /* of tables */
 	uint32_t code; /* of functions */
@@ -83,10 +84,12 @@ static void symbols(struct writer *w, const struct bp_linux_code *code, unsigned
 		table[3 + i + 1] = i + 1 < count ? i + 2 : 0;
 		w->code = (w->code + code[i].length + 15) & ~15u;
 	}
-	uint32_t at = reserve(w, (count + 1) * sizeof(sym[0]));
-	memcpy(w->image + at, sym, (count + 1) * sizeof(sym[0]));
+	uint32_t each = (uint32_t)struct_size(w->os, S_ELF_SYMBOL);
+	uint32_t at = reserve(w, (count + 1) * each);
+	for (unsigned i = 0; i <= count; i++)
+		struct_store(w->os, S_ELF_SYMBOL, w->image + at + i * each, &sym[i]);
 	dynamic(w, DT_SYMTAB, at);
-	dynamic(w, DT_SYMENT, sizeof(sym[0]));
+	dynamic(w, DT_SYMENT, each);
 	at = reserve(w, (count + 1) * sizeof(versym[0]));
 	memcpy(w->image + at, versym, (count + 1) * sizeof(versym[0]));
 	dynamic(w, DT_VERSYM, at);
@@ -97,15 +100,17 @@ static void symbols(struct writer *w, const struct bp_linux_code *code, unsigned
 
 static void headers(struct writer *w, const struct bp_linux_abi *abi, uint32_t dynamic_at)
 {
+	size_t head_size = struct_size(w->os, S_ELF_HEADER), each = struct_size(w->os, S_ELF_PART);
+	size_t dynamic_size = w->dynamics * struct_size(w->os, S_ELF_DYNAMIC);
 	Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
 				    (unsigned char)abi->elf_class, (unsigned char)abi->elf_data,
 				    EV_CURRENT },
 		.e_type = ET_DYN,
 		.e_machine = (uint16_t)abi->elf_machine,
 		.e_version = EV_CURRENT,
-		.e_phoff = sizeof(head),
-		.e_ehsize = sizeof(head),
-		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phoff = head_size,
+		.e_ehsize = (Elf64_Half)head_size,
+		.e_phentsize = (Elf64_Half)each,
 		.e_phnum = 2 };
 	Elf64_Phdr part[2] = { { .p_type = PT_LOAD,
 				       .p_flags = PF_R | PF_X,
@@ -116,11 +121,12 @@ static void headers(struct writer *w, const struct bp_linux_abi *abi, uint32_t d
 			.p_flags = PF_R,
 			.p_offset = dynamic_at,
 			.p_vaddr = dynamic_at,
-			.p_filesz = w->dynamics * sizeof(Elf64_Dyn),
-			.p_memsz = w->dynamics * sizeof(Elf64_Dyn),
+			.p_filesz = dynamic_size,
+			.p_memsz = dynamic_size,
 			.p_align = 8 } };
-	memcpy(w->image, &head, sizeof(head));
-	memcpy(w->image + sizeof(head), part, sizeof(part));
+	struct_store(w->os, S_ELF_HEADER, w->image, &head);
+	for (unsigned i = 0; i < 2; i++)
+		struct_store(w->os, S_ELF_PART, w->image + head_size + i * each, &part[i]);
 }
 
 static void build(struct writer *w, const struct bp_linux_abi *abi)
@@ -147,15 +153,18 @@ static void build(struct writer *w, const struct bp_linux_abi *abi)
 	dynamic(w, DT_STRTAB, strings);
 	dynamic(w, DT_STRSZ, w->strings_size);
 	dynamic(w, DT_NULL, 0);
-	uint32_t dynamic_at = reserve(w, w->dynamics * sizeof(Elf64_Dyn));
-	memcpy(w->image + dynamic_at, w->dynamic, w->dynamics * sizeof(Elf64_Dyn));
+	uint32_t each = (uint32_t)struct_size(w->os, S_ELF_DYNAMIC);
+	uint32_t dynamic_at = reserve(w, w->dynamics * each);
+	for (unsigned i = 0; i < w->dynamics; i++)
+		struct_store(
+			w->os, S_ELF_DYNAMIC, w->image + dynamic_at + i * each, &w->dynamic[i]);
 	headers(w, abi, dynamic_at);
 }
 
 int vdso_map(struct thread *t)
 {
 	struct os *os = t->os;
-	struct writer w = { .at = 0 };
+	struct writer w = { .os = os };
 	build(&w, os->abi);
 	int64_t at = mem_map(
 		os, 0, VDSO_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -280,6 +281,7 @@ int main(int argc, char **argv)
 	}
 	T("maps", n > 3 && st2);
 	struct timespec ts;
+	T("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM);
 	T("clock", clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/sem.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -307,6 +308,18 @@ static void messages(void)
 	close(pair[1]);
 }
 
+/* ---- semaphores: an argument that is a number or a pointer ---- */
+
+static void semaphores(void)
+{
+	unsigned short all[2] = { 0 };
+	int id = semget(IPC_PRIVATE, 2, 0600);
+	check("semctl: a number",
+		id >= 0 && semctl(id, 1, SETVAL, 5) == 0 && semctl(id, 1, GETVAL) == 5);
+	check("semctl: a pointer", semctl(id, 0, GETALL, all) == 0 && all[1] == 5);
+	check("semctl: the end", semctl(id, 0, IPC_RMID) == 0);
+}
+
 /* ---- devices ---- */
 
 static void devices(void)
@@ -346,6 +359,7 @@ int main(int argc, char **argv)
 	namespaces();
 	events();
 	messages();
+	semaphores();
 	devices();
 	return 0;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Forks from several threads at once; each child makes code of its own, as its parent does. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,8 +46,38 @@ static void *forker(void *arg)
 	return (void *)bad;
 }
 
-int main(void)
+/* A lock of a robust list whose owner becomes another program. */
+static void exec_with_lock(char *self)
 {
+	enum { OWNER_DIED = 0x40000000 };
+	struct {
+		void *next;
+		long offset;
+		void *pending;
+		void *entry;
+		_Atomic(uint32_t) lock;
+	} *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		shared->next = &shared->entry;
+		shared->entry = shared;
+		shared->offset = (char *)&shared->lock - (char *)&shared->entry;
+		shared->lock = (uint32_t)syscall(SYS_gettid);
+		syscall(SYS_set_robust_list, shared, 3 * sizeof(long));
+		execl(self, self, "end", NULL);
+		_exit(1);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	printf("%s exec gives up locks\n",
+		status == 42 << 8 && shared->lock == OWNER_DIED ? "ok" : "not ok");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return 42;
+	exec_with_lock(argv[0]);
 	pthread_t thread[THREADS];
 	uintptr_t bad = 0;
 	for (unsigned i = 0; i < THREADS; i++)

@@ -2,8 +2,10 @@
 /* Programs that do what no program should, each in a process of its own: it gets the signal or errno that
  * Linux gives. A line for each. */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +14,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -257,6 +261,55 @@ static void false_arguments(void)
 			: 1);
 }
 
+/* The emulator's memory is behind /proc/self/mem too. */
+static void memory_by_name(void)
+{
+	char own[64];
+	snprintf(own, sizeof(own), "/proc/self/task/%ld/mem", syscall(SYS_gettid));
+	const char *const names[] = { "/proc/self/mem", "/proc/thread-self/mem", own, "mem" };
+	int good = chdir("/proc/self") == 0;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		good &= open(names[i], i & 1 ? O_RDWR : O_RDONLY) == -1 && errno == EACCES;
+	_exit(good && open("status", O_RDONLY) >= 0 ? FINE : 1);
+}
+
+/* Structs with pointers: they are the guest's, or refused. */
+static void inner_pointers(void)
+{
+	static char cookie[32];
+	struct sigevent e = { .sigev_notify = SIGEV_THREAD, .sigev_signo = -1 };
+	char bytes[256] = { 0 };
+	socklen_t size = sizeof(bytes);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	e.sigev_value.sival_ptr = cookie;
+	int good = syscall(SYS_mq_notify, -1, &e) == -1 && errno == EBADF;
+	e.sigev_value.sival_ptr = (void *)8;
+	good &= syscall(SYS_mq_notify, -1, &e) == -1 && errno == EFAULT;
+	good &= getsockopt(fd, SOL_IP, 129, bytes, &size) == -1 && errno == ENOPROTOOPT;
+	good &= getsockopt(fd, IPPROTO_TCP, 35, bytes, &size) == -1 && errno == ENOPROTOOPT;
+	good &= setsockopt(fd, SOL_IPV6, 64, bytes, size) == -1 && errno == ENOPROTOOPT;
+	_exit(good ? FINE : 1);
+}
+
+/* What no kernel runs; the process goes on. */
+static void failed_exec(void)
+{
+	Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+				    ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC,
+		.e_machine = 0xfff0 };
+	char path[] = "/tmp/hostileXXXXXX", *words[] = { path, NULL };
+	int fd = mkstemp(path);
+	write(fd, &head, sizeof(head));
+	fchmod(fd, 0700);
+	close(fd);
+	int r = execve(path, words, words + 1), error = errno;
+	unlink(path);
+	signal(SIGUSR1, count);
+	raise(SIGUSR1);
+	_exit(r == -1 && error == ENOEXEC && caught == 1 ? FINE : 1);
+}
+
 static const struct {
 	const char *what;
 	void (*fn)(void);
@@ -277,6 +330,9 @@ static const struct {
 	{ "code written through a second mapping", two_views, 0 },
 	{ "code written through the file", written_file, 0 },
 	{ "false arguments", false_arguments, 0 },
+	{ "memory by its name", memory_by_name, 0 },
+	{ "pointers in structs", inner_pointers, 0 },
+	{ "an exec that fails", failed_exec, 0 },
 };
 
 int main(void)

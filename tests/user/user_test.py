@@ -38,6 +38,14 @@ class Runner:
                        check=True)
         return out
 
+    def narrow(self):
+        """For riscv32, without a library: there is none."""
+        out = self.folder / "narrow"
+        subprocess.run([COMPILER, "-march=rv32imac", "-mabi=ilp32", "-O1", "-ffreestanding",
+                        "-fno-stack-protector", "-nostdlib", "-static", "-no-pie",
+                        HERE / "narrow.c", "-o", out], check=True)
+        return out
+
     def run(self, program, *args, options=(), timeout=120, env=None, cwd=None, **more):
         return subprocess.run([*self.command, "--sysroot", SYSROOT, *options, program, *args],
                               capture_output=True, timeout=timeout, cwd=cwd or self.folder,
@@ -68,6 +76,11 @@ def programs(c, r):
         checks_of_program(c, "forks " + engine, done)
     done = r.run(r.compile("basic", "-static"), options=["--confine"])
     checks_of_program(c, "basic --confine", done)
+    done = r.run(r.compile("rseq", "-static"), env={"GLIBC_TUNABLES": "glibc.pthread.rseq=0"})
+    checks_of_program(c, "rseq", done)
+    for options in ([], ["--engine", "interp"], ["--confine"]):
+        done = r.run(r.narrow(), "word", options=options, env={"TOLD": "x"})
+        checks_of_program(c, "32 bits" + "".join(" " + o for o in options), done)
     for name in ("wild", "hostile"):
         done = r.run(r.compile(name, "-static"), timeout=300)
         checks_of_program(c, name, done)
@@ -191,6 +204,9 @@ def damaged(c, r):
     rng, bad = random.Random(4), []
     cases = [mutate(whole, rng) for _ in range(MUTATIONS)]
     cases += [whole[:n] for n in (0, 1, 4, 19, 20, 63, 64, 100, 200, 4096, len(whole) // 2)]
+    narrow = r.narrow().read_bytes()
+    cases += [mutate(narrow, rng) for _ in range(MUTATIONS // 3)]
+    cases += [narrow[:n] for n in (20, 51, 52, 80, 200, len(narrow) // 2)]
     for i, data in enumerate(cases):
         path = r.folder / "damaged"
         path.unlink(missing_ok=True)

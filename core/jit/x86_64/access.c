@@ -76,19 +76,22 @@ struct flat { /* an address, for the instruction and for the slow way */
 
 /* Upper bits that are ignored: of the register alone where what is added cannot leave the nothing that lies
  * around the guest's space. The slow way still sees them. */
-static void confine(
-	struct native_compiler *c, struct flat *f, unsigned ignored, const unsigned *count)
+static void confine(struct native_compiler *c, struct flat *f, unsigned ignored)
 {
 	enum { AROUND = 1 << 30 }; /* at least so much, see core/cpu/user.c */
-	unsigned to = reg_new(c, false);
-	if (f->disp < -AROUND || f->disp >= AROUND) {
+	bool far = f->disp < -AROUND || f->disp >= AROUND, fresh = true;
+	unsigned to = far ? reg_new(c, false) : derived(c, f->from, &fresh);
+	if (far) {
 		emit_rm(&c->e, OP_LEA, true, to, f->from, f->disp);
 		f->reg = to;
 		f->disp = 0;
 	}
-	if (count) {
-		emit_vex(&c->e, 2, 0, true, 0xf5, to, *count, f->reg); /* BZHI */
-	} else {
+	if (fresh && have_bmi2) {
+		unsigned count = reg_new(c, false);
+		emit_const(&c->e, count, 64 - ignored);
+		emit_vex(&c->e, 2, 0, true, 0xf5, to, count, f->reg); /* BZHI */
+		c->locked &= ~reg_bit(count);
+	} else if (fresh) {
 		emit_mov(&c->e, true, to, f->reg);
 		emit_shift(&c->e, true, SH_SHL, to, ignored);
 		emit_shift(&c->e, true, SH_SHR, to, ignored);
@@ -98,7 +101,6 @@ static void confine(
 
 static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r, int32_t imm)
 {
-	unsigned ignored = c->in->cpu->flat_ignored;
 	struct flat f = { .disp = 0 };
 	if (c->addr_mask != UINT64_MAX) {
 		f.reg = f.from = address(c, r, imm);
@@ -106,14 +108,8 @@ static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r
 	}
 	f.reg = f.from = use(c, r->arg[0]);
 	f.disp = f.from_disp = imm;
-	if (ignored && have_bmi2) {
-		unsigned count = reg_new(c, false);
-		emit_const(&c->e, count, 64 - ignored);
-		confine(c, &f, ignored, &count);
-		c->locked &= ~(1u << count);
-	} else if (ignored) {
-		confine(c, &f, ignored, NULL);
-	}
+	if (c->in->cpu->flat_ignored)
+		confine(c, &f, c->in->cpu->flat_ignored);
 	return f;
 }
 
