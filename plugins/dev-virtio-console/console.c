@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtio console (Virtio 1.2, section 5.3): one port, emergency write. */
-#include "devices.h"
 #include <backplane/chr.h>
+#include <backplane/plugin.h>
+#include <backplane/virtio.h>
 #include <string.h>
 
 enum { RECEIVEQ = 0, TRANSMITQ = 1, QUEUES = 2, QUEUE_SIZE = 128 };
@@ -221,8 +222,8 @@ static const struct bp_field state[] = {
 	{ 0 },
 };
 
-const struct bp_object virtio_console = {
-	.size = sizeof(virtio_console),
+static const struct bp_object object = {
+	.size = sizeof(object),
 	.instance_size = sizeof(struct console),
 	.state_version = 1,
 	.state_oldest = 1,
@@ -231,4 +232,17 @@ const struct bp_object virtio_console = {
 	.create = create,
 	.loaded = loaded,
 	.interface = interface,
+};
+
+static const struct bp_type types[] = {
+	{ "virtio-console", "virtio console, one port", BP_KIND_DEVICE, 0, &object, NULL },
+	{ 0 },
+};
+
+BP_PLUGIN(dev_virtio_console) = {
+	BP_PLUGIN_HEAD,
+	.name = "dev-virtio-console",
+	.version = "0.1.0",
+	.license = "MIT",
+	.types = types,
 };
