@@ -545,7 +545,7 @@ bp_chr *fake_stream(void)
 
 size_t fake_receive(const void *buf, size_t len)
 {
-	size_t n = MIN(len, front->can_receive(front_self));
+	size_t room = front->can_receive(front_self), n = MIN(len, room);
 	if (n)
 		front->receive(front_self, buf, n);
 	return n;

@@ -382,7 +382,7 @@ static void test_state(void)
 	g_assert_cmpmem(fake_used(RX1, 0)->in, 3, "xyz", 3);
 	/* What no ring holds is refused. */
 	p->out_held = 1;
-	p->out_head = 0x5000f;
+	p->out_head = 0x5ffff;
 	g_assert_cmpint(fake_type(p)->loaded(p, 1, NULL), ==, -1);
 	p->in_held = 1;
 	p->in_head = 0xffff;
