@@ -225,6 +225,8 @@ def ports_and_input(firmware):
             with start(machine) as console:
                 console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
                 check(shell(console, "tty"), r"^/dev/hvc0$", "the shell's terminal")
+                # Linux up to this day takes the message's columns for rows.
+                check(shell(console, "stty size"), r"^(25 120|120 25)$", "the terminal's size")
                 use_port(console, ports)
                 use_input(console, lines)
                 check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
