@@ -119,7 +119,7 @@ void fake_virtio_begin(void *self, uint64_t driver)
 	}
 	g_assert_cmphex(virtio.dev->offered(self) & driver, ==, driver);
 	g_assert_cmpint(virtio.dev->attach(self, &transport, NULL), ==, 0);
-	virtio.features = driver;
+	virtio.features = driver | UINT64_C(1) << 32; /* VIRTIO_F_VERSION_1 */
 	virtio.dev->run(self, 1);
 }
 
