@@ -137,3 +137,16 @@ int chr_attached(const void *self)
 	const struct bp_chr *c = object_of(self)->chr;
 	return c && c->front;
 }
+
+void chr_info(bp_chr *chr, struct bp_chr_info *info)
+{
+	info->opened = chr != NULL;
+	info->cols = info->rows = 0;
+	if (!chr)
+		return;
+	if (BP_HAS(chr->back_ops, info))
+		chr->back_ops->info(chr->back->instance, info);
+	/* How large somebody's terminal is says nothing about the machine. */
+	if (sched_is_deterministic())
+		info->cols = info->rows = 0;
+}

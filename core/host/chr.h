@@ -15,5 +15,6 @@ void chr_ready(bp_chr *chr);
 size_t chr_receive(void *self, const void *buf, size_t len);
 void chr_event(void *self, int event);
 int chr_attached(const void *self);
+void chr_info(bp_chr *chr, struct bp_chr_info *info);
 
 #endif

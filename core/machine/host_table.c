@@ -309,6 +309,7 @@ const struct bp_host host_table = {
 	.chr_receive = chr_receive,
 	.chr_event = chr_event,
 	.chr_attached = chr_attached,
+	.chr_info = chr_info,
 	.random = sched_random,
 	.window_new = window_new,
 	.window_free = window_free,

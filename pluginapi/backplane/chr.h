@@ -18,7 +18,15 @@ enum bp_chr_event {
 	BP_CHR_BREAK = 1, /* a break was received */
 	BP_CHR_OPENED, /* somebody is at the other end */
 	BP_CHR_CLOSED,
-	BP_CHR_WRITABLE /* a chr_write that took less than asked may be tried again */
+	BP_CHR_WRITABLE, /* a chr_write that took less than asked may be tried again */
+	BP_CHR_RESIZED /* the window behind it has another size: ask host->chr_info */
+};
+
+struct bp_chr_info { /* what is at the other end */
+	uint32_t size; /* set by the caller: no more than this is written */
+	uint8_t opened; /* somebody is there */
+	uint8_t reserved[3];
+	uint16_t cols, rows; /* of a terminal's window, in characters; 0: not known */
 };
 
 struct bp_chr_front {
@@ -34,6 +42,8 @@ struct bp_chr_back {
 	size_t (*write)(void *self, const void *buf, size_t len);
 	void (*ready)(void *self); /* the front has room again. [any] */
 	void (*send_break)(void *self, int on); /* optional. [any] */
+	/* Optional; without it somebody is always there, with no window. [any] */
+	void (*info)(void *self, struct bp_chr_info *info);
 };
 
 #ifdef __cplusplus

@@ -94,6 +94,7 @@ enum bp_request { /* what an object may ask of the machine; done soon, not at on
 struct bp_access; /* bus.h */
 struct bp_iommu;
 struct bp_chr_front; /* chr.h */
+struct bp_chr_info;
 
 /* ---- what the core offers to every object; `self` is always the caller's instance ---- */
 struct bp_host {
@@ -191,6 +192,8 @@ struct bp_host {
 	bp_dma *(*dma_new)(void *object, const struct bp_iommu *iommu, void *iommu_self);
 	void (*dma_requester)(bp_dma *dma, uint32_t requester);
 	void (*dma_free)(bp_dma *dma);
+	/* Who is at the other end of a byte stream; NULL chr: nobody. Deterministic: no window. [any] */
+	void (*chr_info)(bp_chr *chr, struct bp_chr_info *info);
 };
 
 /* ---- objects ---- */

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -361,10 +362,22 @@ static void out_ready(void *self, int fd, unsigned events)
 		s->host->chr_event(s, BP_CHR_WRITABLE);
 }
 
+static void stdio_info(void *self, struct bp_chr_info *info)
+{
+	struct winsize w;
+	(void)self;
+	info->opened = 1;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0) {
+		info->cols = w.ws_col;
+		info->rows = w.ws_row;
+	}
+}
+
 static const struct bp_chr_back back = {
 	.size = sizeof(back),
 	.write = stdio_write,
 	.ready = stdio_ready,
+	.info = stdio_info,
 };
 
 /* ---- life ---- */
@@ -375,7 +388,9 @@ static void signalled(void *self, int fd, unsigned events)
 	unsigned char number;
 	(void)events;
 	while (read(fd, &number, 1) == 1) {
-		if (number != SIGCONT)
+		if (number == SIGWINCH)
+			s->host->chr_event(s, BP_CHR_RESIZED);
+		else if (number != SIGCONT)
 			s->host->request(s, BP_REQ_QUIT, 128 + number);
 		else if (s->terminal && s->raw_mode)
 			terminal_raw(STDIN_FILENO);

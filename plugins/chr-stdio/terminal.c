@@ -49,7 +49,8 @@ void terminal_raw(int fd)
 static const struct {
 	int number;
 	int ends;
-} caught[] = { { SIGINT, 1 }, { SIGTERM, 1 }, { SIGHUP, 1 }, { SIGQUIT, 1 }, { SIGCONT, 0 } };
+} caught[] = { { SIGINT, 1 }, { SIGTERM, 1 }, { SIGHUP, 1 }, { SIGQUIT, 1 }, { SIGCONT, 0 },
+	{ SIGWINCH, 0 } };
 enum { CAUGHT = sizeof(caught) / sizeof(caught[0]) };
 
 static struct sigaction before[CAUGHT], pipe_before, abort_before;
@@ -67,13 +68,14 @@ static void handler(int number)
 {
 	int error = errno;
 	unsigned char byte = (unsigned char)number;
-	if (number != SIGCONT) {
+	if (number != SIGCONT && number != SIGWINCH) {
 		if (ending)
 			die(number);
 		ending = 1;
 	}
 	/* A full pipe already says enough. */
-	if (write(pipe_fds[1], &byte, 1) < 0 && number != SIGCONT && errno != EAGAIN)
+	if (write(pipe_fds[1], &byte, 1) < 0 && number != SIGCONT && number != SIGWINCH &&
+		errno != EAGAIN)
 		die(number);
 	errno = error;
 }

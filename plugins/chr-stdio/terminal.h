@@ -9,7 +9,8 @@
 void terminal_raw(int fd);
 void terminal_restore(void);
 
-/* Catch what asks a program to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT) and SIGCONT, and ignore SIGPIPE.
+/* Catch what asks a program to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT), SIGCONT and SIGWINCH, and ignore
+ * SIGPIPE.
  * Each arrives as one byte, its number, at the descriptor that is returned; -1: with errno. A second
  * request to end ends the program at once. */
 int signals_catch(void);

@@ -52,10 +52,16 @@ static void sock_ready(void *self)
 	stream_ready(&((struct sock *)self)->stream);
 }
 
+static void sock_info(void *self, struct bp_chr_info *info)
+{
+	info->opened = stream_is_open(&((struct sock *)self)->stream);
+}
+
 static const struct bp_chr_back back = {
 	.size = sizeof(back),
 	.write = sock_write,
 	.ready = sock_ready,
+	.info = sock_info,
 };
 
 static int use(struct sock *s, int fd, const struct sockaddr *to, socklen_t len)

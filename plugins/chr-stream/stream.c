@@ -115,6 +115,14 @@ size_t stream_write(struct stream *s, const void *buf, size_t len)
 	return done;
 }
 
+int stream_is_open(struct stream *s)
+{
+	pthread_mutex_lock(&s->lock);
+	int open = s->fd >= 0;
+	pthread_mutex_unlock(&s->lock);
+	return open;
+}
+
 static void deliver_later(void *self, uint64_t arg)
 {
 	struct stream *s = self;

@@ -30,5 +30,6 @@ void stream_open(struct stream *s, int fd);
 void stream_nonblocking(int fd);
 size_t stream_write(struct stream *s, const void *buf, size_t len); /* [any] */
 void stream_ready(struct stream *s); /* [any] */
+int stream_is_open(struct stream *s); /* [any] */
 
 #endif

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -129,6 +130,8 @@ def virtio_console(firmware):
                 check(shell(console, "cat /sys/class/tty/console/active"), r"\bhvc0$",
                       "the consoles")
                 check(shell(console, "echo $((6 * 7))"), r"^42$", "arithmetic")
+                if start.keywords["emulator"] != "qemu":
+                    check(shell(console, "stty size"), r"^25 120$", "the size of the terminal")
                 many = shell(console, "seq 1 5000")
                 if many.split() != [str(n) for n in range(1, 5001)]:
                     raise Mismatch(f"5,000 lines came out as {len(many.split())}: {many[:200]}")
@@ -140,6 +143,95 @@ def virtio_console(firmware):
             check(Path(machine.serial).read_text(errors="replace"), r"Linux version 6\.",
                   "the serial port")
             return status
+    return run, (firmware, "linux", "initrd")
+
+
+def connect(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(REPLY_S)
+    s.connect(str(path))
+    return s
+
+
+def lines_of(wire, count):
+    """The next lines that come over a socket."""
+    text = b""
+    while text.count(b"\n") < count:
+        more = wire.recv(4096)
+        if not more:
+            break
+        text += more
+    return text.decode(errors="replace")
+
+
+def use_port(console, path):
+    """Both ways through port 1, and what the guest notices of the other end."""
+    check(shell(console, "cat /sys/class/virtio-ports/vport*p1/name"), r"^org\.example\.port$",
+          "the port's name")
+    port = check(shell(console, "ls /dev/vport*p1"), r"^(/dev/vport\d+p1)$", "the port")[1]
+    with connect(path) as wire:
+        console.type(f"read -r line <{port}; echo \"heard: $line\"\n")
+        wire.sendall(b"from the host\n")
+        console.expect(r"^heard: from the host$", REPLY_S)
+        console.expect(PROMPT, REPLY_S)
+        shell(console, f"seq 1 2000 >{port}")
+        said = lines_of(wire, 2000)
+        if said.split() != [str(n) for n in range(1, 2001)]:
+            raise Mismatch(f"2,000 lines came as {len(said.split())}: {said[:200]}")
+        console.type(f"cat {port} | md5sum\n")
+        wire.sendall(b"0123456789abcdef" * 4096)
+        wire.shutdown(socket.SHUT_WR)
+    digest = hashlib.md5(b"0123456789abcdef" * 4096).hexdigest()
+    console.expect(rf"^{digest}\b", REPLY_S)
+    console.expect(PROMPT, REPLY_S)
+
+
+def use_input(console, path):
+    """Events as od shows them: type, code, and the value's halves, behind 16 bytes of time."""
+    shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+    shell(console, "until ls /dev/input/event1; do sleep 1; done; cd /sys/class/input")
+    names = shell(console, "grep . event*/device/name")
+    keys, tablet = (check(names, rf"^(event\d)/device/name:Backplane {kind}$", "the devices")[1]
+                    for kind in ("keyboard", "tablet"))
+    dump = "dd if=/dev/input/{} bs=24 count={} 2>/dev/null | od -v -An -tx2 -w24 | cut -c 41- >/tmp/{} &"
+    for number, (device, count) in enumerate(((keys, 6), (tablet, 5))):
+        shell(console, dump.format(device, count, number))
+    shell(console, "sleep 1")
+    with connect(path) as wire:
+        wire.sendall(b"key leftshift down; key KEY_A\nno such line\nkey leftshift up\n"
+                     b"abs x 100; abs y 32767; key BTN_LEFT down\nrel wheel -1\n")
+        said = shell(console, "wait; cat /tmp/0; echo; cat /tmp/1; cd /").split()
+        events = [" ".join(said[i:i + 4]) for i in range(0, len(said), 4)]
+        want = ["0001 002a 0001 0000", "0001 001e 0001 0000", "0000 0000 0000 0000",
+                "0001 001e 0000 0000", "0000 0000 0000 0000", "0001 002a 0000 0000",
+                "0003 0000 0064 0000", "0003 0001 7fff 0000", "0001 0110 0001 0000",
+                "0000 0000 0000 0000", "0002 0008 ffff ffff"]
+        if events != want:
+            raise Mismatch(f"the events were {events}; expected {want}")
+        shell(console, f"head -c 16 /dev/zero >/tmp/e; printf '\\021\\0\\1\\0\\1\\0\\0\\0' >>/tmp/e; "
+                       f"cat /tmp/e >/dev/input/{keys}")
+        check(lines_of(wire, 1), r"^led LED_CAPSL on$", "the light")
+
+
+def ports_and_input(firmware):
+    """A named port beside the terminal, a keyboard and a tablet that obey lines of text."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder:
+            ports, lines = f"{folder}/port", f"{folder}/lines"
+            machine = Machine(guests / firmware / "fw_dynamic.bin", guests / "linux/Image",
+                              guests / "initrd/initrd.cpio.gz", "console=ttyS0 console=hvc0",
+                              board="virtio-ports.toml",
+                              more=["--set", f"wire.path={ports}", "--set", f"lines.path={lines}"])
+            with start(machine) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                check(shell(console, "tty"), r"^/dev/hvc0$", "the shell's terminal")
+                # Linux up to this day takes the message's columns for rows.
+                check(shell(console, "stty size"), r"^(25 120|120 25)$", "the terminal's size")
+                use_port(console, ports)
+                use_input(console, lines)
+                check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+                console.type("poweroff\n")
+                return console.status(EXIT_S)
     return run, (firmware, "linux", "initrd")
 
 
@@ -360,6 +452,7 @@ CASES = {
     "linux-sbi16-cpus4": linux("opensbi-trixie", 4),
     "linux-vector": linux("opensbi-trixie", 1, vector=True, stay=False),
     "virtio-console": virtio_console("opensbi-bookworm"),
+    "virtio-ports-input": ports_and_input("opensbi-bookworm"),
     "virtio-blk": disks(),
     "virtio-blk-packed": disks("packed"),
     "virtio-blk-legacy": disks("legacy"),

@@ -22,6 +22,7 @@ class Machine:
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device
     more: list = field(default_factory=list)  # further options of Backplane's
+    board: str = ""  # a machine file beside this one, which QEMU has no words for
 
 
 def backplane(m, build):
@@ -29,6 +30,7 @@ def backplane(m, build):
     board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
     board = "tests/boot/virtio-console.toml" if m.serial else board
     board = "tests/boot/pci.toml" if m.pci else board
+    board = f"tests/boot/{m.board}" if m.board else board
     argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]

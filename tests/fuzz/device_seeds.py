@@ -89,6 +89,25 @@ def seeds():
                            driver(console, [[(64, 2)], [(200, 0)]]) + store(console + 0x50, 1) +
                            step(STREAM, 0, 0, 4, 33) + step(STREAM, 1, 0, 4, 33) +
                            store(console + 0x70, 0) + step(STREAM, 1, 0, 4, 33) + step(RESET))
+    # DEVICE_READY, with a buffer for what the device answers; then PORT_READY and PORT_OPEN of port 1
+    control = [[(64, 2)], [(16, 0)], [(64, 2)], [(8, 0)]]
+    yield "console-ports", (poke(DATA, 1 << 48) + driver(console, control, 2) + store(console + 0x50, 3) +
+                            b"".join(poke(DATA, 1 | event << 32 | 1 << 48) +
+                                     poke(AVAIL + 0xc00, 0, n, 0, 0, 0, half=True) +
+                                     poke(AVAIL + 0x800, 0, n, 0, 0, 0, half=True) +
+                                     store(console + 0x50, 3) + store(console + 0x50, 2)
+                                     for n, event in ((2, 3), (3, 6))) +
+                            step(RECEIVE, 2, 0, 9, 0, 0x61) + step(STREAM, 2, 0, 4, 2))
+    keyboard = 0x1000_6000
+    line = int.from_bytes(b"key a\n#\n", "little")
+    yield "keyboard", (driver(keyboard, [[(8, 2)], [(8, 0)]]) + step(RECEIVE, 3, 0, 8, 0, line) +
+                       poke(AVAIL, 0, 4, 0, 0, 0, 0, half=True) + store(keyboard + 0x50, 0) +
+                       poke(DATA, 0x11 | 1 << 16 | 1 << 32) + store(keyboard + 0x50, 1) +
+                       b"".join(store(keyboard + 0x100, select, BYTE) +
+                                store(keyboard + 0x101, sub, BYTE) + load(keyboard + 0x102, BYTE) +
+                                load(keyboard + 0x108) for select, sub in (
+                                    (1, 0), (3, 0), (0x11, 1), (0x11, 0x14), (0x12, 0), (0xff, 0xff))) +
+                       step(RECEIVE, 3, 0, 8, 0, line) + store(keyboard + 0x70, 0))
     yield "uart", (b"".join(store(uart + n, v, BYTE) for n, v in (
         (3, 0x83), (0, 1), (1, 0), (3, 3), (2, 0xc7), (4, 0x1b), (1, 15), (0, 65))) +
         step(RECEIVE, 0, 0, 40, 0, 0x313233) + step(RECEIVE, 1, 0, 40, 0, 0x313233) +

@@ -1,191 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /* virtio-net behind a transport whose driver is this test: chains are buffers of the test's. */
 #include "dev-virtio-net/net.h"
+#include "fake_virtio.h"
 #include "net_support.h"
 #include <string.h>
 
 extern const struct bp_plugin bp_plugin_1_dev_virtio_net;
 
-enum { QUEUES = 9, RX = 0, TX = 1, ACK = 0x10 };
+enum { RX = 0, TX = 1, ACK = 0x10 };
 
-struct chain {
-	GByteArray *out; /* what the driver sends */
-	uint8_t *in; /* what the device may write, `room` bytes in pieces of `piece` */
-	unsigned room, piece, written;
-	unsigned head;
-	int held; /* by the device */
-};
-
-static struct fixture {
-	struct side *back;
-	struct bp_link link;
-	void *self;
-	const struct bp_virtio_device *dev;
-	uint64_t features;
-	GPtrArray *all;
-	GQueue avail[QUEUES];
-	GPtrArray *used[QUEUES];
-	unsigned notified[QUEUES], config_changes;
-} x;
-
-/* ---- the transport ---- */
-
-static void map(struct bp_virtio_request *req, struct chain *c)
-{
-	req->head = c->head;
-	req->count = req->readable = 0;
-	for (unsigned at = 0; c->out && at < c->out->len; at += c->piece)
-		req->buffer[req->count++] = (struct bp_virtio_buffer){ c->out->data + at,
-			MIN(c->piece, c->out->len - at), 0 };
-	req->readable = req->count;
-	for (unsigned at = 0; at < c->room; at += c->piece)
-		req->buffer[req->count++] =
-			(struct bp_virtio_buffer){ c->in + at, MIN(c->piece, c->room - at), 1 };
-	g_assert_cmpuint(req->count, <=, BP_VIRTIO_MAX_BUFFERS);
-	c->held = 1;
-}
-
-static int pop(void *t, unsigned queue, struct bp_virtio_request *req)
-{
-	(void)t;
-	g_assert_cmpuint(req->size, ==, sizeof(*req));
-	struct chain *c = g_queue_pop_head(&x.avail[queue]);
-	if (c)
-		map(req, c);
-	return c != NULL;
-}
-
-static void push(void *t, unsigned queue, struct bp_virtio_request *req, uint32_t written)
-{
-	struct chain *c = g_ptr_array_index(x.all, req->head);
-	(void)t;
-	g_assert_true(c->held);
-	c->held = 0;
-	c->written = written;
-	g_ptr_array_add(x.used[queue], c);
-}
-
-static void notify(void *t, unsigned queue)
-{
-	(void)t;
-	x.notified[queue]++;
-}
-
-static void config_changed(void *t)
-{
-	(void)t;
-	x.config_changes++;
-}
-
-static uint64_t features(void *t)
-{
-	(void)t;
-	return x.features;
-}
-
-static int queue_ready(void *t, unsigned queue)
-{
-	(void)t;
-	(void)queue;
-	return 1;
-}
-
-static void release(void *t, struct bp_virtio_request *req)
-{
-	struct chain *c = g_ptr_array_index(x.all, req->head);
-	(void)t;
-	g_assert_true(c->held);
-	c->held = 0;
-}
-
-static int retake(void *t, unsigned queue, uint32_t head, struct bp_virtio_request *req)
-{
-	(void)t;
-	(void)queue;
-	if (head >= x.all->len)
-		return -1;
-	map(req, g_ptr_array_index(x.all, head));
-	return 0;
-}
-
-static const struct bp_virtio_transport transport = {
-	.size = sizeof(transport),
-	.pop = pop,
-	.push = push,
-	.notify = notify,
-	.config_changed = config_changed,
-	.features = features,
-	.queue_ready = queue_ready,
-	.release = release,
-	.retake = retake,
-};
+static struct side *back;
+static struct bp_link back_link;
 
 /* ---- the driver ---- */
 
 static struct chain *offer(unsigned queue, GByteArray *out, unsigned room, unsigned piece)
 {
-	struct chain *c = g_new0(struct chain, 1);
-	c->out = out;
-	c->room = room;
-	c->in = g_malloc0(room + 1);
-	c->piece = piece;
-	c->head = x.all->len;
-	g_ptr_array_add(x.all, c);
-	g_queue_push_tail(&x.avail[queue], c);
+	struct chain *c =
+		fake_offer(queue, out ? out->data : NULL, out ? out->len : 0, room, piece);
+	if (out)
+		g_byte_array_unref(out);
 	return c;
-}
-
-static void chain_free(void *p)
-{
-	struct chain *c = p;
-	if (c->out)
-		g_byte_array_unref(c->out);
-	g_free(c->in);
-	g_free(c);
 }
 
 static void begin(uint64_t driver, uint32_t takes, unsigned pairs)
 {
-	memset(&x, 0, sizeof(x));
-	x.back = side_new();
-	x.back->info.takes = takes;
-	x.back->info.can_give = takes;
-	x.link = (struct bp_link){ sizeof(x.link), 0, x.back, &side_net, "back" };
-	x.all = g_ptr_array_new_with_free_func(chain_free);
-	for (unsigned i = 0; i < QUEUES; i++) {
-		g_queue_init(&x.avail[i]);
-		x.used[i] = g_ptr_array_new();
-	}
-	x.self = fake_new(&bp_plugin_1_dev_virtio_net, "virtio-net");
-	x.dev = fake_type(x.self)->interface(x.self, "bp.virtio-device/1");
-	fake_set(x.self, "net", (uint64_t)(uintptr_t)&x.link);
-	fake_set(x.self, "mac", (uint64_t)(uintptr_t) "02:00:00:00:00:02");
-	fake_set(x.self, "queues", pairs);
-	g_assert_cmpint(fake_create(x.self), ==, 0);
-	g_assert_cmpuint(x.dev->queues, ==, 2 * pairs + 1);
-	g_assert_cmphex(x.dev->offered(x.self) & driver, ==, driver);
-	x.dev->attach(x.self, &transport, NULL);
-	x.features = driver | FEATURE(F_VERSION_1);
-	x.dev->run(x.self, 1);
+	back = side_new();
+	back->info.takes = takes;
+	back->info.can_give = takes;
+	back_link = (struct bp_link){ sizeof(back_link), 0, back, &side_net, "back" };
+	void *self = fake_new(&bp_plugin_1_dev_virtio_net, "virtio-net");
+	fake_set(self, "net", (uint64_t)(uintptr_t)&back_link);
+	fake_set(self, "mac", (uint64_t)(uintptr_t) "02:00:00:00:00:02");
+	fake_set(self, "queues", pairs);
+	g_assert_cmpint(fake_create(self), ==, 0);
+	fake_virtio_begin(self, driver);
+	g_assert_cmpuint(virtio.dev->queues, ==, 2 * pairs + 1);
 }
 
 static void end(void)
 {
-	x.dev->run(x.self, 0);
-	for (unsigned i = 0; i < x.all->len; i++)
-		g_assert_false(((struct chain *)g_ptr_array_index(x.all, i))->held);
-	fake_free(x.self);
-	for (unsigned i = 0; i < QUEUES; i++) {
-		g_queue_clear(&x.avail[i]);
-		g_ptr_array_free(x.used[i], TRUE);
-	}
-	g_ptr_array_free(x.all, TRUE);
-	side_free(x.back);
+	void *self = virtio.self;
+	fake_virtio_end();
+	fake_free(self);
+	side_free(back);
 }
 
 static int give(const GByteArray *frame, unsigned flags)
 {
-	return front_give(x.back->front, x.back->owner, frame, flags, NULL);
+	return front_give(back->front, back->owner, frame, flags, NULL);
 }
 
 static void send(GByteArray *frame, const struct bp_net_offload *o, unsigned piece)
@@ -197,7 +60,7 @@ static void send(GByteArray *frame, const struct bp_net_offload *o, unsigned pie
 	g_byte_array_append(out, (const guint8 *)&head, 12);
 	g_byte_array_append(out, frame->data, frame->len);
 	offer(TX, out, 0, piece);
-	x.dev->kick(x.self, TX);
+	virtio.dev->kick(virtio.self, TX);
 }
 
 /* A command on the control queue; the answer. */
@@ -207,7 +70,7 @@ static int command_on(unsigned queue, const void *bytes, unsigned len)
 	g_byte_array_append(out, bytes, len);
 	struct chain *c = offer(queue, out, 1, 16);
 	c->in[0] = 0xee;
-	x.dev->kick(x.self, queue);
+	virtio.dev->kick(virtio.self, queue);
 	g_assert_cmpuint(c->written, ==, 1);
 	return c->in[0];
 }
@@ -223,10 +86,10 @@ static void test_transmit(void)
 	static const unsigned pieces[] = { 4096, 12, 13, 20, 1000 };
 	for (unsigned i = 0; i < G_N_ELEMENTS(pieces); i++) { /* any layout (2.7.4.3) */
 		send(f, NULL, MAX(pieces[i], 1526 / 120));
-		g_assert_cmpuint(x.back->frames->len, ==, i + 1);
+		g_assert_cmpuint(back->frames->len, ==, i + 1);
 		g_assert_cmpmem(
-			side_frame(x.back, i)->data, side_frame(x.back, i)->len, f->data, f->len);
-		g_assert_cmpuint(x.notified[TX], ==, i + 1);
+			side_frame(back, i)->data, side_frame(back, i)->len, f->data, f->len);
+		g_assert_cmpuint(virtio.notified[TX], ==, i + 1);
 	}
 	/* Too short, and with headers that make no sense: gone, and the chain comes back. */
 	struct bp_net_offload wild = { .flags = 1, .csum_start = 65000, .csum_offset = 65000 };
@@ -241,9 +104,9 @@ static void test_transmit(void)
 	g_byte_array_append(stub, f->data, 5);
 	offer(TX, stub, 0, 4096);
 	offer(TX, NULL, 0, 1);
-	x.dev->kick(x.self, TX);
-	g_assert_cmpuint(x.back->frames->len, ==, 5);
-	g_assert_cmpuint(x.used[TX]->len, ==, 11);
+	virtio.dev->kick(virtio.self, TX);
+	g_assert_cmpuint(back->frames->len, ==, 5);
+	g_assert_cmpuint(virtio.used[TX]->len, ==, 11);
 	end();
 	g_byte_array_unref(f);
 }
@@ -257,30 +120,30 @@ static void test_transmit_waits(void)
 		.csum_start = 34,
 		.csum_offset = 16 };
 	begin(FEATURE(F_CSUM) | FEATURE(F_HOST_TSO4), 0, 1);
-	x.back->room = 2;
+	back->room = 2;
 	send(tcp, &o, 4096); /* four segments, two fit */
 	send(f, NULL, 4096);
-	g_assert_cmpuint(x.back->frames->len, ==, 2);
-	g_assert_cmpuint(x.used[TX]->len, ==, 0);
-	x.back->room = 1;
-	x.back->front->ready(x.back->owner);
-	g_assert_cmpuint(x.back->frames->len, ==, 3);
-	x.back->room = UINT_MAX;
-	x.back->front->ready(x.back->owner);
-	g_assert_cmpuint(x.back->frames->len, ==, 5);
-	g_assert_cmpuint(x.used[TX]->len, ==, 2);
+	g_assert_cmpuint(back->frames->len, ==, 2);
+	g_assert_cmpuint(virtio.used[TX]->len, ==, 0);
+	back->room = 1;
+	back->front->ready(back->owner);
+	g_assert_cmpuint(back->frames->len, ==, 3);
+	back->room = UINT_MAX;
+	back->front->ready(back->owner);
+	g_assert_cmpuint(back->frames->len, ==, 5);
+	g_assert_cmpuint(virtio.used[TX]->len, ==, 2);
 	for (unsigned i = 0; i < 4; i++) {
 		struct tcp_frame t;
-		const GByteArray *s = side_frame(x.back, i);
+		const GByteArray *s = side_frame(back, i);
 		g_assert_cmpint(frame_parse_tcp(s->data, s->len, &t), ==, 0);
 		g_assert_true(checksum_tcp_good(s->data, &t));
 		g_assert_cmpmem(
 			s->data + t.payload, t.end - t.payload, tcp->data + 54 + 1000 * i, 1000);
 	}
 	/* A reset in the midst of it lets go of the chain. */
-	x.back->room = 0;
+	back->room = 0;
 	send(f, NULL, 4096);
-	g_assert_cmpuint(x.used[TX]->len, ==, 2);
+	g_assert_cmpuint(virtio.used[TX]->len, ==, 2);
 	end();
 	g_byte_array_unref(f);
 	g_byte_array_unref(tcp);
@@ -297,18 +160,18 @@ static void test_offload_passes(void)
 	struct tcp_frame t;
 	begin(FEATURE(F_CSUM) | FEATURE(F_HOST_TSO6), BP_NET_CSUM | BP_NET_TSO6, 1);
 	send(tcp, &o, 4096);
-	g_assert_cmpuint(x.back->frames->len, ==, 1);
+	g_assert_cmpuint(back->frames->len, ==, 1);
 	g_assert_cmpuint(
-		g_array_index(x.back->offloads, struct bp_net_offload, 0).gso_size, ==, 1000);
+		g_array_index(back->offloads, struct bp_net_offload, 0).gso_size, ==, 1000);
 	end();
 	/* One that cuts but does not sum gets the sum of the whole. */
 	begin(FEATURE(F_CSUM) | FEATURE(F_HOST_TSO6), BP_NET_TSO6, 1);
 	tcp->data[54 + 16] = 0;
 	send(tcp, &o, 4096);
-	const GByteArray *s = side_frame(x.back, 0);
+	const GByteArray *s = side_frame(back, 0);
 	g_assert_cmpint(frame_parse_tcp(s->data, s->len, &t), ==, 0);
 	g_assert_true(checksum_tcp_good(s->data, &t));
-	g_assert_cmpuint(g_array_index(x.back->offloads, struct bp_net_offload, 0).flags, ==, 0);
+	g_assert_cmpuint(g_array_index(back->offloads, struct bp_net_offload, 0).flags, ==, 0);
 	end();
 	g_byte_array_unref(tcp);
 }
@@ -318,14 +181,14 @@ static void test_receive(void)
 	GByteArray *f = frame_new(1514, 4);
 	begin(0, 0, 1);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_FULL); /* no buffers */
-	x.dev->kick(x.self, RX);
-	g_assert_cmpuint(x.back->ready, ==, 1);
+	virtio.dev->kick(virtio.self, RX);
+	g_assert_cmpuint(back->ready, ==, 1);
 	struct chain *c = offer(RX, NULL, 1526, 100);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_TAKEN);
 	g_assert_cmpuint(c->written, ==, 1526);
 	g_assert_cmpmem(c->in + 12, 1514, f->data, 1514);
 	g_assert_cmpuint(c->in[10], ==, 1);
-	g_assert_cmpuint(x.notified[RX], ==, 1);
+	g_assert_cmpuint(virtio.notified[RX], ==, 1);
 	/* Not mergeable: what does not fit one chain is lost, and said; the chain is not. */
 	c = offer(RX, NULL, 1000, 1000);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_TAKEN);
@@ -337,7 +200,7 @@ static void test_receive(void)
 	g_assert_cmpint(give(f, 0), ==, BP_NET_TAKEN);
 	g_byte_array_set_size(f, BP_NET_FRAME_MAX + 1);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_TAKEN);
-	g_assert_cmpuint(x.used[RX]->len, ==, 2);
+	g_assert_cmpuint(virtio.used[RX]->len, ==, 2);
 	end();
 	g_byte_array_unref(f);
 }
@@ -349,13 +212,13 @@ static void test_mergeable(void)
 	offer(RX, NULL, 1000, 300);
 	offer(RX, NULL, 1000, 1000);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_FULL); /* two of the four that it needs */
-	g_assert_cmpuint(x.used[RX]->len, ==, 0);
+	g_assert_cmpuint(virtio.used[RX]->len, ==, 0);
 	offer(RX, NULL, 1000, 1000);
 	offer(RX, NULL, 1000, 1000);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_TAKEN);
-	g_assert_cmpuint(x.used[RX]->len, ==, 4);
+	g_assert_cmpuint(virtio.used[RX]->len, ==, 4);
 	for (unsigned i = 0; i < 4; i++) {
-		const struct chain *c = g_ptr_array_index(x.used[RX], i);
+		const struct chain *c = g_ptr_array_index(virtio.used[RX], i);
 		g_byte_array_append(whole, c->in, c->written);
 	}
 	g_assert_cmpuint(whole->data[10], ==, 4); /* num_buffers */
@@ -364,7 +227,7 @@ static void test_mergeable(void)
 	for (unsigned i = 0; i < 200; i++)
 		offer(RX, NULL, 1, 1);
 	g_assert_cmpint(give(f, 0), ==, BP_NET_TAKEN);
-	g_assert_cmpuint(x.used[RX]->len, ==, 4);
+	g_assert_cmpuint(virtio.used[RX]->len, ==, 4);
 	end();
 	g_byte_array_unref(f);
 	g_byte_array_unref(whole);
@@ -384,19 +247,19 @@ static void test_join(void)
 		g_byte_array_unref(f);
 	}
 	struct chain *c = offer(RX, NULL, 8192, 8192);
-	x.dev->kick(x.self, RX);
-	g_assert_cmpuint(x.back->ready, ==, 1);
+	virtio.dev->kick(virtio.self, RX);
+	g_assert_cmpuint(back->ready, ==, 1);
 	g_assert_cmpuint(c->written, ==, 12 + 54 + 3000);
 	g_assert_cmpuint(c->in[1], ==, BP_NET_GSO_TCP4);
 	g_assert_cmpuint(c->in[4] | c->in[5] << 8, ==, 1000);
-	g_assert_cmpuint(x.notified[RX], ==, 1);
+	g_assert_cmpuint(virtio.notified[RX], ==, 1);
 	end();
 	/* A driver that did not ask for it gets them as they are. */
 	begin(FEATURE(F_MRG_RXBUF), 0, 1);
 	offer(RX, NULL, 8192, 8192);
 	GByteArray *f = frame_tcp(0, 1, ACK, 1000, 1);
 	g_assert_cmpint(give(f, BP_NET_MORE), ==, BP_NET_TAKEN);
-	g_assert_cmpuint(x.used[RX]->len, ==, 1);
+	g_assert_cmpuint(virtio.used[RX]->len, ==, 1);
 	g_byte_array_unref(f);
 	end();
 }
@@ -406,7 +269,7 @@ static void test_join(void)
 static unsigned heard(const uint8_t *to, int vlan)
 {
 	GByteArray *f = frame_new(100, 1);
-	unsigned before = x.used[RX]->len;
+	unsigned before = virtio.used[RX]->len;
 	memcpy(f->data, to, 6);
 	if (vlan >= 0) {
 		const uint8_t tag[] = { 0x81, 0, (uint8_t)(vlan >> 8), (uint8_t)vlan };
@@ -415,7 +278,7 @@ static unsigned heard(const uint8_t *to, int vlan)
 	offer(RX, NULL, 200, 200);
 	give(f, 0);
 	g_byte_array_unref(f);
-	return x.used[RX]->len - before;
+	return virtio.used[RX]->len - before;
 }
 
 static void test_filters(void)
@@ -438,7 +301,7 @@ static void test_filters(void)
 		0);
 	g_assert_cmpuint(heard(other, -1) + heard(group, -1), ==, 2);
 	g_assert_cmpint(COMMAND(1, 1, 2, 0, 0, 0, 0, 9), ==, 0);
-	g_assert_cmpuint(x.back->mac[5], ==, 9);
+	g_assert_cmpuint(back->mac[5], ==, 9);
 	g_assert_cmpuint(heard(own, -1), ==, 0);
 	g_assert_cmpuint(heard(other, 5), ==, 0); /* no such VLAN yet */
 	g_assert_cmpint(COMMAND(2, 0, 5, 0), ==, 0);
@@ -468,11 +331,11 @@ static void test_bad_commands(void)
 	GByteArray *out = g_byte_array_new();
 	g_byte_array_append(out, long_one, 7000);
 	struct chain *c = offer(2, out, 1, 4096);
-	x.dev->kick(x.self, 2);
+	virtio.dev->kick(virtio.self, 2);
 	g_assert_cmpuint(c->in[0], ==, 1);
 	offer(2, NULL, 0, 1); /* nothing in it, no room for an answer */
-	x.dev->kick(x.self, 2);
-	g_assert_cmpuint(x.used[2]->len, ==, 13);
+	virtio.dev->kick(virtio.self, 2);
+	g_assert_cmpuint(virtio.used[2]->len, ==, 13);
 	g_free(long_one);
 	end();
 }
@@ -495,8 +358,8 @@ static void test_queues(void)
 		g_byte_array_unref(f);
 	}
 	for (unsigned pair = 0; pair < 4; pair++) {
-		g_assert_cmpuint(x.used[2 * pair]->len, >, 4);
-		total += x.used[2 * pair]->len;
+		g_assert_cmpuint(virtio.used[2 * pair]->len, >, 4);
+		total += virtio.used[2 * pair]->len;
 	}
 	g_assert_cmpuint(total, ==, 64);
 	end();
@@ -507,27 +370,27 @@ static void test_link_and_announce(void)
 	uint8_t c[12];
 	GByteArray *f = frame_new(60, 1);
 	begin(FEATURE(F_CTRL_VQ) | FEATURE(F_GUEST_ANNOUNCE) | FEATURE(F_STATUS), 0, 1);
-	x.dev->config_read(x.self, 0, c, sizeof(c));
+	virtio.dev->config_read(virtio.self, 0, c, sizeof(c));
 	g_assert_cmpmem(c, 6, "\2\0\0\0\0\2", 6);
 	g_assert_cmpuint(c[6], ==, 1);
-	x.back->front->link(x.back->owner, 0);
-	g_assert_cmpuint(x.config_changes, ==, 1);
-	x.dev->config_read(x.self, 6, c, 2);
+	back->front->link(back->owner, 0);
+	g_assert_cmpuint(virtio.config_changes, ==, 1);
+	virtio.dev->config_read(virtio.self, 6, c, 2);
 	g_assert_cmpuint(c[0], ==, 0);
 	send(f, NULL, 4096);
-	g_assert_cmpuint(x.back->frames->len, ==, 0);
-	g_assert_cmpuint(x.used[TX]->len, ==, 1);
-	x.back->front->link(x.back->owner, 1);
-	x.dev->config_read(x.self, 6, c, 2);
+	g_assert_cmpuint(back->frames->len, ==, 0);
+	g_assert_cmpuint(virtio.used[TX]->len, ==, 1);
+	back->front->link(back->owner, 1);
+	virtio.dev->config_read(virtio.self, 6, c, 2);
 	g_assert_cmpuint(c[0], ==, 3); /* the link is up: say where you are */
 	g_assert_cmpint(COMMAND(3, 0), ==, 0);
-	x.dev->config_read(x.self, 6, c, 2);
+	virtio.dev->config_read(virtio.self, 6, c, 2);
 	g_assert_cmpuint(c[0], ==, 1);
-	fake_set(x.self, "cable", 0);
-	fake_type(x.self)->changed(x.self, "cable");
-	x.dev->config_read(x.self, 6, c, 2);
+	fake_set(virtio.self, "cable", 0);
+	fake_type(virtio.self)->changed(virtio.self, "cable");
+	virtio.dev->config_read(virtio.self, 6, c, 2);
 	g_assert_cmpuint(c[0], ==, 0);
-	x.dev->config_read(x.self, 11, c, 8); /* beyond the end */
+	virtio.dev->config_read(virtio.self, 11, c, 8); /* beyond the end */
 	g_assert_cmpuint(c[7], ==, 0);
 	end();
 	g_byte_array_unref(f);
@@ -538,10 +401,10 @@ static void test_state(void)
 	GByteArray *f = frame_new(3000, 4);
 	struct net *n;
 	begin(FEATURE(F_MRG_RXBUF) | FEATURE(F_CTRL_VQ) | FEATURE(F_GUEST_ANNOUNCE), 0, 1);
-	n = x.self;
+	n = virtio.self;
 	struct chain *a = offer(RX, NULL, 1000, 1000);
 	give(f, 0);
-	x.back->room = 0;
+	back->room = 0;
 	send(f, NULL, 4096);
 	g_assert_cmpuint(n->pair[0].rx_count, ==, 1);
 	g_assert_cmpuint(n->pair[0].rx_heads[0], ==, a->head);
@@ -549,20 +412,20 @@ static void test_state(void)
 	/* As after a load: heads are there, mappings are not. */
 	memset(n->pair[0].rx[0].buffer, 0, sizeof(n->pair[0].rx[0].buffer));
 	memset(n->pair[0].tx->buffer, 0, sizeof(n->pair[0].tx->buffer));
-	g_assert_cmpint(fake_type(x.self)->loaded(x.self, 1, NULL), ==, 0);
-	x.back->room = UINT_MAX;
+	g_assert_cmpint(fake_type(virtio.self)->loaded(virtio.self, 1, NULL), ==, 0);
+	back->room = UINT_MAX;
 	fake_serve(0);
-	g_assert_cmpuint(x.back->frames->len, ==, 1);
-	g_assert_cmpmem(side_frame(x.back, 0)->data, 3000, f->data, 3000);
+	g_assert_cmpuint(back->frames->len, ==, 1);
+	g_assert_cmpmem(side_frame(back, 0)->data, 3000, f->data, 3000);
 	g_assert_cmpuint(n->announce, ==, 1);
 	/* What no ring holds is refused. */
 	n->pair[0].rx_heads[0] = 1000;
-	g_assert_cmpint(fake_type(x.self)->loaded(x.self, 1, NULL), ==, -1);
+	g_assert_cmpint(fake_type(virtio.self)->loaded(virtio.self, 1, NULL), ==, -1);
 	a->held = 0;
 	n->pair[0].rx_count = 1000000;
-	g_assert_cmpint(fake_type(x.self)->loaded(x.self, 1, NULL), ==, -1);
+	g_assert_cmpint(fake_type(virtio.self)->loaded(virtio.self, 1, NULL), ==, -1);
 	n->active = 9;
-	g_assert_cmpint(fake_type(x.self)->loaded(x.self, 1, NULL), ==, -1);
+	g_assert_cmpint(fake_type(virtio.self)->loaded(virtio.self, 1, NULL), ==, -1);
 	n->active = 1;
 	end();
 	g_byte_array_unref(f);

@@ -178,6 +178,14 @@ static void chr_ready(bp_chr *chr)
 	fake.ready += chr != NULL;
 }
 
+static void chr_info(bp_chr *chr, struct bp_chr_info *info)
+{
+	uint32_t size = info->size;
+	*info = fake.info;
+	info->size = size;
+	info->opened = info->opened && chr;
+}
+
 static size_t chr_receive(void *self, const void *buf, size_t len)
 {
 	size_t n = MIN(len, fake.front_room);
@@ -224,6 +232,7 @@ static const struct bp_host host = {
 	.chr_receive = chr_receive,
 	.chr_event = chr_event,
 	.chr_attached = chr_attached,
+	.chr_info = chr_info,
 };
 
 /* ---- objects ---- */
@@ -268,6 +277,7 @@ void *fake_new(const struct bp_plugin *plugin, const char *id)
 	fake.received = g_byte_array_new();
 	fake.room = fake.front_room = SIZE_MAX;
 	fake.attached = 1;
+	fake.info.opened = 1;
 	char *memory = g_malloc0(16 + t->object->instance_size);
 	*(struct object **)(void *)memory = o;
 	void *self = memory + 16;
@@ -535,7 +545,7 @@ bp_chr *fake_stream(void)
 
 size_t fake_receive(const void *buf, size_t len)
 {
-	size_t n = MIN(len, front->can_receive(front_self));
+	size_t room = front->can_receive(front_self), n = MIN(len, room);
 	if (n)
 		front->receive(front_self, buf, n);
 	return n;

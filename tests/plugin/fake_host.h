@@ -18,6 +18,7 @@ extern struct fake {
 	int attached; /* back ends under test: whether a device uses it */
 	unsigned ready; /* calls of chr_ready */
 	GByteArray *received; /* what chr_receive gave to the front */
+	struct bp_chr_info info; /* what chr_info says */
 	size_t front_room; /* back ends under test: how much the front takes still */
 } fake;
 

@@ -133,11 +133,14 @@ def complete(test):
     m, build = test.machine, test.args.build
     board = HERE.parent.parent / "machines/riscv-virt.toml"
     virtio = HERE.parent / "boot/virtio-console.toml"
+    ports = HERE.parent / "boot/virtio-ports.toml"
+    sockets = [f"{name}.path={test.folder / name}" for name in ("wire", "lines")]
     guest = [f"firmware={m.firmware}", f"kernel={m.kernel}", f"initrd={m.initrd}",
              f"memory={m.memory}"]
     for machine, console, options in ((board, "ttyS0", [f"cpus={CPUS}"]),
                                       (board, "ttyS0", ["cpus=1", "cpu.v=true", "cpu.vlen=256"]),
-                                      (virtio, "hvc0", ["cpus=2"])):
+                                      (virtio, "hvc0", ["cpus=2"]),
+                                      (ports, "hvc0", ["cpus=1", *sockets])):
         for moments in ("8", "0"):
             argv = [build / "tests/state/state-complete", machine, build / "plugins", test.folder,
                     moments, *guest, f"append=console={console} bp.test=poweroff", *options]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtio entropy device (Virtio 1.2, section 5.4). */
-#include "devices.h"
+#include <backplane/plugin.h>
+#include <backplane/virtio.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -135,8 +136,8 @@ static const struct bp_field props[] = {
 };
 static const struct bp_field state[] = { { BP_FIELD(struct rng, sequence, BP_U64) }, { 0 } };
 
-const struct bp_object virtio_rng = {
-	.size = sizeof(virtio_rng),
+static const struct bp_object object = {
+	.size = sizeof(object),
 	.instance_size = sizeof(struct rng),
 	.state_version = 1,
 	.state_oldest = 1,
@@ -145,4 +146,17 @@ const struct bp_object virtio_rng = {
 	.create = create,
 	.reset = reset,
 	.interface = interface,
+};
+
+static const struct bp_type types[] = {
+	{ "virtio-rng", "virtio entropy source", BP_KIND_DEVICE, 0, &object, NULL },
+	{ 0 },
+};
+
+BP_PLUGIN(dev_virtio_rng) = {
+	BP_PLUGIN_HEAD,
+	.name = "dev-virtio-rng",
+	.version = "0.1.0",
+	.license = "MIT",
+	.types = types,
 };
