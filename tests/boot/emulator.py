@@ -18,6 +18,7 @@ class Machine:
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
     drives: tuple = ()  # (file, format): virtio disks
     pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
+    board: str = ""  # another machine file of this folder, of Backplane's alone
     transport: str = ""  # a property of the virtio transports that is to be true
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device
@@ -29,6 +30,7 @@ def backplane(m, build):
     board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
     board = "tests/boot/virtio-console.toml" if m.serial else board
     board = "tests/boot/pci.toml" if m.pci else board
+    board = f"tests/boot/{m.board}" if m.board else board
     argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]
