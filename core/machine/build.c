@@ -161,6 +161,7 @@ int machine_build(struct machine *m, struct error_list *errors)
 		realise_one(at(m, i), errors);
 	if (errors->total != before)
 		return -1;
+	machine_leave_out(m, errors);
 	types_seal();
 	sched_set_machine(&(struct sched_machine_ops){ reset_all, save_requested, m });
 	start_tracers(m, errors);
@@ -248,11 +249,35 @@ static void info(GString *out)
 static void save(struct machine *m, const char *file, GString *out)
 {
 	if (!*file && !m->save_to) {
-		g_string_append(out, "save FILE: it needs the name of a file");
+		g_string_append(out, "error: save FILE: it needs the name of a file");
 		return;
 	}
 	machine_save_soon(m, *file ? file : NULL);
 	g_string_append_printf(out, "saving to %s", *file ? file : m->save_to);
+}
+
+static void plug_in(struct machine *m, const char *name, GString *out)
+{
+	machine_plug(m, name, BP_PLUG_IN, out);
+}
+
+static void plug_ask(struct machine *m, const char *name, GString *out)
+{
+	machine_plug(m, name, BP_PLUG_ASK, out);
+}
+
+static void plug_out(struct machine *m, const char *name, GString *out)
+{
+	machine_plug(m, name, BP_PLUG_OUT, out);
+}
+
+static void list(struct machine *m, const char *rest, GString *out)
+{
+	if (*rest)
+		g_string_append_printf(
+			out, "error: list takes nothing more; \"%s\" is too much", rest);
+	else
+		machine_cards(m, out);
 }
 
 static const struct {
@@ -267,6 +292,11 @@ static const struct {
 	{ "pause", "stop the CPUs and guest time", BP_REQ_PAUSE, NULL, NULL },
 	{ "resume", "go on after pause", BP_REQ_RESUME, NULL, NULL },
 	{ "save", "save the machine to the file that follows", 0, NULL, save },
+	{ "list", "cards, and which of them are in their slots", 0, NULL, list },
+	{ "plug", "put the card that follows into its slot", 0, NULL, plug_in },
+	{ "unplug", "ask the guest for the card that follows; without asking where it has no way",
+		0, NULL, plug_ask },
+	{ "unplug!", "pull it out of its slot at once", 0, NULL, plug_out },
 	{ "quit", "end this program; the guest is not asked", BP_REQ_QUIT, NULL, NULL },
 };
 
@@ -288,11 +318,12 @@ const char *machine_command(struct machine *m, const char *line)
 	while (i < G_N_ELEMENTS(commands) && strcmp(commands[i].name, word))
 		i++;
 	if (i == G_N_ELEMENTS(commands) && *word)
-		g_string_printf(out, "there is no command \"%s\"; help lists them", word);
+		g_string_printf(out, "error: there is no command \"%s\"; help lists them", word);
 	else if (*word && commands[i].run)
 		commands[i].run(m, rest, out);
 	else if (*word && *rest)
-		g_string_printf(out, "%s takes nothing more; \"%s\" is too much", word, rest);
+		g_string_printf(
+			out, "error: %s takes nothing more; \"%s\" is too much", word, rest);
 	else if (*word && commands[i].answer)
 		commands[i].answer(out);
 	else if (*word)

@@ -33,6 +33,7 @@ struct instance { /* one object of the machine */
 	char *slot;
 	unsigned cards; /* of a controller: how many it has */
 	bool has_windows; /* they were made */
+	bool absent; /* the machine file leaves it out of its slot at first */
 	bool visited, failed; /* while creating */
 };
 
@@ -63,6 +64,13 @@ struct target {
 
 /* What `bus` names takes the card, if it has room: it then is in->controller. */
 void instance_attach(struct machine *m, struct instance *in, struct error_list *errors);
+
+/* hotplug.c: the key `plugged`; and out of their slots go those that it says so of. */
+void instance_plugged(struct machine *m, struct instance *in, struct error_list *errors);
+void machine_leave_out(struct machine *m, struct error_list *errors);
+/* Commands: what is in its slot, and an enum bp_plug for one of them. */
+void machine_cards(struct machine *m, GString *out);
+void machine_plug(struct machine *m, const char *name, int what, GString *out);
 
 /* All that a reference stands for, in order (the last index runs fastest inside one object), or NULL
  * after an error at pos. Freed with targets_free. */

@@ -7,6 +7,7 @@
  *   plan.c      tree -> instances and references, checked against the types' tables
  *   mode.c      [machine]: deterministic or not, report
  *   build.c     instances -> objects: properties, links, wires, windows, life
+ *   hotplug.c   cards that leave their slots and come back
  *   report.c    what came of a run
  *   host_table.c  the services handed to plugins
  *   snapshot.c  saving and restoring the whole
@@ -43,6 +44,9 @@ int option_apply(struct toml_value *desc, const char *name, const char *value, u
 	struct error_list *errors);
 /* "--trace TRACER[,key=value]": adds an object of that type. */
 int option_trace(
+	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors);
+/* "--control unix:F": adds a monitor with that byte stream. */
+int option_control(
 	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors);
 /* Forget the bookkeeping of options, before the tree is written. */
 void option_forget(struct toml_value *desc);
@@ -86,7 +90,8 @@ const struct bp_host *machine_host(void);
 struct bp_os_start;
 int machine_program(const struct bp_os_start *how, struct error_list *errors);
 
-/* One line of the monitor; the answer is the machine's until the next call. */
+/* One line of the monitor; the answer, of any number of lines, is the machine's until the next call. What
+ * cannot be done is answered by one line that begins with "error: ". */
 const char *machine_command(struct machine *m, const char *line);
 
 #endif

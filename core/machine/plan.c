@@ -410,6 +410,7 @@ struct machine *machine_plan(const struct toml_value *desc, struct error_list *e
 	machine_mode(m, errors);
 	load_extra(desc, errors);
 	for_all(m, instance_attach, errors);
+	for_all(m, instance_plugged, errors);
 	for_all(m, instance_set, errors);
 	for_all(m, instance_connect, errors);
 	bus_transaction_begin();

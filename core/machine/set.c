@@ -2,8 +2,8 @@
 /* What the keys of one object mean: properties, links, output pins, places. */
 #include "internal.h"
 
-const char *const reserved_keys[] = { "type", "bus", "at", "view", "slot", "count", "stride",
-	NULL };
+const char *const reserved_keys[] = { "type", "bus", "at", "view", "slot", "plugged", "count",
+	"stride", NULL };
 
 /* Properties that the core adds to every CPU. */
 static const char *const memory_link[] = { "bp.space/1", NULL };

@@ -61,6 +61,8 @@ static const struct {
 	{ "drive", "FILE,format=F[,cache=C][,readonly][,snapshot]", "the n-th disk" },
 	{ "net", "user[,hostfwd=...]|unix:F|tcp:A:P|...", "the n-th network, with its device" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
+	{ "control", "unix:F|tcp:HOST:PORT|pty",
+		"take commands there, a line each: plug, unplug, list... (help lists them)" },
 	{ "engine", "jit|interp", "what executes the CPUs" },
 	{ "deterministic", NULL, "the same run every time: CPUs in turn, time by counting" },
 	{ "report", "FILE", "at the end: registers, instruction counts, checksums of memory" },

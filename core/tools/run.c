@@ -13,6 +13,8 @@ static int apply(struct toml_value *desc, const struct option_use *use, struct e
 		return desc_set(desc, use->value, use->word, errors);
 	if (!strcmp(use->name, "trace"))
 		return option_trace(desc, use->value, use->word, errors);
+	if (!strcmp(use->name, "control"))
+		return option_control(desc, use->value, use->word, errors);
 	if (!strcmp(use->name, "deterministic") || !strcmp(use->name, "report")) {
 		desc_mode(desc, use->name, use->value, use->word);
 		return 0;

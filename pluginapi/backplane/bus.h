@@ -50,12 +50,25 @@ struct bp_iommu {
  * asks the child for child_interface and calls attach after every create, in the order of the
  * machine file; a child shares its bus's domain. */
 struct bp_link;
+enum bp_plug { /* what becomes of a card in its slot */
+	BP_PLUG_IN = 1, /* it comes, as after power on */
+	BP_PLUG_ASK, /* the guest is asked to let go of it; a slot that cannot ask: as BP_PLUG_OUT */
+	BP_PLUG_OUT, /* it goes now, whatever the guest does */
+	BP_PLUG_ABSENT /* the machine starts without it: after realise, before the first reset. [main] */
+};
+enum bp_plugged { BP_PLUGGED_OUT, BP_PLUGGED_IN, BP_PLUGGED_ASKED };
 struct bp_bus {
 	uint32_t size;
 	uint32_t slots; /* how many children it takes at most */
 	const char *child_interface; /* e.g. "bp.virtio-device/1" */
 	/* slot is what the machine file says, or NULL. 0, or -1 after host->fail. [main] */
 	int (*attach)(void *self, const struct bp_link *child, const char *slot, bp_error *err);
+	/* Hot plug, optional. An object exists as long as its machine; whether it is in its slot is state
+	 * of the bus, which it saves and a reset keeps. Who is out answers nothing, drives no wire and
+	 * reaches no memory, has ended what was under way, and comes back as after a reset. what is an enum
+	 * bp_plug. 0, or -1 after host->fail. [owner] */
+	int (*plug)(void *self, const struct bp_link *child, int what, bp_error *err);
+	int (*plugged)(void *self, const struct bp_link *child); /* enum bp_plugged. [owner] */
 };
 
 #ifdef __cplusplus

@@ -42,7 +42,8 @@ struct bp_machine {
 	/* The instance that a BP_LINK property points at, or NULL. [main] */
 	void *(*get_link)(const void *object, const char *prop);
 	/* One monitor line ("reset", "pause", "info"); the answer is host's until the next call by this
-	 * caller. Runs inside the machine lock. [main] */
+	 * caller. What cannot be done is answered by one line that begins with "error: ". The caller is
+	 * in no device's domain. [main] */
 	const char *(*command)(const void *self, const char *line);
 };
 

@@ -7,6 +7,7 @@ enum { REGION_MSIX };
 enum { /* slot control and slot status (PCI Express Base 4.0, 7.5.3.10 and 11) */
 	SLOT_BUTTON = 0x0001,
 	SLOT_PRESENCE_CHANGED = 0x0008,
+	SLOT_COMMAND_DONE = 0x0010,
 	SLOT_PRESENT = 0x0040,
 	SLOT_LINK_CHANGED = 0x0100,
 	SLOT_NUMBER = 19, /* slot capabilities: shift */
@@ -23,10 +24,13 @@ struct bridge {
 	struct bridge_part part;
 	struct function *fn;
 	uint32_t number; /* of the slot, root ports */
-	uint8_t present; /* somebody put the card in */
-	uint8_t button; /* each change to 1 presses it */
+	/* Saved: */
+	uint8_t asked; /* the guest is to let go of the card: it leaves when its power goes */
+	uint8_t told; /* an event is there that the guest wants an interrupt for */
 	struct bus bus;
 };
+
+/* ---- the slot ---- */
 
 static uint32_t port_get(const struct bridge *b, unsigned reg)
 {
@@ -38,34 +42,43 @@ static void port_set(struct bridge *b, unsigned reg, uint32_t value)
 	config_set(b->fn, b->fn->express + reg, 2, value);
 }
 
-static int powered(void *self)
+static int switched_off(const struct bridge *b)
 {
-	const struct bridge *b = self;
-	return !b->dev.express ||
-		(b->present && !(port_get(b, EXP_SLOT_CONTROL) & CONTROL_POWER_OFF));
+	return (port_get(b, EXP_SLOT_CONTROL) & CONTROL_POWER_OFF) != 0;
 }
 
-/* Levels that follow from what there is; bits of `events` are changes to tell. */
-static void slot_update(struct bridge *b, uint32_t events)
+static int powered(const void *self)
+{
+	const struct bridge *b = self;
+	return !b->dev.express || (bus_occupied(&b->bus) && !switched_off(b));
+}
+
+/* What follows from what is there; the event, if the link came or went. */
+static uint32_t slot_levels(struct bridge *b)
+{
+	uint32_t status = port_get(b, EXP_SLOT_STATUS) & ~(uint32_t)SLOT_PRESENT;
+	uint32_t link = port_get(b, EXP_LINK_STATUS), was = link & LINK_ACTIVE;
+	link = powered(b) ? link | LINK_ACTIVE : link & ~(uint32_t)LINK_ACTIVE;
+	port_set(b, EXP_LINK_STATUS, link);
+	port_set(b, EXP_SLOT_STATUS, status | (bus_occupied(&b->bus) ? SLOT_PRESENT : 0));
+	return (link & LINK_ACTIVE) != was ? SLOT_LINK_CHANGED : 0;
+}
+
+/* Events, and the interrupt (6.7.3.4): a message when the first that is wanted comes, a wire as long as
+ * one is there. */
+static void slot_tell(struct bridge *b, uint32_t events)
 {
 	uint32_t status = port_get(b, EXP_SLOT_STATUS) | events;
-	uint32_t link = port_get(b, EXP_LINK_STATUS), control = port_get(b, EXP_SLOT_CONTROL);
-	int card = b->bus.functions && b->present, up = b->bus.functions && powered(b);
-	status = card ? status | SLOT_PRESENT : status & ~(uint32_t)SLOT_PRESENT;
-	if (!up != !(link & LINK_ACTIVE) && b->fn->power_on)
-		status |= events ? SLOT_LINK_CHANGED : 0;
-	port_set(b, EXP_LINK_STATUS, up ? link | LINK_ACTIVE : link & ~(uint32_t)LINK_ACTIVE);
+	uint32_t control = port_get(b, EXP_SLOT_CONTROL);
 	port_set(b, EXP_SLOT_STATUS, status);
-	uint32_t told = (status & control & CONTROL_EVENTS) |
-		(status & SLOT_LINK_CHANGED && control & CONTROL_LINK_CHANGED);
-	int wanted = told && control & CONTROL_INTERRUPT;
-	if (message_mode(b->fn)) {
-		if (wanted && events)
-			message_send(b->fn, 0);
-		wanted = 0;
-	}
-	if ((b->fn->intx != 0) != wanted)
-		pci_bus_ops.intx(b->fn, wanted);
+	int told = control & CONTROL_INTERRUPT &&
+		(status & control & CONTROL_EVENTS ||
+			(status & SLOT_LINK_CHANGED && control & CONTROL_LINK_CHANGED));
+	if (told && !b->told)
+		message_send(b->fn, 0);
+	b->told = (uint8_t)told;
+	if ((b->fn->intx != 0) != told)
+		pci_bus_ops.intx(b->fn, told);
 }
 
 static void restored(void *self)
@@ -75,38 +88,77 @@ static void restored(void *self)
 		return;
 	unsigned at = b->fn->express + EXP_SLOT_CAPABILITIES;
 	config_set(b->fn, at, 4, config_get(b->fn, at, 4) | b->number << SLOT_NUMBER);
-	slot_update(b, 0);
+	slot_levels(b);
+	slot_tell(b, 0);
+}
+
+/* The guest let go of the card, which the user asked for. */
+static uint32_t card_leaves(struct bridge *b)
+{
+	b->asked = 0;
+	for (unsigned i = 0; i < b->bus.functions; i++)
+		b->bus.fn[i].absent = 1;
+	return SLOT_PRESENCE_CHANGED;
 }
 
 static void written(void *self, unsigned offset, unsigned bytes)
 {
 	struct bridge *b = self;
-	unsigned link = b->fn->express + EXP_LINK_STATUS;
+	unsigned control = b->fn->express + EXP_SLOT_CONTROL;
+	uint32_t events = 0;
 	if (!b->dev.express || offset + bytes <= b->fn->express)
 		return;
-	int was = (config_get(b->fn, link, 2) & LINK_ACTIVE) != 0;
-	int now = b->bus.functions && powered(b);
+	int was = (port_get(b, EXP_LINK_STATUS) & LINK_ACTIVE) != 0;
 	/* Who loses power forgets everything. */
-	if (was && !now)
+	if (was && !powered(b))
 		bus_reset(&b->bus);
-	slot_update(b, was != now ? SLOT_LINK_CHANGED : 0);
+	if (b->asked && switched_off(b))
+		events |= card_leaves(b);
+	if (offset < control + 2 && offset + bytes > control)
+		events |= SLOT_COMMAND_DONE;
+	slot_tell(b, events | slot_levels(b));
 }
 
-static void changed(void *self, const char *prop)
+static int slot_plug(struct bridge *b, const struct bp_link *child, int what, bp_error *err)
+{
+	int in = bus_plugged(&b->bus, child) == BP_PLUGGED_IN;
+	if (b->fn->absent)
+		return b->host->fail(
+			err, "%s is out of its slot itself; plug it first", b->fn->name);
+	if (what == BP_PLUG_ASK && in && !switched_off(b)) {
+		if (b->asked)
+			return b->host->fail(
+				err, "the guest was asked already and has not let go of it");
+		b->asked = 1;
+		slot_tell(b, SLOT_BUTTON);
+		return 0;
+	}
+	/* Pressed once more, the button takes back the first (6.7.1.5). */
+	if (what == BP_PLUG_IN && b->asked) {
+		b->asked = 0;
+		slot_tell(b, SLOT_BUTTON);
+		return 0;
+	}
+	if (bus_plug(&b->bus, child, what, err) != 0)
+		return -1;
+	b->asked = 0;
+	slot_tell(b, SLOT_PRESENCE_CHANGED | slot_levels(b));
+	root_remap(b->bus.root);
+	root_route(b->bus.root);
+	return 0;
+}
+
+static int plug(void *self, const struct bp_link *child, int what, bp_error *err)
 {
 	struct bridge *b = self;
-	if (!b->fn || !b->fn->power_on)
-		return;
-	if (!strcmp(prop, "button")) {
-		if (b->button)
-			slot_update(b, SLOT_BUTTON);
-		return;
-	}
-	if (!b->present)
-		bus_reset(&b->bus);
-	slot_update(b, SLOT_PRESENCE_CHANGED);
-	root_remap(b->fn->bus->root);
-	root_route(b->fn->bus->root);
+	return b->dev.express && what != BP_PLUG_ABSENT ? slot_plug(b, child, what, err)
+							: bus_plug(&b->bus, child, what, err);
+}
+
+static int plugged(void *self, const struct bp_link *child)
+{
+	struct bridge *b = self;
+	return b->asked ? BP_PLUGGED_ASKED : bus_plugged(&b->bus, child);
 }
 
 /* ---- life ---- */
@@ -184,8 +236,14 @@ static int realise(void *self, bp_error *err)
 static void reset(void *self, int step)
 {
 	struct bridge *b = self;
-	if (step == BP_RESET_ENTER)
-		bus_power_on(&b->bus);
+	if (step != BP_RESET_ENTER)
+		return;
+	/* Nobody uses any more what the guest was asked for. */
+	if (b->asked)
+		card_leaves(b);
+	bus_power_on(&b->bus);
+	if (b->dev.express)
+		slot_levels(b);
 }
 
 static void destroy(void *self)
@@ -212,6 +270,8 @@ static const struct bp_bus bus = {
 	.slots = FUNCTIONS,
 	.child_interface = "bp.pci-device/1",
 	.attach = attach,
+	.plug = plug,
+	.plugged = plugged,
 };
 
 static const void *interface(void *self, const char *id)
@@ -243,9 +303,6 @@ static int table_write(
 static const struct bp_field port_props[] = {
 	{ "number", "what the guest sees as the slot's number", FIELD(number), BP_U32, BP_F_RANGE,
 		.max = 8191 },
-	{ "present", "false: the card is not in the slot", FIELD(present), BP_BOOL, BP_F_RUNTIME,
-		.def = 1 },
-	{ "button", "true: the attention button is pressed", FIELD(button), BP_BOOL, BP_F_RUNTIME },
 	{ 0 },
 };
 static const struct bp_field bridge_state[] = {
@@ -254,7 +311,8 @@ static const struct bp_field bridge_state[] = {
 	{ 0 },
 };
 static const struct bp_field port_state[] = {
-	{ BP_FIELD(struct bridge, present, BP_BOOL), .def = 1 },
+	{ BP_FIELD(struct bridge, asked, BP_BOOL) },
+	{ BP_FIELD(struct bridge, told, BP_BOOL) },
 	{ BP_FIELD(struct bridge, bus, BP_STRUCT), .sub = bus_state,
 		.sub_size = sizeof(struct bus) },
 	{ 0 },
@@ -297,5 +355,4 @@ const struct bp_object pcie_root_port = {
 	.destroy = destroy,
 	.loaded = loaded,
 	.interface = interface,
-	.changed = changed,
 };

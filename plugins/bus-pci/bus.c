@@ -149,6 +149,82 @@ void bus_reset(struct bus *b)
 	}
 }
 
+/* ---- hot plug: a card is all functions of a device ---- */
+
+int bus_occupied(const struct bus *b)
+{
+	for (unsigned i = 0; i < b->functions; i++)
+		if (!b->fn[i].absent)
+			return 1;
+	return 0;
+}
+
+static struct function *function_of(struct bus *b, const struct bp_link *child)
+{
+	for (unsigned i = 0; i < b->functions; i++)
+		if (b->fn[i].self == child->self)
+			return &b->fn[i];
+	return NULL;
+}
+
+static int same_card(const struct function *f, const struct function *other)
+{
+	return f->slot >> 3 == other->slot >> 3;
+}
+
+/* Who cannot be reset would come back as it went. */
+static int can_leave(struct bus *b, const struct function *f, bp_error *err)
+{
+	for (unsigned i = 0; i < b->functions; i++) {
+		const struct function *other = &b->fn[i];
+		if (same_card(f, other) && !other->dev->reset && !other->bridge)
+			return b->host->fail(err,
+				"%s has no reset of its own, so it cannot leave its slot",
+				other->name);
+	}
+	return 0;
+}
+
+static void reset_function(struct function *f);
+
+/* It reaches nobody any more by the time that it ends what is under way. */
+static void set_absent(struct bus *b, const struct function *f, int absent)
+{
+	for (unsigned i = 0; i < b->functions; i++)
+		if (same_card(f, &b->fn[i]))
+			b->fn[i].absent = (uint8_t)absent;
+	for (unsigned i = 0; i < b->functions; i++)
+		if (same_card(f, &b->fn[i]))
+			reset_function(&b->fn[i]);
+}
+
+int bus_plug(struct bus *b, const struct bp_link *child, int what, bp_error *err)
+{
+	struct function *f = function_of(b, child);
+	if (!f || (what != BP_PLUG_IN && can_leave(b, f, err) != 0))
+		return -1;
+	if (what == BP_PLUG_ABSENT) { /* the reset of the start is still to come */
+		for (unsigned i = 0; i < b->functions; i++)
+			if (same_card(f, &b->fn[i]))
+				b->fn[i].absent = 1;
+		return 0;
+	}
+	if (!f->absent == (what == BP_PLUG_IN))
+		return b->host->fail(err, "it is %s its slot already", f->absent ? "out of" : "in");
+	set_absent(b, f, what != BP_PLUG_IN);
+	root_remap(b->root);
+	root_route(b->root);
+	return 0;
+}
+
+int bus_plugged(struct bus *b, const struct bp_link *child)
+{
+	const struct function *f = function_of(b, child);
+	return f && !f->absent ? BP_PLUGGED_IN : BP_PLUGGED_OUT;
+}
+
+/* ---- who answers ---- */
+
 int bus_loaded(struct bus *b, bp_error *err)
 {
 	for (unsigned i = 0; i < b->functions; i++)
@@ -162,14 +238,16 @@ int bus_loaded(struct bus *b, bp_error *err)
 
 static int powered(const struct function *f)
 {
-	return f->bridge->powered(f->self);
+	return !f->absent && f->bridge->powered(f->self);
 }
 
 struct function *bus_find(struct bus *b, unsigned number, unsigned slot)
 {
 	unsigned here = b->bridge ? b->bridge->config[SECONDARY] : 0;
-	if (number == here)
-		return at_slot(b, slot);
+	if (number == here) {
+		struct function *f = at_slot(b, slot);
+		return f && !f->absent ? f : NULL;
+	}
 	for (unsigned i = 0; i < b->functions; i++) {
 		const struct function *f = &b->fn[i];
 		if (f->bridge && powered(f) && f->config[SECONDARY] > here &&
@@ -246,8 +324,8 @@ static void remap_function(struct function *f)
 	for (const struct bp_pci_bar *b = f->dev->bars; b && b->size && b->index < BARS; b++) {
 		uint64_t addr, cpu = 0, len = b->size;
 		int io = (b->flags & BP_PCI_BAR_IO) != 0;
-		int shown =
-			function_bar(f, b, &addr) && to_machine(f->bus, addr, b->size, io, &cpu);
+		int shown = !f->absent && function_bar(f, b, &addr) &&
+			to_machine(f->bus, addr, b->size, io, &cpu);
 		bp_window *w = f->window[b->index];
 		if (w && f->host->window_bytes(w) < len)
 			len = f->host->window_bytes(w);
@@ -285,8 +363,8 @@ void root_remap(struct root *r)
 
 static int signals(const struct function *f)
 {
-	return f->intx && f->dev->pin && !(config_get(f, COMMAND, 2) & COMMAND_NO_INTX) &&
-		!message_mode(f);
+	return f->intx && !f->absent && f->dev->pin &&
+		!(config_get(f, COMMAND, 2) & COMMAND_NO_INTX) && !message_mode(f);
 }
 
 /* The wires that a bus drives where it is attached: bit n is INTA + n. Each bridge turns its devices'
@@ -297,7 +375,7 @@ static unsigned wires_of(const struct bus *b)
 	for (unsigned i = 0; i < b->functions; i++) {
 		const struct function *f = &b->fn[i];
 		unsigned mine = f->signals ? 1u << (f->dev->pin - 1) : 0;
-		if (f->bridge)
+		if (f->bridge && !f->absent)
 			mine |= wires_of(f->bridge->secondary);
 		for (unsigned n = 0; n < 4; n++)
 			if (mine >> n & 1)
@@ -393,7 +471,8 @@ static int master_translate(void *self, const struct bp_access *how, uint64_t ad
 	(void)how;
 	(void)write;
 	for (const struct function *up = f; up; up = up->bus->bridge)
-		if (!(up->config[COMMAND] & COMMAND_MASTER) || (up != f && !powered(up)))
+		if (up->absent || !(up->config[COMMAND] & COMMAND_MASTER) ||
+			(up != f && !powered(up)))
 			return BP_IOMMU_FAULT;
 	result->addr = addr;
 	result->length = addr ? UINT64_MAX - addr + 1 : UINT64_MAX;
@@ -475,6 +554,7 @@ int bus_msix_write(struct bus *b, uint64_t offset, unsigned bytes, uint64_t valu
 static const struct bp_field function_state[] = {
 	{ BP_FIELD(struct function, devfn, BP_U32) },
 	{ BP_FIELD(struct function, intx, BP_U32) },
+	{ BP_FIELD(struct function, absent, BP_BOOL) },
 	{ BP_FIELD(struct function, config, BP_BYTES), .count = CONFIG_BYTES },
 	{ BP_FIELD(struct function, vectors, BP_BYTES), .count = VECTORS * VECTOR_BYTES },
 	{ BP_FIELD(struct function, pending, BP_BYTES), .count = VECTORS / 8 },

@@ -95,10 +95,10 @@ static const struct bp_pci_reg link_regs[] = {
 };
 static const struct bp_pci_reg port_regs[] = {
 	/* The port sees whether its link is up, and has a slot with a button, a power switch, both
-	 * indicators, and cards that come and go without being asked. */
+	 * indicators, cards that come and go without being asked, and says when a command is done. */
 	{ .name = "link_capabilities", .offset = 0x0c, .bytes = 4, .reset = 0x00100011 },
 	{ .name = "link_control", .offset = 0x10, .bytes = 2, .writable = 0x00f3 },
-	{ .name = "slot_capabilities", .offset = 0x14, .bytes = 4, .reset = 0x0004007b },
+	{ .name = "slot_capabilities", .offset = 0x14, .bytes = 4, .reset = 0x0000007b },
 	{ .name = "slot_control",
 		.offset = EXP_SLOT_CONTROL,
 		.bytes = 2,

@@ -162,11 +162,23 @@ static int attach(void *self, const struct bp_link *child, const char *slot, bp_
 	return bus_attach(&((struct root *)self)->bus, child, slot, err);
 }
 
+static int plug(void *self, const struct bp_link *child, int what, bp_error *err)
+{
+	return bus_plug(&((struct root *)self)->bus, child, what, err);
+}
+
+static int plugged(void *self, const struct bp_link *child)
+{
+	return bus_plugged(&((struct root *)self)->bus, child);
+}
+
 static const struct bp_bus bus = {
 	.size = sizeof(bus),
 	.slots = FUNCTIONS - 1,
 	.child_interface = "bp.pci-device/1",
 	.attach = attach,
+	.plug = plug,
+	.plugged = plugged,
 };
 
 /* ---- device tree (IEEE 1275 PCI binding, host-generic-pci) ---- */

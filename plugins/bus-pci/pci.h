@@ -80,7 +80,7 @@ struct bridge_part { /* what a bridge's instance has for its function */
 	void (*written)(void *self, unsigned offset, unsigned bytes);
 	void (*restored)(void *self);
 	/* 0: nothing behind it answers. */
-	int (*powered)(void *self);
+	int (*powered)(const void *self);
 };
 
 struct function {
@@ -101,6 +101,7 @@ struct function {
 	/* Saved: */
 	uint32_t devfn; /* slot, so that a foreign snapshot is seen */
 	uint32_t intx; /* level of its wire */
+	uint8_t absent; /* its card is not in the slot */
 	uint8_t config[CONFIG_BYTES];
 	uint8_t vectors[VECTORS * VECTOR_BYTES];
 	uint8_t pending[VECTORS / 8];
@@ -173,9 +174,14 @@ int bus_realise(struct bus *b, struct root *root, struct function *bridge, bp_er
 void bus_power_on(struct bus *b);
 /* A reset that reaches the devices: by a bridge, or because their power went. */
 void bus_reset(struct bus *b);
+/* Somebody is in a slot. */
+int bus_occupied(const struct bus *b);
+/* "bp.bus/1" of slots that cannot ask; the answer of all others too, where nobody is asked. */
+int bus_plug(struct bus *b, const struct bp_link *child, int what, bp_error *err);
+int bus_plugged(struct bus *b, const struct bp_link *child);
 int bus_loaded(struct bus *b, bp_error *err);
 struct function *bus_find(struct bus *b, unsigned bus, unsigned slot);
-/* After any change of what is decoded, forwarded or numbered. */
+/* After any change of what is decoded, forwarded, numbered or there. */
 void root_remap(struct root *root);
 void root_route(struct root *root); /* INTx levels */
 /* The window "msix" of a bus's owner. */

@@ -26,6 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from console import Console, ConsoleError  # noqa: E402
+from control import Control, ControlError  # noqa: E402
 from emulator import EMULATORS, Machine  # noqa: E402
 import network  # noqa: E402
 
@@ -320,6 +321,92 @@ def disks(transport="", pci=False):
                 raise Mismatch("the qcow2 image does not hold what the guest wrote")
             return status
     return run, ("opensbi-trixie", "linux", "initrd")
+
+
+HOT_CARDS = (("card-blk", "00:03.0"), ("nvme", "01:00.0"), ("card-net", "02:00.0"))
+SETTLED = "echo 1 >/sys/bus/pci/rescan; sleep 2"
+
+
+def surf(console, server):
+    """An address by DHCP and a file from the host."""
+    shell(console, "ip link set eth0 up")
+    check(shell(console, "udhcpc -i eth0 -s /etc/udhcpc -n -q"), r"^=== DHCP eth0 10\.0\.2\.15/24",
+          "DHCP")
+    url = f"http://10.0.2.2:{server.port}/file"
+    check(shell(console, f"wget -q -O - {url} | md5sum"), rf"^{server.md5}\b", "the file")
+
+
+def pull_and_plug(console, control):
+    """Each card is removed as sysfs has it, pulled, missed, put in again and found."""
+    for name, slot in HOT_CARDS:
+        shell(console, f"echo 1 >/sys/bus/pci/devices/0000:{slot}/remove")
+        # Behind a port the button would wait for a driver that this kernel does not have.
+        control.tell(f"unplug {name}" if slot.startswith("00") else f"unplug! {name}")
+    shell(console, SETTLED)
+    check(shell(console, "ls -d /dev/vda /dev/nvme0n1 /sys/class/net/eth0 2>&1 | grep -c 'No such'"),
+          r"^3$", "what the cards were")
+    listed = "\n".join(control.tell("list"))
+    for name, slot in HOT_CARDS:
+        check(shell(console, f"ls -d /sys/bus/pci/devices/0000:{slot} 2>&1"), r"No such file", name)
+        check(listed, rf"^{name} \(.*\) on .*: out$", "list")
+        control.tell(f"plug {name}")
+    shell(console, SETTLED)
+    for name, slot in HOT_CARDS:
+        check(shell(console, f"ls -d /sys/bus/pci/devices/0000:{slot}"), rf"0000:{slot}$", name)
+
+
+def hot_plug(start, guests):
+    """Linux removes a disk, an NVMe disk and a network card; they go, come back and work as before. One
+    more disk is put in that was not there."""
+    if start.keywords["emulator"] == "qemu":
+        return 0  # no machine of QEMU's has its user at such a socket
+    build = start.keywords["build"]
+    with tempfile.TemporaryDirectory() as folder, network.Server(4 << 20) as server:
+        disks = [Path(folder) / name for name in ("a.raw", "b.qcow2", "c.raw")]
+        more = ["--control", f"unix:{folder}/control"]
+        for n, disk in enumerate(disks):
+            backplane_img(build, "create", "-f", disk.suffix[1:], disk, f"{DISK_M}M")
+            more += ["--set", f"disk{n}.file={disk}"]
+        machine = Machine(guests / "opensbi-trixie/fw_dynamic.bin", guests / "linux/Image",
+                          guests / "initrd/initrd.cpio.gz", "console=ttyS0", board="plug.toml",
+                          more=more)
+        with start(machine) as console:
+            console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+            digest = use_disks(console, "/dev/nvme0n1")
+            surf(console, server)
+            with Control(f"{folder}/control", REPLY_S) as control:
+                for _ in range(2):
+                    pull_and_plug(console, control)
+                    shell(console, "mount -t ext4 /dev/vda /mnt")
+                    if digest_of(console, "/mnt/r") != digest:
+                        raise Mismatch("the file system has another file after the disk came back")
+                    shell(console, "umount /mnt")
+                    check(shell(console, f"dd if=/dev/nvme0n1 bs=1M skip={SEEK_M + 1} count=7 | md5sum"),
+                          shell(console, "dd if=/tmp/r bs=1M skip=1 | md5sum").split()[0], "NVMe")
+                    surf(console, server)
+                check(shell(console, "ls /dev/vdb 2>&1"), r"No such file", "the late disk")
+                control.tell("plug card-late")
+                shell(console, SETTLED)
+                check(shell(console, "dd if=/tmp/r of=/dev/vdb bs=1M oflag=direct; echo $?"), r"^0$",
+                      "the late disk")
+                # Pulled from under a guest that was not told: it sees errors and goes on.
+                control.tell("unplug! card-late")
+                shell(console, "dd if=/dev/vdb of=/dev/null bs=1M count=1 iflag=direct & sleep 3")
+                shell(console, "echo 1 >/sys/bus/pci/devices/0000:00:04.0/remove")
+                for line in ("plug nobody", "unplug! card-late", "x" * 5000):
+                    try:
+                        control.tell(line)
+                        raise Mismatch(f"the command `{line[:40]}` is no error")
+                    except ControlError:
+                        pass
+            check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+            console.type("poweroff\n")
+            status = console.status(EXIT_S)
+        if hashlib.md5(disks[2].read_bytes()[:8 << 20]).hexdigest() != digest:
+            raise Mismatch("the disk that was pulled does not hold what the guest wrote")
+        return status
+
+
 def net_machine(guests, firmware, **more):
     return Machine(guests / firmware / "fw_dynamic.bin", guests / "linux/Image",
                    guests / "initrd/initrd.cpio.gz", "console=ttyS0", **more)
@@ -457,6 +544,7 @@ CASES = {
     "virtio-blk-packed": disks("packed"),
     "virtio-blk-legacy": disks("legacy"),
     "pci-disks": disks(pci=True),
+    "pci-hot-plug": (hot_plug, ("opensbi-trixie", "linux", "initrd")),
     "net-user": net_user("opensbi-bookworm"),
     "net-snapshot": net_snapshot("opensbi-bookworm"),
     "net-pair": net_pair("opensbi-bookworm"),
@@ -504,7 +592,7 @@ def main():
                 status = run(partial(start_machine, emulator=args.emulator, build=build, log=log),
                              fetch.ensure(guests))
                 fault = "" if status == 0 else f"exit status {status}, expected 0"
-            except (ConsoleError, Mismatch, OSError, subprocess.SubprocessError,
+            except (ConsoleError, ControlError, Mismatch, OSError, subprocess.SubprocessError,
                     fetch.debian.FetchError) as e:
                 fault = str(e)
         print(f"{'FAIL' if fault else 'ok'} {name} ({time.monotonic() - began:.1f} s)", flush=True)

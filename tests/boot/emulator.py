@@ -18,6 +18,7 @@ class Machine:
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
     drives: tuple = ()  # (file, format): virtio disks
     pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
+    board: str = ""  # another machine file of this folder, of Backplane's alone
     transport: str = ""  # a property of the virtio transports that is to be true
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device

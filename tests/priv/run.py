@@ -184,7 +184,9 @@ def run_one(name, p, image, args, table):
                    *(["--engine", args.engine] if args.engine else [])]
         for d in args.plugin_path:
             command[2:2] = ["--plugin-path", d]
-        ours = Run(command, p["seconds"] * args.patience)
+        with tempfile.TemporaryDirectory() as tmp:
+            command = [word.replace("{tmp}", tmp) for word in command]
+            ours = Run(command, p["seconds"] * args.patience)
     messages = []
     for who, r in (("qemu", qemu), ("backplane", ours)):
         if r:
