@@ -27,34 +27,15 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from console import Console, ConsoleError  # noqa: E402
 from control import Control, ControlError  # noqa: E402
+import debian_disk  # noqa: E402
 from emulator import EMULATORS, Machine  # noqa: E402
+from guest import (EXIT_S, FIRMWARE_S, KERNEL_S, PROMPT, REPLY_S, SLOW, Mismatch,  # noqa: E402
+                   backplane_img, check, shell)
 import network  # noqa: E402
 
-# Long enough for an interpreter on two busy cores, whose sanitizers may be on.
-SLOW = float(os.environ.get("BACKPLANE_TEST_PATIENCE", "1"))
-FIRMWARE_S, KERNEL_S, REPLY_S, EXIT_S = (SLOW * s for s in (60, 480, 60, 60))
-PROMPT = r"^~ # $"
 SERVE = "mkdir /www; seq 1 100000 >/www/page; httpd -h /www"
 OPENSBI = {"opensbi-bookworm": r"OpenSBI v1\.1\b", "opensbi-trixie": r"OpenSBI v1\.6\b",
            "opensbi-trixie-rv32": r"OpenSBI v1\.6\b"}
-
-
-class Mismatch(Exception):
-    """A guest said something else than it should have."""
-
-
-def check(text, pattern, what):
-    match = re.search(pattern, text, re.M)
-    if not match:
-        raise Mismatch(f"{what}: expected `{pattern}` in:\n{text}")
-    return match
-
-
-def shell(console, command):
-    """Runs a command in the guest's shell; returns what it printed."""
-    console.type(command + "\n")
-    console.expect(re.escape(command) + r"\n", REPLY_S)
-    return console.expect(r"\A([\s\S]*?)" + PROMPT, REPLY_S)[1]
 
 
 def check_cpuinfo(text, machine):
@@ -237,14 +218,6 @@ def ports_and_input(firmware):
 
 
 DISK_M, SEEK_M = 64, 11  # MiB of each disk, and where dd writes
-
-
-def backplane_img(build, *args):
-    done = subprocess.run([build / "core/backplane", "img", *args], capture_output=True, text=True,
-                          env={**os.environ, "BACKPLANE_PLUGIN_PATH": str(build / "plugins")},
-                          timeout=EXIT_S, check=False)
-    if done.returncode:
-        raise Mismatch(f"backplane img {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
 
 
 def digest_of(console, file):
@@ -553,6 +526,7 @@ CASES = {
     "u-boot-2025-m": u_boot("u-boot-trixie", "m"),
     "u-boot-2025-s": u_boot("u-boot-trixie", "s"),
     "opensbi-rv32": banner("opensbi-trixie-rv32", 32),
+    **debian_disk.CASES,
 }
 
 

@@ -17,6 +17,7 @@ class Machine:
     vector: bool = False
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
     drives: tuple = ()  # (file, format): virtio disks
+    disk: str = "virtio"  # what the first drive is, of DISKS
     pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
     board: str = ""  # another machine file of this folder, of Backplane's alone
     transport: str = ""  # a property of the virtio transports that is to be true
@@ -26,9 +27,18 @@ class Machine:
     board: str = ""  # a machine file beside this one, which QEMU has no words for
 
 
+# What a drive can be -> the board, further words for Backplane, QEMU's device.
+DISKS = {
+    "virtio": ("machines/riscv-virt.toml", (), "virtio-blk-device"),
+    "virtio-pci": ("tests/boot/virtio-pci.toml", ("drive0.bus=slot",), "virtio-blk-pci"),
+    "nvme": ("machines/riscv-virt.toml", ("drive0.type=nvme", "drive0.bus=pci"),
+             "nvme,serial=1"),
+}
+
+
 def backplane(m, build):
     source = build.parent if (build.parent / "machines").is_dir() else build
-    board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
+    board = DISKS[m.disk][0] if m.bits == 64 else "machines/riscv32-virt.toml"
     board = "tests/boot/virtio-console.toml" if m.serial else board
     board = "tests/boot/pci.toml" if m.pci else board
     board = f"tests/boot/{m.board}" if m.board else board
@@ -44,6 +54,8 @@ def backplane(m, build):
     for n, (file, kind) in enumerate(m.drives):
         argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci else \
             ["--drive", f"file={file},format={kind}"]
+    for setting in DISKS[m.disk][1]:
+        argv += ["--set", setting]
     for net in m.net:
         argv += ["--net", net]
     argv += ["--set", f"nic0.mac={m.mac}"] if m.mac else []
@@ -78,7 +90,7 @@ def qemu(m, _build):
              "virtconsole,chardev=terminal"] if m.serial else []
     argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
     packed = ",packed=on" if m.transport == "packed" else ""
-    kinds = ("virtio-blk-pci", "nvme") if m.pci else ("virtio-blk-device",) * 2
+    kinds = ("virtio-blk-pci", "nvme") if m.pci else (DISKS[m.disk][2], "virtio-blk-device")
     if m.pci:
         packed = ",serial=BOOT-1"
     for n, (file, kind) in enumerate(m.drives):

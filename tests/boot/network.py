@@ -10,14 +10,29 @@ import urllib.error
 import urllib.request
 
 
-class Server:
-    """Gives `size` bytes at any path, on the loopback; as a context."""
+class Loopback:
+    """An HTTP server on the host's loopback, as a context."""
+
+    def __init__(self, handler):
+        self.handler = handler
+
+    def __enter__(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Server(Loopback):
+    """Gives `size` bytes at any path."""
 
     def __init__(self, size):
         self.body = bytes(i * 2654435761 >> 13 & 255 for i in range(4096)) * (size // 4096)
         self.md5 = hashlib.md5(self.body).hexdigest()
-
-    def __enter__(self):
         body = self.body
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -33,14 +48,19 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
+        super().__init__(Handler)
 
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+
+def folder(path):
+    """A server of the folder's files."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=path)
+
+        def log_message(self, *_):
+            pass
+
+    return Loopback(Handler)
 
 
 def free_port():

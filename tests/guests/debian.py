@@ -155,6 +155,10 @@ class Suite:
         self.root = root
         self.ready = False
 
+    def source(self):
+        """Where the packages come from."""
+        return with_keys(choose_source(self.root, self.suite), self.root)
+
     def _apt(self, *command, cwd=None):
         run = subprocess.run([command[0], "-q", "-c", self.folder / "apt.conf", *command[1:]],
                              cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -169,7 +173,7 @@ class Suite:
         """Writes apt's private configuration and fetches the index, once per instance."""
         if self.ready:
             return
-        source = with_keys(choose_source(self.root, self.suite), self.root)
+        source = self.source()
         for sub in ("state", "lists/partial", "cache/archives/partial", "log", "sources.list.d"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "state/status").touch()
@@ -211,6 +215,19 @@ class Suite:
             target = into / debs[0].name
             os.replace(debs[0], target)
             return target
+
+    def download_all(self, names, into):
+        """Puts the packages and all that they depend on into the folder; returns their paths. A
+        name may be one of apt's patterns: `?essential`."""
+        self.update()
+        into = Path(into)
+        (into / "partial").mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "install", "--download-only", "--yes", "--no-install-recommends",
+                  "-o", f"Dir::Cache::Archives={into}", *names)
+        debs = sorted(into.glob("*.deb"))
+        if not debs:
+            raise FetchError(f"{self.name}: apt was asked for {' '.join(names)} and brought nothing")
+        return debs
 
     def forget(self):
         """Drops the index, so that the next update starts from nothing."""
