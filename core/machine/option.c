@@ -177,24 +177,18 @@ int option_trace(
 	return name ? 0 : -1;
 }
 
-/* A byte stream as for --serial, and an object that takes commands from it. */
+/* A byte stream as for --serial, and a monitor that takes lines from it. */
 int option_control(
 	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors)
 {
-	static const char type[] = "mon-line";
 	struct toml_pos pos = place_of(word);
 	char *chr = add_object(desc, "chr", value, pos, errors);
-	if (!chr)
-		return -1;
-	struct toml_value *table = toml_new(TOML_TABLE, pos);
-	table->form = TOML_HEADER;
-	toml_set(table, "type", 4, pos, toml_new_string(pos, type, strlen(type)));
-	toml_set(table, "chr", 3, pos, toml_new_string(pos, chr, strlen(chr)));
-	char *name = fresh_name(desc, "control");
-	toml_set(desc, name, strlen(name), pos, table);
-	g_free(name);
+	char *text = g_strdup_printf("line,chr=%s", chr ? chr : "");
+	char *name = chr ? add_object(desc, "mon", text, pos, errors) : NULL;
+	g_free(text);
 	g_free(chr);
-	return 0;
+	g_free(name);
+	return name ? 0 : -1;
 }
 
 static unsigned uses(struct toml_value *desc, const char *name)
