@@ -95,7 +95,7 @@ void machine_plug(struct machine *m, const char *name, int what, GString *out)
 		return;
 	}
 	if (!bus_of(in)) {
-		/* It may be in a card that has a bus of its own. */
+		/* Perhaps the bus itself is a card, which stands for all that is on it. */
 		const struct instance *up = in->controller;
 		g_string_append_printf(out, "error: %s ", name);
 		if (!up)

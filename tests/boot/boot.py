@@ -318,8 +318,8 @@ def pull_and_plug(console, control):
         # Behind a port the button would wait for a driver that this kernel does not have.
         control.tell(f"unplug {name}" if slot.startswith("00") else f"unplug! {name}")
     shell(console, SETTLED)
-    check(shell(console, "ls -d /dev/vda /dev/nvme0n1 /sys/class/net/eth0 2>&1 | grep -c 'No such'"),
-          r"^3$", "what the cards were")
+    gone = shell(console, "ls -d /dev/vda /dev/nvme0n1 /sys/class/net/eth0 2>&1")
+    check(gone, r"\A(ls: .*: No such file or directory\n){3}\Z", "what the cards were")
     listed = "\n".join(control.tell("list"))
     for name, slot in HOT_CARDS:
         check(shell(console, f"ls -d /sys/bus/pci/devices/0000:{slot} 2>&1"), r"No such file", name)
@@ -331,8 +331,8 @@ def pull_and_plug(console, control):
 
 
 def hot_plug(start, guests):
-    """Linux removes a disk, an NVMe disk and a network card; they go, come back and work as before. One
-    more disk is put in that was not there."""
+    """Linux removes a disk, an NVMe disk and a network card; they go, come back and work as before. A
+    disk more is put in, and one is pulled from under the guest."""
     if start.keywords["emulator"] == "qemu":
         return 0  # no machine of QEMU's has its user at such a socket
     build = start.keywords["build"]
@@ -356,18 +356,26 @@ def hot_plug(start, guests):
                     if digest_of(console, "/mnt/r") != digest:
                         raise Mismatch("the file system has another file after the disk came back")
                     shell(console, "umount /mnt")
-                    check(shell(console, f"dd if=/dev/nvme0n1 bs=1M skip={SEEK_M + 1} count=7 | md5sum"),
-                          shell(console, "dd if=/tmp/r bs=1M skip=1 | md5sum").split()[0], "NVMe")
+                    said = shell(console, f"dd if=/dev/nvme0n1 bs=1M skip={SEEK_M + 1} count=7 "
+                                          "2>/dev/null | md5sum")
+                    there = shell(console, "dd if=/tmp/r bs=1M skip=1 2>/dev/null | md5sum")
+                    check(said, "^" + there.split()[0], "NVMe")
                     surf(console, server)
                 check(shell(console, "ls /dev/vdb 2>&1"), r"No such file", "the late disk")
                 control.tell("plug card-late")
                 shell(console, SETTLED)
-                check(shell(console, "dd if=/tmp/r of=/dev/vdb bs=1M oflag=direct; echo $?"), r"^0$",
-                      "the late disk")
-                # Pulled from under a guest that was not told: it sees errors and goes on.
-                control.tell("unplug! card-late")
-                shell(console, "dd if=/dev/vdb of=/dev/null bs=1M count=1 iflag=direct & sleep 3")
+                done = shell(console, "dd if=/tmp/r of=/dev/vdb bs=1M oflag=direct; echo $?")
+                check(done, r"^0$", "the late disk")
                 shell(console, "echo 1 >/sys/bus/pci/devices/0000:00:04.0/remove")
+                control.tell("unplug! card-late")
+                # Pulled from under a guest that was not told. Of Linux's drivers NVMe's lives with that;
+                # virtio's waits for ever for a device that is gone to say that it was reset.
+                control.tell("unplug! nvme")
+                shell(console, "echo 1 >/sys/bus/pci/devices/0000:01:00.0/remove")
+                check(shell(console, "ls /dev/nvme0n1 2>&1"), r"No such file", "the pulled disk")
+                control.tell("plug nvme")
+                shell(console, SETTLED)
+                check(shell(console, "ls /dev/nvme0n1"), r"^/dev/nvme0n1$", "the disk that came back")
                 for line in ("plug nobody", "unplug! card-late", "x" * 5000):
                     try:
                         control.tell(line)

@@ -153,6 +153,7 @@ static void orderly(void)
 	section("button");
 	set32(PRIORITY, 1);
 	set32(ENABLE, 1u << (INTX - 32));
+	interrupt(); /* what registers() had the PLIC latch */
 	check("silent", interrupt(), 0);
 	control(WANT_NO_DONE);
 	take();
