@@ -102,13 +102,18 @@ void p9_fid_drop(struct p9 *p, struct p9_fid *f)
 	p->fid_count--;
 }
 
-/* The whole table, whatever fid_count says: a snapshot may have been read over it. */
-void p9_reset(struct p9 *p)
+void p9_close_all(struct p9 *p)
 {
 	for (uint32_t i = 0; i < P9_FIDS; i++)
 		live_finish(&p->live[i]);
+	p->files = p->xattrs = 0;
+}
+
+void p9_reset(struct p9 *p)
+{
+	p9_close_all(p);
 	memset(p->fids, 0, sizeof(p->fids));
-	p->fid_count = p->path_bytes = p->files = p->xattrs = p->msize = 0;
+	p->fid_count = p->path_bytes = p->msize = 0;
 }
 
 /* Length of what follows the path `from` in f's, or -1: f is elsewhere. */

@@ -95,6 +95,8 @@ struct p9_fid *p9_fid_find(struct p9 *p, uint32_t id);
 struct p9_fid *p9_get_fid(struct p9_call *c); /* NULL and c->err: there is none */
 struct p9_live *p9_live(struct p9 *p, const struct p9_fid *f);
 int p9_fid_add(struct p9 *p, uint32_t id, const char *path);
+/* What is not saved, of all fids, whatever fid_count says: a snapshot may have been read over it. */
+void p9_close_all(struct p9 *p);
 void p9_fid_drop(struct p9 *p, struct p9_fid *f);
 void p9_path(const struct p9 *p, const struct p9_fid *f, char path[P9_PATH_BYTES]);
 int p9_set_path(struct p9 *p, struct p9_fid *f, const char *path);

@@ -164,6 +164,7 @@ const char *p9_restore(struct p9 *p, char *text, size_t bytes)
 {
 	const char *bad = NULL;
 	int good = sound(p);
+	p9_close_all(p);
 	uint32_t files = 0;
 	if (!good)
 		snprintf(text, bytes, "the saved fids contradict each other");

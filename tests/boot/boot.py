@@ -315,6 +315,44 @@ def net_pair(firmware):
     return run, (firmware, "linux", "initrd")
 
 
+def shared_folder(firmware):
+    """Files of the host in the guest and the other way round, also after a snapshot with a file open;
+    a symlink of the guest's to the outside leads nowhere but into the guest."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder:
+            share, file = Path(folder) / "share", Path(folder) / "snapshot"
+            share.mkdir()
+            (share / "host").write_text("from the host\n")
+            (Path(folder) / "secret").write_text("hidden\n")
+            (share / "out").symlink_to("../secret")
+            with start(net_machine(guests, firmware, share=str(share),
+                                   more=["--save-to", str(file)])) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+                shell(console, "mount -t 9p -o trans=virtio,version=9p2000.L home /mnt")
+                check(shell(console, "cat /mnt/host"), r"^from the host$", "the host's file")
+                check(shell(console, "cat /mnt/out /mnt/../mnt/../secret 2>&1"),
+                      r"No such file[\s\S]*No such file", "what is outside")
+                shell(console, "mkdir /mnt/d; seq 1 200000 >/mnt/d/g; mv /mnt/d /mnt/e; sync")
+                check(shell(console, "touch /mnt/e/$(seq -s ' /mnt/e/' 500); ls /mnt/e | wc -l"),
+                      r"^501$", "a folder of many")
+                if (share / "e/g").read_text() != "".join(f"{n}\n" for n in range(1, 200001)):
+                    raise Mismatch("the host sees another file than the guest wrote")
+                shell(console, "exec 5>>/mnt/open; echo before >&5")
+                os.kill(console.pid, signal.SIGUSR1)
+                console.expect(r"saved to ", REPLY_S)
+            with start(net_machine(guests, firmware, share=str(share),
+                                   more=["--restore", str(file)])) as console:
+                console.type("\n")
+                console.expect(PROMPT, REPLY_S)
+                shell(console, "echo after >&5; exec 5>&-; umount /mnt")
+                if (share / "open").read_text() != "before\nafter\n":
+                    raise Mismatch("what was written after the snapshot is not there")
+                console.type("poweroff\n")
+                return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
 def u_boot(package, mode):
     def run(start, guests):
         image = guests / package / f"u-boot-{mode}.bin"
@@ -364,6 +402,7 @@ CASES = {
     "virtio-blk-packed": disks("packed"),
     "virtio-blk-legacy": disks("legacy"),
     "pci-disks": disks(pci=True),
+    "virtio-9p": shared_folder("opensbi-bookworm"),
     "net-user": net_user("opensbi-bookworm"),
     "net-snapshot": net_snapshot("opensbi-bookworm"),
     "net-pair": net_pair("opensbi-bookworm"),

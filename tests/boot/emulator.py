@@ -21,6 +21,7 @@ class Machine:
     transport: str = ""  # a property of the virtio transports that is to be true
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device
+    share: str = ""  # a folder of the host's, tag "home"
     more: list = field(default_factory=list)  # further options of Backplane's
 
 
@@ -29,6 +30,7 @@ def backplane(m, build):
     board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
     board = "tests/boot/virtio-console.toml" if m.serial else board
     board = "tests/boot/pci.toml" if m.pci else board
+    board = "tests/boot/virtio-9p.toml" if m.share else board
     argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]
@@ -37,6 +39,7 @@ def backplane(m, build):
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
     argv += ["--serial", f"file:{m.serial}"] if m.serial else []
+    argv += ["--set", f"shared.path={m.share}"] if m.share else []
     argv += ["--set", f"virtio.{m.transport}=true"] if m.transport else []
     for n, (file, kind) in enumerate(m.drives):
         argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci else \
@@ -73,6 +76,8 @@ def qemu(m, _build):
     argv += ["-serial", f"file:{m.serial}", "-monitor", "none", "-chardev",
              "stdio,id=terminal,signal=off", "-device", "virtio-serial-device", "-device",
              "virtconsole,chardev=terminal"] if m.serial else []
+    argv += ["-fsdev", f"local,id=fs,path={m.share},security_model=none", "-device",
+             "virtio-9p-device,fsdev=fs,mount_tag=home"] if m.share else []
     argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
     packed = ",packed=on" if m.transport == "packed" else ""
     kinds = ("virtio-blk-pci", "nvme") if m.pci else ("virtio-blk-device",) * 2
