@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The record's address stands in the last pointer of this room in front of the instance. */
-enum { FRONT = 64 };
+enum { FRONT = 64, ALIGN = 64 };
 
 struct object *object_new(
 	const struct type *type, const char *name, const char *place, struct domain *domain)
@@ -14,16 +14,18 @@ struct object *object_new(
 	size_t size = OBJECT_FRAME((size_t)type->object->instance_size);
 	if (type->kind == BP_KIND_CPU)
 		size += OBJECT_CPU_FRAME;
-	char *memory = aligned_alloc(64, FRONT + size);
+	/* Not aligned_alloc and memset: what nobody touches of a large instance takes no memory. */
+	char *memory = calloc(1, FRONT + ALIGN + size);
 	if (!memory)
 		return NULL;
-	memset(memory, 0, FRONT + size);
+	uintptr_t instance = ((uintptr_t)memory + FRONT + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
 	struct object *o = g_new0(struct object, 1);
 	*o = (struct object){ .type = type,
 		.name = g_strdup(name),
 		.place = g_strdup(place),
 		.domain = domain,
-		.instance = memory + FRONT };
+		.memory = memory,
+		.instance = (void *)instance };
 	((struct object **)o->instance)[-1] = o;
 	fields_set_defaults(type->object->props, type->field_size, o->instance);
 	return o;
@@ -36,7 +38,7 @@ void object_free(struct object *o)
 	fields_free_strings(o->type->object->props, o->type->field_size, o->instance);
 	g_free(o->name);
 	g_free(o->place);
-	free((char *)o->instance - FRONT);
+	free(o->memory);
 	g_free(o);
 }
 

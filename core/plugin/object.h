@@ -34,6 +34,7 @@ struct object {
 	char *place; /* "board.toml:17:1", where the machine file defines it */
 	struct domain *domain;
 	void *instance;
+	void *memory; /* of the instance, with what stands in front of it */
 	bool created;
 	unsigned index; /* in the machine */
 	struct object *bus; /* the controller it is attached to, or NULL */

@@ -34,8 +34,10 @@ struct queue_held_desc {
 	uint16_t reserved;
 };
 struct queue_held {
-	uint32_t high; /* places that were ever in use since the reset; the rest is zeros */
 	uint32_t free; /* the list of those that are free again */
+	/* Places that were ever in use since the reset; the rest is zeros. It says how much is saved, so
+	 * it does not stand at offset 0, which would mean all. */
+	uint32_t high;
 	struct queue_held_desc desc[QUEUE_HELD_MAX];
 };
 

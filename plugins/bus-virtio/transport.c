@@ -352,8 +352,8 @@ static const struct bp_field held_desc_state[] = {
 	{ 0 },
 };
 static const struct bp_field held_state[] = {
-	{ BP_FIELD(struct queue_held, high, BP_U32) },
 	{ BP_FIELD(struct queue_held, free, BP_U32) },
+	{ BP_FIELD(struct queue_held, high, BP_U32) },
 	{ BP_FIELD(struct queue_held, desc, BP_STRUCT), .count = QUEUE_HELD_MAX,
 		.count_offset = offsetof(struct queue_held, high), .sub = held_desc_state,
 		.sub_size = sizeof(struct queue_held_desc) },

@@ -61,6 +61,7 @@ class Tree:
                        "-Ddebug=false", "-Dwerror=false", *self.setup)
             if made.returncode:
                 raise Failed("the copy cannot be configured:\n" + made.stdout[-3000:])
+        run("ninja", "-C", self.build, "build.ninja")  # one of before may know fewer plugins
         self.targets = self.wanted()
         self.compile()
 
