@@ -101,6 +101,10 @@ bp_blk_node *blk_file_of(bp_blk_node *n);
 /* The bp_error for the functions of a format's node. */
 bp_error blk_error(bp_blk_node *n, struct error_list *errors);
 
+/* The next of "key=value,key,..."; a comma in a value is written twice. *key is to be freed, *value lies
+ * in it, or is NULL. False: there is none. */
+bool blk_option_next(const char **text, char **key, char **value);
+
 struct blk_options { /* values for a format's create_options */
 	const struct bp_field *table;
 	uint32_t stride, size;
@@ -109,7 +113,7 @@ struct blk_options { /* values for a format's create_options */
 };
 void blk_options_init(
 	struct blk_options *o, const struct bp_blk_format *f, const struct type *type);
-/* "key=value,key=value"; a comma in a value is written twice. 0, or -1 after errors. */
+/* A list as above. 0, or -1 after errors. */
 int blk_options_parse(struct blk_options *o, const char *text, struct error_list *errors);
 int blk_options_set(
 	struct blk_options *o, const char *key, const char *value, struct error_list *errors);

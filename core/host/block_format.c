@@ -246,26 +246,22 @@ static int set_option(const struct bp_field *table, uint32_t stride, void *value
 	return -1;
 }
 
-/* Calls each(context, key, value) for "key=value,key"; a comma in a value is written twice. */
-static int each_option(const char *text, struct error_list *errors,
-	int (*each)(void *context, const char *key, const char *value, struct error_list *errors),
-	void *context)
+bool blk_option_next(const char **text, char **key, char **value)
 {
-	int r = 0;
-	while (*text) {
-		GString *part = g_string_new(NULL);
-		for (; *text && (*text != ',' || text[1] == ','); text++) {
-			text += *text == ',';
-			g_string_append_c(part, *text);
-		}
-		text += *text == ',';
-		char *equals = strchr(part->str, '=');
-		if (equals)
-			*equals++ = 0;
-		r |= each(context, part->str, equals, errors);
-		g_string_free(part, TRUE);
+	const char *at = *text;
+	if (!*at)
+		return false;
+	GString *part = g_string_new(NULL);
+	for (; *at && (*at != ',' || at[1] == ','); at++) {
+		at += *at == ',';
+		g_string_append_c(part, *at);
 	}
-	return r;
+	*text = at + (*at == ',');
+	*key = g_string_free(part, FALSE);
+	*value = strchr(*key, '=');
+	if (*value)
+		*(*value)++ = 0;
+	return true;
 }
 
 void blk_options_init(struct blk_options *o, const struct bp_blk_format *f, const struct type *type)
@@ -295,14 +291,15 @@ int blk_options_set(
 	return 0;
 }
 
-static int option_each(void *context, const char *key, const char *value, struct error_list *errors)
-{
-	return blk_options_set(context, key, value, errors);
-}
-
 int blk_options_parse(struct blk_options *o, const char *text, struct error_list *errors)
 {
-	return each_option(text, errors, option_each, o);
+	char *key, *value;
+	int r = 0;
+	while (blk_option_next(&text, &key, &value)) {
+		r |= blk_options_set(o, key, value, errors);
+		g_free(key);
+	}
+	return r;
 }
 
 const char *blk_options_text(const struct blk_options *o, const char *key)
@@ -407,18 +404,6 @@ static bp_blk_node *open_data(const struct bp_blk_open *how, const char *name, b
 	return f->data;
 }
 
-struct setting {
-	const struct type *type;
-	void *instance;
-};
-
-static int set_each(void *context, const char *key, const char *value, struct error_list *errors)
-{
-	struct setting *s = context;
-	return set_option(
-		s->type->object->props, s->type->field_size, s->instance, key, value, errors);
-}
-
 static struct format_node *make(const struct bp_host *host, const struct blk_spec *spec,
 	const char *format, const char *options, struct error_list *errors)
 {
@@ -435,9 +420,14 @@ static struct format_node *make(const struct bp_host *host, const struct blk_spe
 	f->backing_format = g_strdup(spec->backing_format);
 	f->domain = domain_new(f->node.name, true);
 	f->object = object_new(type, spec->file, NULL, f->domain);
-	struct setting s = { type, f->object->instance };
 	bp_error err = { errors, f->object };
-	int r = options ? each_option(options, errors, set_each, &s) : 0;
+	char *key, *value;
+	int r = 0;
+	while (options && blk_option_next(&options, &key, &value)) {
+		r |= set_option(type->object->props, type->field_size, f->object->instance, key,
+			value, errors);
+		g_free(key);
+	}
 	if (!r && type->object->create)
 		r = type->object->create(f->object->instance, host, &err);
 	if (!r)

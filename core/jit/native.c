@@ -232,7 +232,10 @@ static enum native_exit enter(struct native *n)
 	cpu->native.left = slice;
 	cpu->native.icount_end = cpu->head->icount + slice;
 	cpu->native.link = NULL;
-	atomic_fetch_add_explicit(&n->finder.block->heat, 1, memory_order_relaxed);
+	/* A sample: it may miss what another CPU adds, and costs no locked instruction. */
+	_Atomic(uint32_t) *heat = &n->finder.block->heat;
+	atomic_store_explicit(
+		heat, atomic_load_explicit(heat, memory_order_relaxed) + 1, memory_order_relaxed);
 	unsigned flags = native_host_flags();
 	native_host_clear();
 	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->finder.block->entry);

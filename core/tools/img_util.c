@@ -15,24 +15,16 @@ int img_fail(struct img *m, const char *format, ...)
 	return IMG_FAILED;
 }
 
-/* Calls each(context, key, value) for "key=value,...", where a comma in a value is written twice. */
+/* Calls each(context, key, value) for a list of options, until one of them fails. */
 static int each_key(struct img *m, const char *text,
 	int (*each)(struct img *m, void *context, const char *key, const char *value),
 	void *context)
 {
+	char *key, *value;
 	int r = 0;
-	while (*text && !r) {
-		GString *part = g_string_new(NULL);
-		for (; *text && (*text != ',' || text[1] == ','); text++) {
-			text += *text == ',';
-			g_string_append_c(part, *text);
-		}
-		text += *text == ',';
-		char *equals = strchr(part->str, '=');
-		if (equals)
-			*equals++ = 0;
-		r = each(m, context, part->str, equals);
-		g_string_free(part, TRUE);
+	while (!r && blk_option_next(&text, &key, &value)) {
+		r = each(m, context, key, value);
+		g_free(key);
 	}
 	return r;
 }

@@ -3,6 +3,7 @@
  *
  *     drive_test PLUGINS TEST_PLUGINS */
 #include "bus/bus.h"
+#include "find_types.h"
 #include "host/block.h"
 #include "machine/internal.h"
 #include "machine/machine.h"
@@ -440,18 +441,7 @@ static void run_test(gconstpointer data)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	for (int n = 1; n < argc; n++)
-		types_add_path(argv[n]);
-	struct error_list errors = { 0 };
-	types_add_builtin(bus_types);
-	types_add_builtin(host_types);
-	types_add_builtin(device_types);
-	types_scan(&errors);
-	/* The first machine that is built seals: nothing is loaded after it. */
-	const struct type *type;
-	if (!blk_format("raw", &type, &errors) || !blk_format("blk-log", &type, &errors))
-		error_list_print(&errors, stderr);
-	error_list_finish(&errors);
+	find_types(argc, argv, device_types);
 	for (unsigned way = 0; way < G_N_ELEMENTS(ways); way++)
 		for (unsigned n = 0; n < G_N_ELEMENTS(tests); n++) {
 			struct test *t = &tests[n][way];

@@ -4,6 +4,7 @@
  *
  *     virtio_test PLUGINS TEST_PLUGINS */
 #include "bus/bus.h"
+#include "find_types.h"
 #include "host/block.h"
 #include "machine/internal.h"
 #include "machine/machine.h"
@@ -619,18 +620,7 @@ static void test_in_flight(gconstpointer data)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	for (int n = 1; n < argc; n++)
-		types_add_path(argv[n]);
-	struct error_list errors = { 0 };
-	types_add_builtin(bus_types);
-	types_add_builtin(host_types);
-	types_add_builtin(driver_types);
-	types_scan(&errors);
-	/* The first machine that is built seals: nothing is loaded after it. */
-	const struct type *type;
-	if (!blk_format("raw", &type, &errors) || !blk_format("blk-log", &type, &errors))
-		error_list_print(&errors, stderr);
-	error_list_finish(&errors);
+	find_types(argc, argv, driver_types);
 	static const struct {
 		const char *name;
 		void (*run)(gconstpointer);

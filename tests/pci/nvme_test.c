@@ -61,7 +61,7 @@ static void enable(void)
 	memset(cq_head, 0, sizeof(cq_head));
 	for (unsigned i = 0; i < 3; i++)
 		phase[i] = 1;
-	for (unsigned i = 0; i < 0x4000; i += 8)
+	for (unsigned i = 0; i < LIST - ASQ; i += 8) /* all four queues: stale phases */
 		poke(RAM + ASQ + i, 8, 0);
 	poke(reg(AQA), 4, (DEPTH - 1) << 16 | (DEPTH - 1));
 	poke(reg(REG_ASQ), 8, RAM + ASQ);

@@ -345,13 +345,25 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- atomics ---- */
 
+/* RDX: what is to be stored where RAX was. */
+static void rmw_combine(struct native_compiler *c, const struct bp_ir *r, bool wide, unsigned value)
+{
+	static const uint8_t minmax[] = { CC_L, CC_G, CC_B, CC_A };
+	static const uint8_t alu[] = { OP_AND_RM, OP_OR_RM, OP_XOR_RM };
+	emit_mov(&c->e, true, RDX, value);
+	if (r->aux >= BP_RMW_MINS) {
+		emit_rr(&c->e, OP_CMP_RM, wide, RAX, value);
+		emit_rr(&c->e, OP_CMOV | minmax[r->aux - BP_RMW_MINS], wide, RDX, RAX);
+	} else {
+		emit_rr(&c->e, alu[r->aux - BP_RMW_AND], wide, RDX, RAX);
+	}
+}
+
 /* Exchange and add have an instruction that gives the old value; and, or, xor, min, max are a loop
  * of compare-and-exchange (SDM volume 3, 8.1.2.2). */
 static void rmw_here(struct native_compiler *c, const struct bp_ir *r, unsigned size,
 	unsigned value, unsigned addr, unsigned fresh)
 {
-	static const uint8_t minmax[] = { CC_L, CC_G, CC_B, CC_A };
-	static const uint8_t alu[] = { OP_AND_RM, OP_OR_RM, OP_XOR_RM };
 	bool wide = size == 3;
 	if (r->aux == BP_RMW_SWAP || r->aux == BP_RMW_ADD) {
 		emit_mov(&c->e, true, RAX, value);
@@ -365,13 +377,7 @@ static void rmw_here(struct native_compiler *c, const struct bp_ir *r, unsigned 
 	emit_rr(&c->e, OP_ADD_RM, true, fresh, addr);
 	emit_rm(&c->e, OP_MOV_RM, wide, RAX, fresh, 0);
 	uint8_t *again = c->e.at;
-	emit_mov(&c->e, true, RDX, value);
-	if (r->aux >= BP_RMW_MINS) {
-		emit_rr(&c->e, OP_CMP_RM, wide, RAX, value);
-		emit_rr(&c->e, OP_CMOV | minmax[r->aux - BP_RMW_MINS], wide, RDX, RAX);
-	} else {
-		emit_rr(&c->e, alu[r->aux - BP_RMW_AND], wide, RDX, RAX);
-	}
+	rmw_combine(c, r, wide, value);
 	emit8(&c->e, 0xf0);
 	emit_rm(&c->e, 0x0fb1, wide, RDX, fresh, 0);
 	emit_to(emit_jcc(&c->e, CC_NE), again);
@@ -392,8 +398,6 @@ static void rmw_part(struct rmw_parts *p, struct cold *k)
 static void rmw_flat(struct native_compiler *c, const struct bp_ir *r, unsigned size,
 	unsigned value, const struct flat *f, struct rmw_parts *p)
 {
-	static const uint8_t minmax[] = { CC_L, CC_G, CC_B, CC_A };
-	static const uint8_t alu[] = { OP_AND_RM, OP_OR_RM, OP_XOR_RM };
 	bool wide = size == 3;
 	uint32_t memop = bp_ir_memop(r);
 	emit_rr(&c->e, OP_GROUP3, false, 0, f->reg); /* /0: test with an immediate */
@@ -410,13 +414,7 @@ static void rmw_flat(struct native_compiler *c, const struct bp_ir *r, unsigned 
 	rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
 	emit_rm(&c->e, OP_MOV_RM, wide, RAX, f->reg, 0);
 	uint8_t *again = c->e.at;
-	emit_mov(&c->e, true, RDX, value);
-	if (r->aux >= BP_RMW_MINS) {
-		emit_rr(&c->e, OP_CMP_RM, wide, RAX, value);
-		emit_rr(&c->e, OP_CMOV | minmax[r->aux - BP_RMW_MINS], wide, RDX, RAX);
-	} else {
-		emit_rr(&c->e, alu[r->aux - BP_RMW_AND], wide, RDX, RAX);
-	}
+	rmw_combine(c, r, wide, value);
 	rmw_part(p, flat_cold(c, COLD_RMW, f, memop));
 	emit8(&c->e, 0xf0);
 	emit_rm(&c->e, 0x0fb1, wide, RDX, f->reg, 0);
