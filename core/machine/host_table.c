@@ -317,4 +317,5 @@ const struct bp_host host_table = {
 	.dma_new = dma_behind,
 	.dma_requester = dma_requester,
 	.dma_free = dma_free,
+	.dma_discard = dma_discard,
 };

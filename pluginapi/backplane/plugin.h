@@ -191,6 +191,9 @@ struct bp_host {
 	bp_dma *(*dma_new)(void *object, const struct bp_iommu *iommu, void *iommu_self);
 	void (*dma_requester)(bp_dma *dma, uint32_t requester);
 	void (*dma_free)(bp_dma *dma);
+	/* Nobody needs what is in mapped memory any more: whole pages of it read as zeros, or as before, and
+	 * the host may have the memory back. NULL dma: any that is mapped. [any] */
+	void (*dma_discard)(bp_dma *dma, void *ptr, uint64_t len);
 };
 
 /* ---- objects ---- */

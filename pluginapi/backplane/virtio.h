@@ -57,6 +57,11 @@ struct bp_virtio_transport {
 	/* The driver broke the device's own rules so that no answer is possible: DEVICE_NEEDS_RESET.
 	 * [owner] */
 	void (*broken)(void *transport);
+	/* The driver does not need what is in memory any more: at an address of its own, or in a piece of
+	 * a chain. Whole pages of RAM are zeros or as they were, and the host may have them back; the rest
+	 * is left alone. [owner] */
+	void (*discard_at)(void *transport, uint64_t addr, uint64_t len);
+	void (*discard)(void *transport, const struct bp_virtio_buffer *buffer);
 };
 
 struct bp_virtio_device {
