@@ -7,6 +7,7 @@
 #ifndef BACKPLANE_VIRTIO_H
 #define BACKPLANE_VIRTIO_H
 #include <backplane/base.h>
+#include <string.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -85,6 +86,72 @@ struct bp_virtio_device {
 	 * The chains of this queue are released when it returns. [owner] */
 	void (*queue_stop)(void *self, unsigned queue);
 };
+
+/* ---- chains ---- */
+
+/* Numbers of bytes, little-endian as virtio has them. */
+static inline uint64_t bp_virtio_get(const uint8_t *p, unsigned bytes)
+{
+	uint64_t v = 0;
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+static inline void bp_virtio_put(uint8_t *p, unsigned bytes, uint64_t v)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* Bytes of the readable (writable 0) or the writable part of a chain. */
+static inline uint64_t bp_virtio_bytes(const struct bp_virtio_request *c, int writable)
+{
+	uint64_t n = 0;
+	for (uint32_t i = writable ? c->readable : 0; i < (writable ? c->count : c->readable); i++)
+		n += c->buffer[i].len;
+	return n;
+}
+
+/* Copies at most len bytes out of the readable part, into the writable part, from byte `at` on; returns
+ * how many the chain has of them. */
+static inline uint32_t bp_virtio_read(
+	const struct bp_virtio_request *c, uint64_t at, void *out, uint32_t len)
+{
+	uint32_t done = 0;
+	for (uint32_t i = 0; i < c->readable && done < len; i++) {
+		const struct bp_virtio_buffer *b = &c->buffer[i];
+		if (at >= b->len) {
+			at -= b->len;
+			continue;
+		}
+		uint32_t n = b->len - (uint32_t)at;
+		n = n < len - done ? n : len - done;
+		memcpy((uint8_t *)out + done, (const uint8_t *)b->data + at, n);
+		done += n;
+		at = 0;
+	}
+	return done;
+}
+
+static inline uint32_t bp_virtio_write(
+	const struct bp_virtio_request *c, uint64_t at, const void *in, uint32_t len)
+{
+	uint32_t done = 0;
+	for (uint32_t i = c->readable; i < c->count && done < len; i++) {
+		const struct bp_virtio_buffer *b = &c->buffer[i];
+		if (at >= b->len) {
+			at -= b->len;
+			continue;
+		}
+		uint32_t n = b->len - (uint32_t)at;
+		n = n < len - done ? n : len - done;
+		memcpy((uint8_t *)b->data + at, (const uint8_t *)in + done, n);
+		done += n;
+		at = 0;
+	}
+	return done;
+}
 
 #ifdef __cplusplus
 }

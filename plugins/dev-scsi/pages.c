@@ -257,8 +257,10 @@ struct job *cmd_mode_select(struct disk *d, struct bp_scsi_command *c)
 	if (descriptors &&
 		(descriptors != 8 || at + 8 > len || memcmp(b + at + 5, descriptor + 5, 3)))
 		sense = INVALID_PARAMETER;
-	for (at += descriptors; !sense && at < len; at += 2u + b[at + 1])
+	for (at += descriptors; !sense && at < len;) {
 		sense = select_page(d, b + at, len - at, &wce);
+		at += sense ? 0 : 2u + b[at + 1];
+	}
 	if (sense)
 		refuse(c, sense);
 	else if (wce != d->cache)

@@ -9,7 +9,7 @@
 enum { INFLATEQ = 0, DEFLATEQ = 1, STATSQ = 2, REPORTQ = 3, QUEUES = 5, QUEUE_SIZE = 128 };
 enum { NUM_PAGES = 0, ACTUAL = 4, CONFIG_SIZE = 8 }; /* struct virtio_balloon_config */
 enum { F_STATS = 1, F_DEFLATE_ON_OOM = 2, F_REPORTING = 5 };
-enum { PAGE_BITS = 12, PFNS_MAX = 65536, STAT_BYTES = 10, STATS = 16, BURST = 64 };
+enum { PAGE_BITS = 12, PFNS_MAX = 4096, STAT_BYTES = 10, STATS = 16, BURST = 16 };
 
 struct balloon {
 	const struct bp_host *host;
@@ -24,51 +24,20 @@ struct balloon {
 	/* The chain that statistics come in: the driver's, until we want new ones (5.5.6.3). */
 	uint32_t stats_held;
 	struct bp_virtio_request stats_chain, req;
+	uint32_t posted; /* queues that are looked at again soon */
+	uint8_t list[4 * PFNS_MAX];
 };
-
-static uint64_t get_le(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-	while (bytes--)
-		v = v << 8 | p[bytes];
-	return v;
-}
-
-static void put_le(uint8_t *p, unsigned bytes, uint64_t v)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
-/* At most len bytes of the readable part from `at` on; how many there were. */
-static uint32_t read_chain(
-	const struct bp_virtio_request *c, uint64_t at, uint8_t *out, uint32_t len)
-{
-	uint32_t done = 0;
-	for (uint32_t i = 0; i < c->readable && done < len; i++) {
-		const struct bp_virtio_buffer *b = &c->buffer[i];
-		if (at >= b->len) {
-			at -= b->len;
-			continue;
-		}
-		uint32_t n = b->len - (uint32_t)at;
-		n = n < len - done ? n : len - done;
-		memcpy(out + done, (const uint8_t *)b->data + at, n);
-		done += n;
-		at = 0;
-	}
-	return done;
-}
 
 /* ---- pages ---- */
 
-/* Numbers of pages of 4 KiB, 32 bits each; those that follow one another go together. */
+/* Numbers of pages of 4 KiB, 32 bits each; those that follow one another go together. What is behind
+ * the first PFNS_MAX stays as it is. */
 static void inflate(struct balloon *b, const struct bp_virtio_request *c)
 {
 	uint64_t first = 0, count = 0;
-	uint8_t bytes[4];
-	for (uint64_t n = 0; n < PFNS_MAX && read_chain(c, 4 * n, bytes, 4) == 4; n++) {
-		uint64_t page = get_le(bytes, 4);
+	uint32_t bytes = bp_virtio_read(c, 0, b->list, sizeof(b->list)) & ~3u;
+	for (uint32_t at = 0; at < bytes; at += 4) {
+		uint64_t page = bp_virtio_get(b->list + at, 4);
 		if (count && page == first + count) {
 			count++;
 			continue;
@@ -101,10 +70,10 @@ static void read_stats(struct balloon *b)
 	uint8_t s[STAT_BYTES];
 	memset(b->stats, 0xff, sizeof(b->stats));
 	for (uint64_t n = 0; n < STATS &&
-		read_chain(&b->stats_chain, n * STAT_BYTES, s, STAT_BYTES) == STAT_BYTES;
+		bp_virtio_read(&b->stats_chain, n * STAT_BYTES, s, STAT_BYTES) == STAT_BYTES;
 		n++)
-		if (get_le(s, 2) < STATS)
-			b->stats[get_le(s, 2)] = get_le(s + 2, 8);
+		if (bp_virtio_get(s, 2) < STATS)
+			b->stats[bp_virtio_get(s, 2)] = bp_virtio_get(s + 2, 8);
 	/* Tags of 5.5.6.4: 4 free, 5 all, 6 available. */
 	if (b->interval_s)
 		b->host->log(b, BP_LOG_INFO,
@@ -137,7 +106,18 @@ static void kick(void *self, unsigned queue);
 
 static void again(void *self, uint64_t queue)
 {
-	kick(self, (unsigned)queue);
+	struct balloon *b = self;
+	b->posted &= ~(1u << queue);
+	kick(b, (unsigned)queue);
+}
+
+/* A driver that fills the ring all the time leaves others a turn, too. */
+static void later(struct balloon *b, unsigned queue)
+{
+	if (b->posted >> queue & 1)
+		return;
+	b->posted |= 1u << queue;
+	b->host->post(b, again, queue);
 }
 
 static void stats_kick(struct balloon *b)
@@ -153,7 +133,7 @@ static void stats_kick(struct balloon *b)
 	if (b->stats_held)
 		arm(b);
 	if (n == BURST)
-		b->host->post(b, again, STATSQ);
+		later(b, STATSQ);
 }
 
 /* ---- the transport's side ---- */
@@ -175,9 +155,10 @@ static void kick(void *self, unsigned queue)
 		/* What is deflated comes back by itself when it is used. */
 		b->ops->push(b->transport, queue, &b->req, 0);
 	}
-	b->ops->notify(b->transport, queue);
+	if (n)
+		b->ops->notify(b->transport, queue);
 	if (n == BURST)
-		b->host->post(b, again, queue);
+		later(b, queue);
 }
 
 static uint64_t offered(void *self)
@@ -200,8 +181,8 @@ static void config_read(void *self, uint32_t offset, void *buf, uint32_t len)
 	const struct balloon *b = self;
 	uint8_t c[CONFIG_SIZE];
 	uint64_t pages = b->target >> PAGE_BITS;
-	put_le(c + NUM_PAGES, 4, pages < UINT32_MAX ? pages : UINT32_MAX);
-	put_le(c + ACTUAL, 4, b->actual);
+	bp_virtio_put(c + NUM_PAGES, 4, pages < UINT32_MAX ? pages : UINT32_MAX);
+	bp_virtio_put(c + ACTUAL, 4, b->actual);
 	memcpy(buf, c + offset, len);
 }
 
@@ -209,7 +190,7 @@ static void config_write(void *self, uint32_t offset, const void *buf, uint32_t 
 {
 	struct balloon *b = self;
 	if (offset == ACTUAL && len == 4)
-		b->actual = (uint32_t)get_le(buf, 4);
+		b->actual = (uint32_t)bp_virtio_get(buf, 4);
 }
 
 static void queue_stop(void *self, unsigned queue)

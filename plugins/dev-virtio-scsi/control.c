@@ -51,14 +51,14 @@ static int any(const struct scsi *d, int (*meant)(const struct request *, const 
 
 static enum response manage(struct scsi *d, const uint8_t *c)
 {
-	struct task t = { .id = get_le(c + 16, 8) };
+	struct task t = { .id = bp_virtio_get(c + 16, 8) };
 	struct unit *other, *unit;
 	uint32_t lun;
 	memcpy(t.lun, c + 8, LUN_BYTES);
 	unit = unit_at(d, t.lun, &other);
 	if (!other || address_of(t.lun, &t.target, &lun) != 0)
 		return S_BAD_TARGET;
-	uint32_t function = (uint32_t)get_le(c + 4, 4);
+	uint32_t function = (uint32_t)bp_virtio_get(c + 4, 4);
 	if (!unit && function != I_T_NEXUS_RESET)
 		return S_INCORRECT_LUN;
 	switch (function) {
@@ -88,9 +88,9 @@ static uint32_t answer(struct scsi *d, const struct bp_virtio_request *c)
 {
 	uint8_t in[TMF_BYTES] = { 0 }, out[AN_ANSWER] = { 0 };
 	struct unit *other;
-	uint64_t readable = chain_bytes(c, 0), writable = chain_bytes(c, 1);
-	chain_read(c, 0, in, sizeof(in));
-	uint32_t type = (uint32_t)get_le(in, 4), len = type == T_TMF ? 1 : AN_ANSWER;
+	uint64_t readable = bp_virtio_bytes(c, 0), writable = bp_virtio_bytes(c, 1);
+	bp_virtio_read(c, 0, in, sizeof(in));
+	uint32_t type = (uint32_t)bp_virtio_get(in, 4), len = type == T_TMF ? 1 : AN_ANSWER;
 	if (readable < 4 || writable < len || readable < (type == T_TMF ? TMF_BYTES : AN_BYTES))
 		return 0;
 	if (type == T_TMF)
@@ -99,14 +99,16 @@ static uint32_t answer(struct scsi *d, const struct bp_virtio_request *c)
 		out[4] = unit_at(d, in + 4, &other) ? S_OK : other ? S_INCORRECT_LUN : S_BAD_TARGET;
 	else
 		out[4] = S_FAILURE;
-	chain_write(c, 0, out, len);
+	bp_virtio_write(c, 0, out, len);
 	return len;
 }
 
 static void again(void *self, uint64_t arg)
 {
+	struct scsi *d = self;
 	(void)arg;
-	control_kick(self);
+	d->posted &= ~(UINT64_C(1) << CONTROLQ);
+	control_kick(d);
 }
 
 void control_kick(struct scsi *d)
@@ -124,6 +126,8 @@ void control_kick(struct scsi *d)
 		d->ops->push(d->transport, CONTROLQ, c, len);
 		d->ops->notify(d->transport, CONTROLQ);
 	}
-	if (n == BURST)
+	if (n == BURST && !(d->posted & 1u << CONTROLQ)) {
+		d->posted |= 1u << CONTROLQ;
 		d->host->post(d, again, 0);
+	}
 }

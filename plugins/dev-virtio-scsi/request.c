@@ -61,14 +61,14 @@ static void respond(struct scsi *d, struct request *r, enum response response)
 	if (response == S_OK) {
 		sense = c->sense_len < d->sense_size ? c->sense_len : d->sense_size;
 		moved = c->moved;
-		put_le(head, 4, sense);
+		bp_virtio_put(head, 4, sense);
 		head[STATUS] = c->status;
-		chain_write(&r->chain, SENSE, c->sense, sense);
+		bp_virtio_write(&r->chain, SENSE, c->sense, sense);
 	}
 	uint64_t left = c->in_len + c->out_len - moved;
-	put_le(head + RESIDUAL, 4, left < UINT32_MAX ? left : UINT32_MAX);
+	bp_virtio_put(head + RESIDUAL, 4, left < UINT32_MAX ? left : UINT32_MAX);
 	head[RESPONSE] = (uint8_t)response;
-	chain_write(&r->chain, 0, head, sizeof(head));
+	bp_virtio_write(&r->chain, 0, head, sizeof(head));
 	d->ops->push(d->transport, r->queue, &r->chain,
 		(uint32_t)(SENSE + d->sense_size + (c->in_len ? moved : 0)));
 	d->ops->notify(d->transport, r->queue);
@@ -106,7 +106,7 @@ static enum response give(struct request *r, const uint8_t *data, uint64_t len, 
 	len = len < allocation ? len : allocation;
 	if (len > c->in_len)
 		return S_OVERRUN;
-	chain_write(&r->chain, SENSE + (uint64_t)r->owner->sense_size, data, (uint32_t)len);
+	bp_virtio_write(&r->chain, SENSE + (uint64_t)r->owner->sense_size, data, (uint32_t)len);
 	c->moved = len;
 	return S_OK;
 }
@@ -189,10 +189,10 @@ static void parse(struct scsi *d, struct request *r)
 		.size = sizeof(*c), .done = done, .owner = d, .tag = (uintptr_t)r
 	};
 	c->cdb_len = d->cdb_size < BP_SCSI_CDB ? d->cdb_size : BP_SCSI_CDB;
-	chain_read(&r->chain, 0, r->lun, sizeof(r->lun));
-	chain_read(&r->chain, ID, id, sizeof(id));
-	r->id = get_le(id, sizeof(id));
-	chain_read(&r->chain, CDB, c->cdb, c->cdb_len);
+	bp_virtio_read(&r->chain, 0, r->lun, sizeof(r->lun));
+	bp_virtio_read(&r->chain, ID, id, sizeof(id));
+	r->id = bp_virtio_get(id, sizeof(id));
+	bp_virtio_read(&r->chain, CDB, c->cdb, c->cdb_len);
 	c->out_count = gather(
 		r->iov, &r->chain, 0, r->chain.readable, CDB + (uint64_t)d->cdb_size, &c->out_len);
 	c->out = r->iov;
@@ -206,8 +206,8 @@ static int start(struct scsi *d, struct request *r)
 {
 	struct unit *other;
 	uint32_t target, lun;
-	if (chain_bytes(&r->chain, 0) < CDB + (uint64_t)d->cdb_size ||
-		chain_bytes(&r->chain, 1) < SENSE + (uint64_t)d->sense_size) {
+	if (bp_virtio_bytes(&r->chain, 0) < CDB + (uint64_t)d->cdb_size ||
+		bp_virtio_bytes(&r->chain, 1) < SENSE + (uint64_t)d->sense_size) {
 		/* No place for a response: nothing can be said but this. */
 		let_go(d, r);
 		d->ops->broken(d->transport);
@@ -255,8 +255,8 @@ static void batch_add(struct batch *b, struct request *r)
 static void again(void *self, uint64_t queue)
 {
 	struct scsi *d = self;
-	if (d->ops->queue_ready(d->transport, (unsigned)queue))
-		request_kick(d, (unsigned)queue);
+	d->posted &= ~(UINT64_C(1) << queue);
+	request_kick(d, (unsigned)queue);
 }
 
 void request_kick(struct scsi *d, unsigned queue)
@@ -276,8 +276,11 @@ void request_kick(struct scsi *d, unsigned queue)
 	batch_submit(&batch);
 	if (r)
 		request_free(d, r);
-	else /* a driver that fills the ring all the time leaves others a turn, too */
+	else if (!(d->posted >> queue & 1)) {
+		/* A driver that fills the ring all the time leaves others a turn, too. */
+		d->posted |= UINT64_C(1) << queue;
 		d->host->post(d, again, queue);
+	}
 }
 
 /* ---- ending early ---- */

@@ -20,47 +20,6 @@ enum { EVENT_BYTES = 16, SECTOR = 512 };
 enum { PARAM_CHANGE = 3 };
 #define EVENTS_MISSED UINT32_C(0x80000000)
 
-/* ---- chains ---- */
-
-uint64_t chain_bytes(const struct bp_virtio_request *c, int writable)
-{
-	uint64_t n = 0;
-	for (uint32_t i = writable ? c->readable : 0; i < (writable ? c->count : c->readable); i++)
-		n += c->buffer[i].len;
-	return n;
-}
-
-static void copy(
-	const struct bp_virtio_request *c, int write, uint64_t at, uint8_t *mine, uint32_t len)
-{
-	uint32_t to = write ? c->count : c->readable;
-	for (uint32_t i = write ? c->readable : 0; i < to && len; i++) {
-		const struct bp_virtio_buffer *b = &c->buffer[i];
-		if (at >= b->len) {
-			at -= b->len;
-			continue;
-		}
-		uint32_t n = b->len - (uint32_t)at < len ? b->len - (uint32_t)at : len;
-		if (write)
-			memcpy((uint8_t *)b->data + at, mine, n);
-		else
-			memcpy(mine, (const uint8_t *)b->data + at, n);
-		mine += n;
-		len -= n;
-		at = 0;
-	}
-}
-
-void chain_read(const struct bp_virtio_request *c, uint64_t at, void *out, uint32_t len)
-{
-	copy(c, 0, at, out, len);
-}
-
-void chain_write(const struct bp_virtio_request *c, uint64_t at, const void *in, uint32_t len)
-{
-	copy(c, 1, at, (uint8_t *)(uintptr_t)in, len);
-}
-
 /* ---- addresses ---- */
 
 int address_of(const uint8_t *lun, uint32_t *target, uint32_t *number)
@@ -94,7 +53,7 @@ struct unit *unit_at(struct scsi *d, const uint8_t *lun, struct unit **in_target
 /* Puts an event into the event queue, or remembers that one was lost (5.6.6.3). */
 static void event(struct scsi *d, uint32_t what, const struct unit *u, uint32_t reason)
 {
-	struct bp_virtio_request *c = &d->control;
+	struct bp_virtio_request *c = &d->event;
 	uint8_t e[EVENT_BYTES] = { 0 };
 	c->size = sizeof(*c);
 	if (!d->ops->queue_ready(d->transport, EVENTQ))
@@ -103,21 +62,20 @@ static void event(struct scsi *d, uint32_t what, const struct unit *u, uint32_t 
 		d->events_missed = 1;
 		return;
 	}
-	if (chain_bytes(c, 1) < sizeof(e)) {
+	if (bp_virtio_bytes(c, 1) < sizeof(e)) {
 		d->ops->release(d->transport, c);
 		d->ops->broken(d->transport);
 		return;
 	}
-	put_le(e, 4, what | (d->events_missed ? EVENTS_MISSED : 0));
+	bp_virtio_put(e, 4, what | (d->events_missed ? EVENTS_MISSED : 0));
 	if (u) {
 		e[4] = 1;
 		e[5] = (uint8_t)u->target;
-		e[6] = u->lun ? 0x40 : 0;
-		e[7] = (uint8_t)u->lun;
+		e[7] = (uint8_t)u->lun; /* peripheral addressing, as REPORT LUNS says it */
 	}
-	put_le(e + 12, 4, reason);
+	bp_virtio_put(e + 12, 4, reason);
 	d->events_missed = 0;
-	chain_write(c, 0, e, sizeof(e));
+	bp_virtio_write(c, 0, e, sizeof(e));
 	d->ops->push(d->transport, EVENTQ, c, sizeof(e));
 	d->ops->notify(d->transport, EVENTQ);
 }
@@ -163,23 +121,23 @@ static void config_read(void *self, uint32_t offset, void *buf, uint32_t len)
 	uint8_t c[CONFIG_SIZE] = { 0 };
 	uint32_t chain =
 		d->queue_size < BP_VIRTIO_MAX_BUFFERS ? d->queue_size : BP_VIRTIO_MAX_BUFFERS;
-	put_le(c + NUM_QUEUES, 4, d->queues);
-	put_le(c + SEG_MAX, 4, chain - 2); /* request and response have one each */
-	put_le(c + MAX_SECTORS, 4, max_sectors(d));
-	put_le(c + CMD_PER_LUN, 4, d->queue_size);
-	put_le(c + EVENT_INFO, 4, EVENT_BYTES);
-	put_le(c + SENSE_SIZE, 4, d->sense_size);
-	put_le(c + CDB_SIZE, 4, d->cdb_size);
-	put_le(c + MAX_CHANNEL, 2, 0);
-	put_le(c + MAX_TARGET, 2, TARGETS - 1);
-	put_le(c + MAX_LUN, 4, LUNS - 1);
+	bp_virtio_put(c + NUM_QUEUES, 4, d->queues);
+	bp_virtio_put(c + SEG_MAX, 4, chain - 2); /* request and response have one each */
+	bp_virtio_put(c + MAX_SECTORS, 4, max_sectors(d));
+	bp_virtio_put(c + CMD_PER_LUN, 4, d->queue_size);
+	bp_virtio_put(c + EVENT_INFO, 4, EVENT_BYTES);
+	bp_virtio_put(c + SENSE_SIZE, 4, d->sense_size);
+	bp_virtio_put(c + CDB_SIZE, 4, d->cdb_size);
+	bp_virtio_put(c + MAX_CHANNEL, 2, 0);
+	bp_virtio_put(c + MAX_TARGET, 2, TARGETS - 1);
+	bp_virtio_put(c + MAX_LUN, 4, LUNS - 1);
 	memcpy(buf, c + offset, len);
 }
 
 static void config_write(void *self, uint32_t offset, const void *buf, uint32_t len)
 {
 	struct scsi *d = self;
-	uint32_t value = (uint32_t)get_le(buf, len < 4 ? len : 4);
+	uint32_t value = (uint32_t)bp_virtio_get(buf, len < 4 ? len : 4);
 	/* Sizes of requests do not change under those that are there. */
 	if (len != 4 || value > SIZE_MAX_SET || d->in_flight)
 		return;

@@ -56,12 +56,13 @@ struct scsi {
 	const struct bp_virtio_transport *ops;
 	void *transport;
 	struct bp_virtio_device device;
-	struct bp_virtio_request control; /* one at a time, never held */
+	struct bp_virtio_request control, event; /* one at a time, never held */
 	struct unit unit[UNITS];
 	uint32_t units;
 	struct request *free;
 	struct request **requests; /* those in flight, in the order of `heads` */
 	uint64_t stopping; /* queues whose chains are let go of */
+	uint64_t posted; /* queues that are looked at again soon */
 	/* What the driver set, and events that found no chain. */
 	uint32_t sense_size, cdb_size;
 	uint8_t events_missed;
@@ -69,29 +70,6 @@ struct scsi {
 	uint32_t in_flight;
 	uint32_t heads[QUEUES * QUEUE_SIZE];
 };
-
-/* ---- bytes: little-endian, as virtio has them ---- */
-
-static inline uint64_t get_le(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-	while (bytes--)
-		v = v << 8 | p[bytes];
-	return v;
-}
-
-static inline void put_le(uint8_t *p, unsigned bytes, uint64_t v)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
-/* Bytes of the readable (writable 0) or the writable part of a chain. */
-uint64_t chain_bytes(const struct bp_virtio_request *c, int writable);
-/* Copies from the readable part, into the writable part, from byte `at` on; what the chain does not
- * have is left out. */
-void chain_read(const struct bp_virtio_request *c, uint64_t at, void *out, uint32_t len);
-void chain_write(const struct bp_virtio_request *c, uint64_t at, const void *in, uint32_t len);
 
 /* ---- addresses ---- */
 
