@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtio 9P transport (device id 9): a chain is a message and room for its answer. Messages are served
- * one after the other on the main loop's thread, so that no vCPU waits for the host's disk unless it
- * wants a device meanwhile. */
+/* Virtio 9P transport (Virtio 1.2, 5.15): a chain is a message and room for its answer. Messages are
+ * served one after the other, each on a thread of the host's: a slow folder holds nobody up. */
 #include "p9.h"
 #include <backplane/plugin.h>
 #include <backplane/virtio.h>
@@ -9,100 +8,87 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_SIZE = 128, BURST = 8, TAG_MOST = 255, F_MOUNT_TAG = 1 };
+enum { QUEUE_SIZE = 128, TAG_MOST = 255, F_MOUNT_TAG = 1 };
 
 struct share {
 	const struct bp_host *host;
 	const char *path, *tag;
 	uint8_t read_only;
+	uint32_t owners; /* enum p9_owners */
 	const struct bp_virtio_transport *ops;
 	void *transport;
 	struct bp_virtio_device device;
-	struct bp_virtio_request req;
+	struct bp_virtio_request req; /* while it is busy */
 	uint8_t *in, *out; /* a message and its answer, in one piece */
-	int posted;
+	uint32_t in_len, out_len, room;
+	int busy; /* the job has p9 and what is above */
+	int stopping;
 	struct p9 p9;
 };
 
-static uint32_t gather(struct share *s)
+static void job(void *self, uint64_t arg)
 {
-	uint32_t len = 0;
-	for (uint32_t i = 0; i < s->req.readable && len < P9_MSIZE_MAX; i++) {
-		const struct bp_virtio_buffer *b = &s->req.buffer[i];
-		uint32_t n = b->len < P9_MSIZE_MAX - len ? b->len : P9_MSIZE_MAX - len;
-		memcpy(s->in + len, b->data, n);
-		len += n;
-	}
-	return len;
+	struct share *s = self;
+	(void)arg;
+	s->out_len = p9_serve(&s->p9, s->in, s->in_len, s->out, s->room);
 }
 
-static void scatter(struct share *s, uint32_t len)
+static void next(struct share *s);
+
+static void done(void *self, uint64_t arg)
 {
-	uint32_t done = 0;
-	for (uint32_t i = s->req.readable; i < s->req.count && done < len; i++) {
-		const struct bp_virtio_buffer *b = &s->req.buffer[i];
-		uint32_t n = b->len < len - done ? b->len : len - done;
-		memcpy(b->data, s->out + done, n);
-		done += n;
+	struct share *s = self;
+	(void)arg;
+	s->busy = 0;
+	if (s->stopping) {
+		s->ops->release(s->transport, &s->req);
+		return;
 	}
+	bp_virtio_write(&s->req, 0, s->out, s->out_len);
+	s->ops->push(s->transport, 0, &s->req, s->out_len);
+	s->ops->notify(s->transport, 0);
+	next(s);
 }
 
-/* 0: the driver broke the rules. */
-static int serve(struct share *s)
+static void next(struct share *s)
 {
-	uint64_t room = 0;
-	for (uint32_t i = s->req.readable; i < s->req.count; i++)
-		room += s->req.buffer[i].len;
+	if (s->busy || s->ops->pop(s->transport, 0, &s->req) != 1)
+		return;
+	uint64_t room = bp_virtio_bytes(&s->req, 1);
 	if (room < P9_ERROR_BYTES) {
 		s->ops->release(s->transport, &s->req);
 		s->ops->broken(s->transport);
-		return 0;
-	}
-	uint32_t len = p9_serve(&s->p9, s->in, gather(s), s->out,
-		(uint32_t)(room < P9_MSIZE_MAX ? room : P9_MSIZE_MAX));
-	scatter(s, len);
-	s->ops->push(s->transport, 0, &s->req, len);
-	return 1;
-}
-
-static void again(struct share *s);
-
-static void work(void *self, uint64_t arg)
-{
-	struct share *s = self;
-	int n = 0;
-	(void)arg;
-	s->posted = 0;
-	if (!s->ops || !s->ops->queue_ready(s->transport, 0))
 		return;
-	while (n < BURST && s->ops->pop(s->transport, 0, &s->req) == 1 && serve(s))
-		n++;
-	if (n)
-		s->ops->notify(s->transport, 0);
-	/* A driver that asks all the time leaves others a turn, too. */
-	if (n == BURST)
-		again(s);
-}
-
-static void again(struct share *s)
-{
-	if (!s->posted) {
-		s->posted = 1;
-		s->host->post(s, work, 0);
 	}
+	s->room = (uint32_t)(room < P9_MSIZE_MAX ? room : P9_MSIZE_MAX);
+	s->in_len = bp_virtio_read(&s->req, 0, s->in, P9_MSIZE_MAX);
+	s->busy = 1;
+	s->host->work(s, job, done, 0);
 }
 
 static void kick(void *self, unsigned queue)
 {
 	(void)queue;
-	again(self);
+	next(self);
+}
+
+/* A message that is being served has its effect, but no answer. */
+static void queue_stop(void *self, unsigned queue)
+{
+	struct share *s = self;
+	(void)queue;
+	s->stopping = 1;
+	s->host->work_drain(s);
+	s->stopping = 0;
 }
 
 static void run(void *self, int running)
 {
 	struct share *s = self;
-	if (!running)
-		p9_reset(&s->p9);
+	if (running)
+		return;
+	queue_stop(s, 0);
+	p9_reset(&s->p9);
 }
 
 static uint64_t offered(void *self)
@@ -147,12 +133,17 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 			"tag: 1 to %d bytes are expected, by which the guest mounts the folder; it "
 			"has %zu",
 			TAG_MOST, strlen(s->tag));
-	if (p9_init(&s->p9, s->path, s->read_only) != 0) {
+	if (p9_init(&s->p9, s->path, s->read_only, s->owners) != 0) {
 		if (errno == ENOSYS)
 			return host->fail(err,
 				"a folder is shared safely only with the system call openat2, "
 				"which "
 				"this kernel does not have or allow; Linux 5.6 has it");
+		if (errno == EOPNOTSUPP)
+			return host->fail(err,
+				"security: owners are kept in extended attributes, which the file "
+				"system of \"%s\" does not have; say passthrough or none",
+				s->path);
 		return host->fail(err, "path: the folder \"%s\" cannot be opened: %s", s->path,
 			strerror(errno));
 	}
@@ -171,7 +162,8 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 		.config_read = config_read,
 		.config_write = config_write,
 		.kick = kick,
-		.run = run };
+		.run = run,
+		.queue_stop = queue_stop };
 	return 0;
 }
 
@@ -185,6 +177,13 @@ static void destroy(void *self)
 	free(s->out);
 }
 
+/* Messages that lay in the ring. */
+static void first(void *self, uint64_t arg)
+{
+	(void)arg;
+	next(self);
+}
+
 static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct share *s = self;
@@ -193,8 +192,7 @@ static int loaded(void *self, uint32_t from_version, bp_error *err)
 	const char *bad = p9_restore(&s->p9, text, sizeof(text));
 	if (bad)
 		return s->host->fail(err, "%s", bad);
-	s->posted = 0;
-	again(s); /* messages that lay in the ring */
+	s->host->post(s, first, 0);
 	return 0;
 }
 
@@ -205,10 +203,15 @@ static const void *interface(void *self, const char *id)
 }
 
 #define PROP(m, name, text, t) BP_PROP(struct share, m, t, name), .help = (text)
+/* In the order of enum p9_owners. */
+static const char *const securities[] = { "passthrough", "none", "mapped-xattr", NULL };
 static const struct bp_field props[] = {
 	{ PROP(path, "path", "the host's folder", BP_STR), .flags = BP_F_REQUIRED },
 	{ PROP(tag, "tag", "the name by which the guest mounts it", BP_STR), .def_str = "share" },
 	{ PROP(read_only, "readonly", "the guest changes nothing", BP_BOOL) },
+	{ PROP(owners, "security", "owners and modes: the host's, those or none, kept beside",
+		  BP_ENUM),
+		.names = securities },
 	{ 0 },
 };
 
@@ -219,6 +222,7 @@ static const struct bp_field fid[] = {
 	{ BP_FIELD(struct p9_fid, path_at, BP_U32) },
 	{ BP_FIELD(struct p9_fid, path_len, BP_U32) },
 	{ BP_FIELD(struct p9_fid, ino, BP_U64) },
+	{ BP_FIELD(struct p9_fid, uid, BP_U32) },
 	{ 0 },
 };
 #define STATE(text, m) .name = (text), .offset = (uint32_t)offsetof(struct share, p9.m)

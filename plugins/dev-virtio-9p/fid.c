@@ -63,7 +63,7 @@ int p9_set_path(struct p9 *p, struct p9_fid *f, const char *path)
 	return 0;
 }
 
-int p9_fid_add(struct p9 *p, uint32_t id, const char *path)
+int p9_fid_add(struct p9 *p, uint32_t id, const char *path, uint32_t uid)
 {
 	uint32_t len = (uint32_t)strlen(path);
 	if (id == P9_NO_FID || p9_fid_find(p, id))
@@ -74,7 +74,7 @@ int p9_fid_add(struct p9 *p, uint32_t id, const char *path)
 		return ENOMEM;
 	struct p9_fid *f = &p->fids[p->fid_count];
 	p->live[p->fid_count++] = (struct p9_live){ .fd = -1 };
-	*f = (struct p9_fid){ .id = id };
+	*f = (struct p9_fid){ .id = id, .uid = uid };
 	add_path(p, f, path, len);
 	return 0;
 }

@@ -125,12 +125,14 @@ static int put_entry(struct p9_call *c, const struct entry *e, uint32_t end, con
 	uint32_t len = (uint32_t)strlen(e->name);
 	if (end - c->used < ENTRY_HEAD + len)
 		return 1;
+	/* A file that stands for something else is not looked at here. */
+	int known = c->p->owners != P9_MAPPED || e->type != DT_REG;
 	p9_put(c, 1, e->type == DT_DIR ? 0x80 : e->type == DT_LNK ? 2 : 0);
 	p9_put(c, 4, 0);
 	/* What is above the shared folder is not the guest's business. */
 	p9_put(c, 8, top && !strcmp(e->name, "..") ? top->st_ino : e->ino);
 	p9_put(c, 8, (uint64_t)e->next);
-	p9_put(c, 1, e->type);
+	p9_put(c, 1, known ? e->type : DT_UNKNOWN);
 	p9_put_string(c, e->name);
 	return 0;
 }

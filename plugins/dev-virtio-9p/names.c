@@ -6,13 +6,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { WALK_MOST = 16, PERMISSIONS = 0777, AT_REMOVEDIR_9P = 0x200 };
+enum { WALK_MOST = 16, AT_REMOVEDIR_9P = 0x200, NO_UNAME = -1 };
 enum { /* Tsetattr's valid */
-	SET_MODE = 1,
-	SET_UID = 2,
-	SET_GID = 4,
+	SET_MODE = P9_MODE,
+	SET_UID = P9_UID,
+	SET_GID = P9_GID,
 	SET_SIZE = 8,
 	SET_ATIME = 0x10,
 	SET_MTIME = 0x20,
@@ -49,19 +50,14 @@ static int closed(int fd, int result)
 	return err;
 }
 
-static int stat_fd(int fd, struct stat *st)
-{
-	return fstatat(fd, "", st, AT_EMPTY_PATH) == 0 ? 0 : errno;
-}
-
 static int stat_fid(struct p9 *p, const struct p9_fid *f, struct stat *st)
 {
 	if (p9_live(p, f)->fd >= 0)
-		return stat_fd(p9_live(p, f)->fd, st);
+		return p9_stat(p, p9_live(p, f)->fd, st);
 	int fd = p9_open_fid(p, f);
 	if (fd < 0)
 		return -fd;
-	int err = stat_fd(fd, st);
+	int err = p9_stat(p, fd, st);
 	close(fd);
 	return err;
 }
@@ -70,10 +66,12 @@ static int stat_fid(struct p9 *p, const struct p9_fid *f, struct stat *st)
 static int put_qid_at(struct p9_call *c, int dir, const char *name)
 {
 	struct stat st;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno;
-	p9_put_qid(c, &st);
-	return 0;
+	int fd = p9_step(dir, name), err = fd < 0 ? -fd : p9_stat(c->p, fd, &st);
+	if (fd >= 0)
+		close(fd);
+	if (!err)
+		p9_put_qid(c, &st);
+	return err;
 }
 
 /* ---- fids ---- */
@@ -85,15 +83,15 @@ int p9_attach(struct p9_call *c)
 	p9_get(c, 4); /* afid: Tauth gives none */
 	p9_get_string(c, user, sizeof(user));
 	p9_get_string(c, tree, sizeof(tree));
-	p9_get(c, 4);
+	uint32_t uid = (uint32_t)p9_get(c, 4);
 	if (c->err)
 		return c->err;
 	if (tree[0] && strcmp(tree, "/") != 0)
 		return ENOENT;
 	struct stat st;
-	int err = stat_fd(c->p->root, &st);
+	int err = p9_stat(c->p, c->p->root, &st);
 	if (!err)
-		err = p9_fid_add(c->p, id, "");
+		err = p9_fid_add(c->p, id, "", uid == (uint32_t)NO_UNAME ? P9_NOBODY : uid);
 	if (!err)
 		p9_put_qid(c, &st);
 	return err;
@@ -117,7 +115,7 @@ static int step(struct p9 *p, char path[P9_PATH_BYTES], const char *name, struct
 	int fd = p9_open_path(p, next);
 	if (fd < 0)
 		return -fd;
-	err = stat_fd(fd, st);
+	err = p9_stat(p, fd, st);
 	close(fd);
 	if (!err)
 		strcpy(path, next);
@@ -152,7 +150,7 @@ int p9_walk(struct p9_call *c)
 	if (c->err || (err && !done))
 		return c->err ? c->err : err;
 	if (!err)
-		err = id == f->id ? p9_set_path(p, f, path) : p9_fid_add(p, id, path);
+		err = id == f->id ? p9_set_path(p, f, path) : p9_fid_add(p, id, path, f->uid);
 	else
 		err = 0;
 	c->out[place] = (uint8_t)done;
@@ -164,7 +162,7 @@ int p9_walk(struct p9_call *c)
 static int opened(struct p9_call *c, struct p9_fid *f, int fd, int flags)
 {
 	struct stat st;
-	int err = stat_fd(fd, &st);
+	int err = p9_stat(c->p, fd, &st);
 	if (err) {
 		close(fd);
 		return err;
@@ -205,14 +203,22 @@ int p9_lopen(struct p9_call *c)
 	return fd < 0 ? -fd : opened(c, f, fd, flags);
 }
 
+/* Mode and group, as messages that make something end. */
+static struct p9_owner get_owner(struct p9_call *c, mode_t kind)
+{
+	struct p9_owner o = { .valid = P9_ALL };
+	o.mode = kind | ((mode_t)p9_get(c, 4) & 07777);
+	o.gid = (uint32_t)p9_get(c, 4);
+	return o;
+}
+
 int p9_lcreate(struct p9_call *c)
 {
 	char name[P9_NAME_BYTES], dir[P9_PATH_BYTES], path[P9_PATH_BYTES];
 	struct p9_fid *f = p9_get_fid(c);
 	p9_get_name(c, name);
 	uint32_t wire = (uint32_t)p9_get(c, 4);
-	mode_t mode = (mode_t)p9_get(c, 4) & PERMISSIONS;
-	p9_get(c, 4); /* gid: files are the user's own */
+	struct p9_owner owner = get_owner(c, S_IFREG);
 	int flags = host_flags(wire) & ~O_DIRECTORY;
 	int err = c->err ? c->err : may_open(c->p, f, flags);
 	if (err)
@@ -224,8 +230,14 @@ int p9_lcreate(struct p9_call *c)
 	int at = p9_open_dir(c->p, f);
 	if (at < 0)
 		return -at;
-	int fd = p9_create_at(at, name, flags & ~O_TRUNC, mode);
+	owner.uid = f->uid;
+	int fd = p9_create_at(at, name, flags & ~O_TRUNC, p9_owner_mode(c->p, owner.mode, 0));
+	err = fd < 0 ? 0 : p9_owner_made(c->p, at, name, fd, &owner);
 	close(at);
+	if (err) {
+		close(fd);
+		return err;
+	}
 	if (fd == -EEXIST && !(wire & WIRE_EXCL)) {
 		at = p9_open_path(c->p, path);
 		fd = at < 0 ? at : p9_reopen(at, flags);
@@ -244,19 +256,46 @@ int p9_lcreate(struct p9_call *c)
 
 /* ---- making and removing ---- */
 
+/* Where owners are kept beside, a file that says where it leads: symlinks have no attributes, and
+ * programs of the host follow none of the guest's. */
+static int write_link(const struct p9 *p, int dir, const char *name, const char *target,
+	const struct p9_owner *owner)
+{
+	size_t len = strlen(target);
+	int fd = p9_create_at(dir, name, O_WRONLY, p9_owner_mode(p, 0, 0));
+	if (fd < 0)
+		return -fd;
+	ssize_t n = write(fd, target, len);
+	int err = n == (ssize_t)len ? p9_owner_made(p, dir, name, fd, owner)
+		: n < 0             ? errno
+				    : ENOSPC;
+	close(fd);
+	if (n != (ssize_t)len)
+		unlinkat(dir, name, 0);
+	return err;
+}
+
 int p9_symlink(struct p9_call *c)
 {
 	char name[P9_NAME_BYTES], target[P9_PATH_BYTES];
 	const struct p9_fid *f = p9_get_fid(c);
 	p9_get_name(c, name);
 	p9_get_string(c, target, sizeof(target));
-	p9_get(c, 4);
+	struct p9_owner owner = {
+		.valid = P9_ALL, .gid = (uint32_t)p9_get(c, 4), .mode = S_IFLNK | P9_PERMISSIONS
+	};
 	if (c->err)
 		return c->err;
 	int dir = p9_open_dir(c->p, f);
 	if (dir < 0)
 		return -dir;
-	int err = symlinkat(target, dir, name) == 0 ? put_qid_at(c, dir, name) : errno;
+	owner.uid = f->uid;
+	int err;
+	if (c->p->owners == P9_MAPPED)
+		err = write_link(c->p, dir, name, target, &owner);
+	else
+		err = symlinkat(target, dir, name) == 0 ? 0 : errno;
+	err = err ? err : put_qid_at(c, dir, name);
 	close(dir);
 	return err;
 }
@@ -266,20 +305,25 @@ int p9_mknod(struct p9_call *c)
 	char name[P9_NAME_BYTES];
 	const struct p9_fid *f = p9_get_fid(c);
 	p9_get_name(c, name);
-	mode_t mode = (mode_t)p9_get(c, 4);
-	p9_get(c, 4);
-	p9_get(c, 4);
-	p9_get(c, 4);
+	struct p9_owner owner = { .valid = P9_ALL, .mode = (mode_t)p9_get(c, 4) };
+	uint32_t major = (uint32_t)p9_get(c, 4), minor = (uint32_t)p9_get(c, 4);
+	owner.gid = (uint32_t)p9_get(c, 4);
+	owner.rdev = makedev(major, minor);
 	if (c->err)
 		return c->err;
-	/* Devices, pipes and sockets would be the host's. */
-	if (!S_ISREG(mode) && (mode & S_IFMT))
+	mode_t kind = owner.mode & S_IFMT;
+	/* Devices, pipes and sockets would be the host's; kept beside they are names alone. */
+	if (kind && kind != S_IFREG &&
+		(c->p->owners != P9_MAPPED || kind == S_IFDIR || kind == S_IFLNK))
 		return EPERM;
+	owner.mode |= kind ? 0 : S_IFREG;
 	int dir = p9_open_dir(c->p, f);
 	if (dir < 0)
 		return -dir;
-	int fd = p9_create_at(dir, name, O_WRONLY, mode & PERMISSIONS);
-	int err = fd < 0 ? -fd : put_qid_at(c, dir, name);
+	owner.uid = f->uid;
+	int fd = p9_create_at(dir, name, O_WRONLY, p9_owner_mode(c->p, owner.mode, 0));
+	int err = fd < 0 ? -fd : p9_owner_made(c->p, dir, name, fd, &owner);
+	err = err ? err : put_qid_at(c, dir, name);
 	if (fd >= 0)
 		close(fd);
 	close(dir);
@@ -291,14 +335,17 @@ int p9_mkdir(struct p9_call *c)
 	char name[P9_NAME_BYTES];
 	const struct p9_fid *f = p9_get_fid(c);
 	p9_get_name(c, name);
-	mode_t mode = (mode_t)p9_get(c, 4) & PERMISSIONS;
-	p9_get(c, 4);
+	struct p9_owner owner = get_owner(c, S_IFDIR);
 	if (c->err)
 		return c->err;
 	int dir = p9_open_dir(c->p, f);
 	if (dir < 0)
 		return -dir;
-	int err = mkdirat(dir, name, mode) == 0 ? put_qid_at(c, dir, name) : errno;
+	owner.uid = f->uid;
+	int err = mkdirat(dir, name, p9_owner_mode(c->p, owner.mode, 1)) == 0
+		? p9_owner_made(c->p, dir, name, -1, &owner)
+		: errno;
+	err = err ? err : put_qid_at(c, dir, name);
 	close(dir);
 	return err;
 }
@@ -314,7 +361,7 @@ int p9_link(struct p9_call *c)
 	int fd = p9_open_fid(c->p, f);
 	if (fd < 0)
 		return -fd;
-	int err = stat_fd(fd, &st);
+	int err = fstat(fd, &st) == 0 ? 0 : errno;
 	int dir = err || !S_ISREG(st.st_mode) ? -(err ? err : EPERM) : p9_open_dir(c->p, d);
 	if (dir >= 0) {
 		p9_proc_path(fd, path);
@@ -433,6 +480,22 @@ int p9_remove(struct p9_call *c)
 	return closed(at, r);
 }
 
+static ssize_t read_link(const struct p9 *p, int fd, char *target, size_t bytes)
+{
+	struct stat host, st;
+	if (fstat(fd, &host) != 0 || !S_ISREG(host.st_mode) || p9_stat(p, fd, &st) != 0 ||
+		!S_ISLNK(st.st_mode))
+		return readlinkat(fd, "", target, bytes);
+	int file = p9_reopen(fd, O_RDONLY);
+	if (file < 0) {
+		errno = -file;
+		return -1;
+	}
+	ssize_t n = read(file, target, bytes);
+	close(file);
+	return n;
+}
+
 int p9_readlink(struct p9_call *c)
 {
 	char target[P9_PATH_BYTES];
@@ -442,7 +505,7 @@ int p9_readlink(struct p9_call *c)
 	int fd = p9_open_fid(c->p, f);
 	if (fd < 0)
 		return -fd;
-	ssize_t n = readlinkat(fd, "", target, sizeof(target));
+	ssize_t n = read_link(c->p, fd, target, sizeof(target));
 	int err = n < 0 ? (errno == ENOENT ? EINVAL : errno) : 0;
 	close(fd);
 	if (err)
@@ -450,6 +513,8 @@ int p9_readlink(struct p9_call *c)
 	if (n == sizeof(target))
 		return ENAMETOOLONG;
 	target[n] = 0;
+	if (memchr(target, 0, (size_t)n))
+		return EINVAL;
 	p9_put_string(c, target);
 	return 0;
 }
@@ -484,7 +549,8 @@ int p9_getattr(struct p9_call *c)
 }
 
 struct wanted {
-	uint32_t valid, mode, uid, gid;
+	struct p9_owner owner;
+	uint32_t valid;
 	uint64_t size;
 	struct timespec times[2];
 };
@@ -500,34 +566,30 @@ static int set_size(int fd, const struct stat *st, uint64_t size)
 }
 
 /* fd: O_PATH, or the file that the fid has open, which may have no name any more. */
-static int set(int fd, const struct wanted *w)
+static int set(const struct p9 *p, int fd, const struct wanted *w)
 {
 	char path[32];
 	struct stat st;
-	int err = stat_fd(fd, &st);
-	if (err)
-		return err;
+	if (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0)
+		return errno;
 	p9_proc_path(fd, path);
-	if (w->valid & (SET_UID | SET_GID) &&
-		fchownat(fd, "", w->valid & SET_UID ? w->uid : (uid_t)-1,
-			w->valid & SET_GID ? w->gid : (gid_t)-1, AT_EMPTY_PATH) != 0)
-		return errno;
-	if (w->valid & SET_MODE && chmod(path, w->mode & (PERMISSIONS | S_ISVTX)) != 0)
-		return errno;
-	if (w->valid & SET_SIZE && (err = set_size(fd, &st, w->size)) != 0)
-		return err;
-	if (w->valid & (SET_ATIME | SET_MTIME) && utimensat(AT_FDCWD, path, w->times, 0) != 0)
-		return errno;
-	return 0;
+	int err = w->owner.valid ? p9_owner_set(p, fd, &w->owner) : 0;
+	if (!err && w->valid & SET_SIZE)
+		err = set_size(fd, &st, w->size);
+	if (!err && w->valid & (SET_ATIME | SET_MTIME) &&
+		utimensat(AT_FDCWD, path, w->times, 0) != 0)
+		err = errno;
+	return err;
 }
 
 int p9_setattr(struct p9_call *c)
 {
 	const struct p9_fid *f = p9_get_fid(c);
 	struct wanted w = { .valid = (uint32_t)p9_get(c, 4) };
-	w.mode = (uint32_t)p9_get(c, 4);
-	w.uid = (uint32_t)p9_get(c, 4);
-	w.gid = (uint32_t)p9_get(c, 4);
+	w.owner.valid = w.valid & (SET_MODE | SET_UID | SET_GID);
+	w.owner.mode = (mode_t)p9_get(c, 4);
+	w.owner.uid = (uint32_t)p9_get(c, 4);
+	w.owner.gid = (uint32_t)p9_get(c, 4);
 	w.size = p9_get(c, 8);
 	static const uint32_t bits[][2] = { { SET_ATIME, SET_ATIME_TO },
 		{ SET_MTIME, SET_MTIME_TO } };
@@ -544,11 +606,11 @@ int p9_setattr(struct p9_call *c)
 	if (c->err)
 		return c->err;
 	if (p9_live(c->p, f)->fd >= 0)
-		return set(p9_live(c->p, f)->fd, &w);
+		return set(c->p, p9_live(c->p, f)->fd, &w);
 	int fd = p9_open_fid(c->p, f);
 	if (fd < 0)
 		return -fd;
-	int err = set(fd, &w);
+	int err = set(c->p, fd, &w);
 	close(fd);
 	return err;
 }

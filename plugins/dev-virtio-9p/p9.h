@@ -7,6 +7,7 @@
  *   names.c   messages about names: walk, create, rename, remove, links, attributes
  *   file.c    messages about open files: read, write, directories, locks
  *   xattr.c   extended attributes
+ *   owner.c   owners and modes, as the host has them or kept beside
  *   serve.c   the table of messages
  *   device.c  the virtio device
  *
@@ -29,9 +30,14 @@ enum {
 	P9_XATTR_BYTES = 64 << 10,
 	P9_PATHS = 1 << 20, /* bytes of all paths together */
 	P9_PATH_BYTES = 4096, /* of one path, with the NUL: what the host's kernel takes */
-	P9_NAME_BYTES = 256
+	P9_NAME_BYTES = 256,
+	P9_PERMISSIONS = 0777,
+	P9_NOBODY = 65534
 };
 #define P9_NO_FID UINT32_MAX
+
+/* Owners: the host's; the host's, and that they cannot be changed is no error; kept beside. */
+enum p9_owners { P9_PASSTHROUGH = 0, P9_IGNORED, P9_MAPPED };
 
 enum p9_kind { P9_PATH = 0, P9_FILE, P9_DIR, P9_XATTR_READ, P9_XATTR_WRITE };
 
@@ -40,6 +46,7 @@ struct p9_fid { /* all of it is saved */
 	uint32_t flags; /* of the host's open, with which an open file is opened again */
 	uint32_t path_at, path_len; /* in `paths`; length 0: the folder itself */
 	uint64_t ino; /* of an open file */
+	uint32_t uid; /* of the guest's user who attached */
 };
 
 struct p9_live { /* what of a fid is not saved */
@@ -52,6 +59,7 @@ struct p9_live { /* what of a fid is not saved */
 struct p9 {
 	int root; /* the folder, -1: none */
 	int read_only;
+	enum p9_owners owners;
 	uint32_t msize; /* 0: no Tversion yet */
 	uint32_t fid_count, path_bytes, files, xattrs;
 	struct p9_fid fids[P9_FIDS];
@@ -68,8 +76,9 @@ struct p9_call { /* one message and its answer */
 	int err; /* the first thing wrong with the message, an errno */
 };
 
-/* 0, or -1 with errno: the folder cannot be opened, or the kernel has no openat2 (ENOSYS). */
-int p9_init(struct p9 *p, const char *folder, int read_only);
+/* 0, or -1 with errno: the folder cannot be opened, or the kernel has no openat2 (ENOSYS), or the
+ * folder's file system cannot keep owners beside (EOPNOTSUPP). */
+int p9_init(struct p9 *p, const char *folder, int read_only, enum p9_owners owners);
 void p9_finish(struct p9 *p);
 /* The session ends: every fid is forgotten. */
 void p9_reset(struct p9 *p);
@@ -94,7 +103,7 @@ void p9_put_qid(struct p9_call *c, const struct stat *st);
 struct p9_fid *p9_fid_find(struct p9 *p, uint32_t id);
 struct p9_fid *p9_get_fid(struct p9_call *c); /* NULL and c->err: there is none */
 struct p9_live *p9_live(struct p9 *p, const struct p9_fid *f);
-int p9_fid_add(struct p9 *p, uint32_t id, const char *path);
+int p9_fid_add(struct p9 *p, uint32_t id, const char *path, uint32_t uid);
 /* What is not saved, of all fids, whatever fid_count says: a snapshot may have been read over it. */
 void p9_close_all(struct p9 *p);
 void p9_fid_drop(struct p9 *p, struct p9_fid *f);
@@ -105,6 +114,7 @@ int p9_can_move(const struct p9 *p, const char *from, const char *to);
 void p9_moved(struct p9 *p, const char *from, const char *to);
 
 /* ---- tree.c; file descriptors, or -errno ---- */
+int p9_step(int dir, const char *name); /* O_PATH of what has this name there */
 int p9_open_path(const struct p9 *p, const char *path); /* O_PATH, also of a symlink */
 int p9_open_fid(const struct p9 *p, const struct p9_fid *f); /* the same of a fid */
 int p9_open_dir(const struct p9 *p, const struct p9_fid *f); /* O_PATH of a folder */
@@ -113,6 +123,22 @@ int p9_reopen(int fd, int flags);
 void p9_proc_path(int fd, char text[32]); /* a path of an O_PATH descriptor's file */
 int p9_join(char path[P9_PATH_BYTES], const char *dir, const char *name); /* errno */
 int p9_create_at(int dir, const char *name, int flags, mode_t mode);
+
+/* ---- owner.c; functions that return int return an errno ---- */
+enum { P9_MODE = 1, P9_UID = 2, P9_GID = 4, P9_RDEV = 8, P9_ALL = 15 };
+struct p9_owner {
+	uint32_t valid, uid, gid;
+	mode_t mode;
+	uint64_t rdev;
+};
+int p9_stat(const struct p9 *p, int fd, struct stat *st); /* as the guest sees it */
+int p9_owner_set(const struct p9 *p, int fd, const struct p9_owner *o);
+mode_t p9_owner_mode(const struct p9 *p, mode_t wanted, int dir); /* of what is made on the host */
+/* What was just made (fd: it is open; -1) gets its owner, or it is removed. */
+int p9_owner_made(const struct p9 *p, int dir, const char *name, int fd, const struct p9_owner *o);
+int p9_owner_name(
+	const struct p9 *p, const char *name); /* an attribute that the guest does not see */
+int p9_owner_possible(int fd);
 
 /* ---- messages; errno, or 0 with the answer's body put ---- */
 typedef int p9_message(struct p9_call *c);

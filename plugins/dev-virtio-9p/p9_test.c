@@ -46,6 +46,7 @@ enum { MSIZE = 8192, ROOT = 1, TAG = 7 };
 static struct fixture {
 	char *top, *share; /* top/share is shared; top/secret is not */
 	struct p9 *p;
+	enum p9_owners owners;
 	uint8_t out[P9_MSIZE_MAX];
 	uint32_t len, at; /* of the answer */
 } x;
@@ -184,7 +185,7 @@ static char *contents(const char *path)
 
 static void start(int read_only)
 {
-	g_assert_cmpint(p9_init(x.p, x.share, read_only), ==, 0);
+	g_assert_cmpint(p9_init(x.p, x.share, read_only, x.owners), ==, 0);
 	g_assert_cmpint(say(VERSION, "4s", (unsigned)MSIZE, "9P2000.L"), ==, 0);
 	g_assert_cmpuint(take(4), ==, MSIZE);
 	g_assert_cmpint(say(ATTACH, "44ss4", ROOT, P9_NO_FID, "root", "", 0u), ==, 0);
@@ -506,6 +507,92 @@ static void test_read_only(void)
 	tear_down();
 }
 
+/* ---- owners ---- */
+
+/* mode, uid, gid and rdev of a fid, as Tgetattr says. */
+static void assert_owner(unsigned fid, unsigned mode, unsigned uid, unsigned gid, unsigned rdev)
+{
+	g_assert_cmpint(say(GETATTR, "48", fid, UINT64_MAX), ==, 0);
+	x.at += 8 + 13;
+	g_assert_cmpuint(take(4), ==, mode);
+	g_assert_cmpuint(take(4), ==, uid);
+	g_assert_cmpuint(take(4), ==, gid);
+	x.at += 8;
+	g_assert_cmpuint(take(8), ==, rdev);
+}
+
+static void assert_host(const char *name, unsigned mode)
+{
+	struct stat st;
+	g_assert_cmpint(lstat(inside(name), &st), ==, 0);
+	g_assert_cmpuint(st.st_mode, ==, mode);
+	g_assert_cmpuint(st.st_uid, ==, geteuid());
+}
+
+static void walk_to(unsigned fid, const char *name, unsigned qid_type)
+{
+	g_assert_cmpint(say(WALK, "442s", ROOT, fid, 1u, name), ==, 0);
+	g_assert_cmpuint(take(2), ==, 1);
+	g_assert_cmpuint(take(1), ==, qid_type);
+}
+
+/* Owners, modes, devices and symlinks of the guest's, in files that are the user's own. */
+static void test_mapped(void)
+{
+	x.owners = P9_MAPPED;
+	set_up(0);
+	g_assert_cmpint(say(ATTACH, "44ss4", 9u, P9_NO_FID, "guest", "", 1000u), ==, 0);
+	g_assert_cmpint(say(MKDIR, "4s44", 9u, "dir", 01777u, 50u), ==, 0);
+	assert_host("dir", S_IFDIR | 0700);
+	walk_to(2, "dir", 0x80);
+	assert_owner(2, S_IFDIR | 01777, 1000, 50, 0);
+	g_assert_cmpint(say(WALK, "442", 9u, 3u, 0u), ==, 0);
+	g_assert_cmpint(say(LCREATE, "4s444", 3u, "tool", 2u, 04755u, 60u), ==, 0);
+	assert_host("tool", S_IFREG | 0600);
+	assert_owner(3, S_IFREG | 04755, 1000, 60, 0);
+	g_assert_cmpint(say(SETATTR, "4444488888", 3u, 7u, 0640u, 5u, 6u, UINT64_C(0), UINT64_C(0),
+				UINT64_C(0), UINT64_C(0), UINT64_C(0)),
+		==, 0);
+	assert_owner(3, S_IFREG | 0640, 5, 6, 0);
+	assert_host("tool", S_IFREG | 0600);
+	/* What they are kept in is not the guest's to see. */
+	walk_to(4, "tool", 0);
+	g_assert_cmpint(say(XATTRWALK, "44s", 4u, 5u, ""), ==, 0);
+	g_assert_cmpuint(take(8), ==, 0);
+	g_assert_cmpint(say(XATTRWALK, "44s", 4u, 6u, "user.virtfs.uid"), ==, EOPNOTSUPP);
+	g_assert_cmpint(
+		say(XATTRCREATE, "4s84", 4u, "user.virtfs.mode", UINT64_C(4), 0u), ==, EOPNOTSUPP);
+	g_assert_cmpint(say(MKNOD, "4s4444", 9u, "null", S_IFCHR | 0666, 1u, 3u, 0u), ==, 0);
+	assert_host("null", S_IFREG | 0600);
+	walk_to(7, "null", 0);
+	assert_owner(7, S_IFCHR | 0666, 1000, 0, 0x103);
+	g_assert_cmpint(say(SYMLINK, "4ss4", 9u, "ln", "../secret", 70u), ==, 0);
+	assert_host("ln", S_IFREG | 0600);
+	walk_to(8, "ln", 2);
+	assert_owner(8, S_IFLNK | 0777, 1000, 70, 0);
+	g_assert_cmpint(say(READLINK, "4", 8u), ==, 0);
+	g_assert_cmpuint(take(2), ==, strlen("../secret"));
+	g_assert_cmpmem(x.out + x.at, 9, "../secret", 9);
+	g_assert_cmpint(say(WALK, "442s", 8u, 10u, 1u, "x"), !=, 0);
+	tear_down();
+	x.owners = P9_PASSTHROUGH;
+}
+
+/* That the host does not let an owner be changed is no error where that is asked for. */
+static void test_ignored(void)
+{
+	for (x.owners = P9_PASSTHROUGH; x.owners <= P9_IGNORED; x.owners++) {
+		int may = geteuid() == 0 || x.owners == P9_IGNORED;
+		set_up(0);
+		g_assert_cmpint(walk(2, "file"), ==, 0);
+		g_assert_cmpint(say(SETATTR, "4444488888", 2u, 2u, 0u, 12345u, 0u, UINT64_C(0),
+					UINT64_C(0), UINT64_C(0), UINT64_C(0), UINT64_C(0)),
+			==, may ? 0 : EPERM);
+		tear_down();
+	}
+	x.owners = P9_PASSTHROUGH;
+}
+
 /* ---- harm ---- */
 
 static void test_escapes(void)
@@ -778,7 +865,7 @@ static void test_race(void)
 static void move_to_new(void)
 {
 	struct p9 *p = g_new0(struct p9, 1);
-	g_assert_cmpint(p9_init(p, x.share, 0), ==, 0);
+	g_assert_cmpint(p9_init(p, x.share, 0, x.owners), ==, 0);
 	p->msize = x.p->msize;
 	p->fid_count = x.p->fid_count;
 	p->path_bytes = x.p->path_bytes;
@@ -845,6 +932,19 @@ static void test_restore_hostile(void)
 		g_assert_nonnull(p9_restore(x.p, text, sizeof(text)));
 		g_assert_cmpuint(x.p->fid_count, ==, 0);
 	}
+	/* An empty path within another one's bytes, which goes first. */
+	p9_finish(x.p);
+	start(0);
+	memcpy(x.p->paths, "sub/leaf", 8);
+	x.p->path_bytes = 8;
+	x.p->fids[0].path_at = 5;
+	x.p->fids[1] = (struct p9_fid){ .id = 5, .path_len = 8 };
+	x.p->fid_count = 2;
+	g_assert_null(p9_restore(x.p, text, sizeof(text)));
+	g_assert_cmpint(say(CLUNK, "4", 5u), ==, 0);
+	g_assert_cmpint(say(WALK, "442s", ROOT, ROOT, 1u, "sub"), ==, 0);
+	p9_finish(x.p);
+	start(0);
 	x.p->fid_count = UINT32_MAX;
 	g_assert_nonnull(p9_restore(x.p, text, sizeof(text)));
 	/* A closed fid of such a path reaches nothing either. */
@@ -872,6 +972,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/9p/xattrs", test_xattrs);
 	g_test_add_func("/9p/locks", test_locks);
 	g_test_add_func("/9p/read-only", test_read_only);
+	g_test_add_func("/9p/mapped", test_mapped);
+	g_test_add_func("/9p/ignored", test_ignored);
 	g_test_add_func("/9p/escapes", test_escapes);
 	g_test_add_func("/9p/hard-names", test_hard_names);
 	g_test_add_func("/9p/special", test_special);

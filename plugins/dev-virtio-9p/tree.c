@@ -31,6 +31,11 @@ static int beneath(int dir, const char *path, int flags, mode_t mode)
 	return fd >= 0 ? (int)fd : -errno;
 }
 
+int p9_step(int dir, const char *name)
+{
+	return beneath(dir, name, O_PATH, 0);
+}
+
 int p9_open_path(const struct p9 *p, const char *path)
 {
 	return beneath(p->root, path, O_PATH, 0);
@@ -79,22 +84,24 @@ int p9_join(char path[P9_PATH_BYTES], const char *dir, const char *name)
 	return n < P9_PATH_BYTES ? 0 : ENAMETOOLONG;
 }
 
-int p9_init(struct p9 *p, const char *folder, int read_only)
+int p9_init(struct p9 *p, const char *folder, int read_only, enum p9_owners owners)
 {
 	for (uint32_t i = 0; i < P9_FIDS; i++)
 		p->live[i].fd = -1;
 	p->read_only = read_only;
+	p->owners = owners;
 	p->root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int fd = p->root < 0 ? -1 : beneath(p->root, "", O_PATH | O_DIRECTORY, 0);
-	if (p->root >= 0 && fd < 0) {
+	int err = p->root < 0 ? errno : fd < 0 ? -fd : 0;
+	if (!err && owners == P9_MAPPED && !p9_owner_possible(fd))
+		err = EOPNOTSUPP;
+	if (fd >= 0)
+		close(fd);
+	if (err && p->root >= 0)
 		close(p->root);
-		p->root = -1;
-		errno = -fd;
-	}
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return 0;
+	p->root = err ? -1 : p->root;
+	errno = err;
+	return err ? -1 : 0;
 }
 
 void p9_finish(struct p9 *p)
@@ -107,17 +114,19 @@ void p9_finish(struct p9 *p)
 
 /* ---- after a snapshot ---- */
 
-static int sound(const struct p9 *p)
+static int sound(struct p9 *p)
 {
 	if (p->fid_count > P9_FIDS || p->path_bytes > P9_PATHS || p->msize > P9_MSIZE_MAX ||
 		(p->fid_count && p->msize < P9_MSIZE_MIN))
 		return 0;
 	for (uint32_t i = 0; i < p->fid_count; i++) {
-		const struct p9_fid *f = &p->fids[i];
+		struct p9_fid *f = &p->fids[i];
 		if (f->kind > P9_XATTR_WRITE || f->path_at > p->path_bytes ||
 			f->path_len > p->path_bytes - f->path_at || f->path_len >= P9_PATH_BYTES ||
 			memchr(p->paths + f->path_at, 0, f->path_len))
 			return 0;
+		if (!f->path_len)
+			f->path_at = 0; /* or it would be moved along with what it lies in */
 		/* Overlapping paths would be cut twice. */
 		for (uint32_t k = 0; k < i; k++)
 			if (p->fids[k].id == f->id ||

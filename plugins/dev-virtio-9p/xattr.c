@@ -10,19 +10,19 @@
 
 static const char prefix[] = "user.";
 
-static int is_user(const char *name)
+static int is_user(const struct p9 *p, const char *name)
 {
-	return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+	return strncmp(name, prefix, sizeof(prefix) - 1) == 0 && !p9_owner_name(p, name);
 }
 
 /* Keep the users' names of a list; returns its new length. */
-static uint32_t keep_user(char *list, uint32_t len)
+static uint32_t keep_user(const struct p9 *p, char *list, uint32_t len)
 {
 	uint32_t to = 0;
 	for (uint32_t at = 0, n; at < len; at += n) {
 		n = (uint32_t)strnlen(list + at, len - at) + 1;
 		n = n < len - at ? n : len - at;
-		if (!is_user(list + at))
+		if (!is_user(p, list + at))
 			continue;
 		memmove(list + to, list + at, n);
 		to += n;
@@ -64,7 +64,7 @@ static int fetch(const struct p9 *p, const struct p9_fid *f, const char *name, u
 		free(*data);
 		return err;
 	}
-	*size = name[0] ? (uint32_t)n : keep_user((char *)*data, (uint32_t)n);
+	*size = name[0] ? (uint32_t)n : keep_user(p, (char *)*data, (uint32_t)n);
 	uint8_t *less = realloc(*data, *size + 1);
 	*data = less ? less : *data;
 	return 0;
@@ -80,7 +80,7 @@ int p9_xattrwalk(struct p9_call *c)
 	p9_get_string(c, name, sizeof(name));
 	if (c->err)
 		return c->err;
-	if (name[0] && !is_user(name))
+	if (name[0] && !is_user(p, name))
 		return EOPNOTSUPP;
 	if (p->xattrs == P9_XATTRS)
 		return ENFILE;
@@ -88,7 +88,7 @@ int p9_xattrwalk(struct p9_call *c)
 	if (err)
 		return err;
 	p9_path(p, f, path);
-	err = p9_fid_add(p, id, path);
+	err = p9_fid_add(p, id, path, f->uid);
 	if (err) {
 		free(data);
 		return err;
@@ -114,7 +114,7 @@ int p9_xattrcreate(struct p9_call *c)
 		return c->err;
 	if (f->kind != P9_PATH)
 		return EBADF;
-	if (!is_user(name))
+	if (!is_user(p, name))
 		return EOPNOTSUPP;
 	if (size > P9_XATTR_BYTES)
 		return E2BIG;
