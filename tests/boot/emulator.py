@@ -17,6 +17,8 @@ class Machine:
     vector: bool = False
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
     drives: tuple = ()  # (file, format): virtio disks
+    scsi: bool = False  # the drives are SCSI disks, on mmio and on PCI
+    balloon: bool = False
     pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
     transport: str = ""  # a property of the virtio transports that is to be true
     net: list = field(default_factory=list)  # values of --net, each with its device
@@ -30,7 +32,8 @@ def backplane(m, build):
     board = "machines/riscv-virt.toml" if m.bits == 64 else "machines/riscv32-virt.toml"
     board = "tests/boot/virtio-console.toml" if m.serial else board
     board = "tests/boot/pci.toml" if m.pci else board
-    board = "tests/boot/virtio-9p.toml" if m.share else board
+    board = "tests/boot/scsi.toml" if m.scsi else board
+    board = "tests/boot/virtio-balloon.toml" if m.balloon else board
     argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]
@@ -39,10 +42,10 @@ def backplane(m, build):
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
     argv += ["--serial", f"file:{m.serial}"] if m.serial else []
-    argv += ["--set", f"shared.path={m.share}"] if m.share else []
+    argv += ["--share", f"{m.share},tag=home"] if m.share else []
     argv += ["--set", f"virtio.{m.transport}=true"] if m.transport else []
     for n, (file, kind) in enumerate(m.drives):
-        argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci else \
+        argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci or m.scsi else \
             ["--drive", f"file={file},format={kind}"]
     for net in m.net:
         argv += ["--net", net]
@@ -80,7 +83,11 @@ def qemu(m, _build):
              "virtio-9p-device,fsdev=fs,mount_tag=home"] if m.share else []
     argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
     packed = ",packed=on" if m.transport == "packed" else ""
-    kinds = ("virtio-blk-pci", "nvme") if m.pci else ("virtio-blk-device",) * 2
+    argv += ["-device", "virtio-scsi-device,id=host", "-device",
+             "virtio-scsi-pci,id=host-pci"] if m.scsi else []
+    argv += ["-device", "virtio-balloon-device,free-page-reporting=on"] if m.balloon else []
+    kinds = ("scsi-hd,bus=host.0", "scsi-hd,bus=host-pci.0") if m.scsi else \
+        ("virtio-blk-pci", "nvme") if m.pci else ("virtio-blk-device",) * 2
     if m.pci:
         packed = ",serial=BOOT-1"
     for n, (file, kind) in enumerate(m.drives):
