@@ -97,6 +97,8 @@ void bus_ram_code_mark(struct bus_ram *ram, uint64_t offset, bool has_code);
 /* Bytes were written by anyone else (DMA, a mapping): dirty, and the code hook is called for pages
  * with code. [any] */
 void bus_ram_written(struct bus_ram *ram, uint64_t offset, uint64_t len);
+/* Whole pages of it become zeros, and the host has the memory back; or nothing happens. [any] */
+void bus_ram_discard(struct bus_ram *ram, uint64_t offset, uint64_t len);
 /* Was the page dirty for this client? It is clean afterwards; when a call returns true and CPUs write
  * without asking, bus_ram_cleaned() must follow before the bytes are read. [any] */
 bool bus_ram_take_dirty(struct bus_ram *ram, uint64_t offset, uint8_t client);

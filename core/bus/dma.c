@@ -136,3 +136,11 @@ void dma_unmap(bp_dma *d, void *ptr, uint64_t len, uint64_t written)
 	if (ram)
 		bus_ram_written(ram, (uint64_t)((uint8_t *)ptr - ram->host), MIN(written, len));
 }
+
+void dma_discard(bp_dma *d, void *ptr, uint64_t len)
+{
+	struct bus_ram *ram = ptr ? bus_ram_find(ptr) : NULL;
+	(void)d;
+	if (ram)
+		bus_ram_discard(ram, (uint64_t)((uint8_t *)ptr - ram->host), len);
+}

@@ -17,6 +17,7 @@ int dma_read(bp_dma *dma, uint64_t addr, void *buf, uint64_t len);
 int dma_write(bp_dma *dma, uint64_t addr, const void *buf, uint64_t len);
 void *dma_map(bp_dma *dma, uint64_t addr, uint64_t *len, int write);
 void dma_unmap(bp_dma *dma, void *ptr, uint64_t len, uint64_t written);
+void dma_discard(bp_dma *dma, void *ptr, uint64_t len);
 
 bp_dma *dma_behind(void *object, const struct bp_iommu *iommu, void *iommu_self);
 void dma_requester(bp_dma *dma, uint32_t requester);

@@ -199,6 +199,18 @@ void bus_ram_written(struct bus_ram *ram, uint64_t offset, uint64_t len)
 	}
 }
 
+void bus_ram_discard(struct bus_ram *ram, uint64_t offset, uint64_t len)
+{
+	if (offset >= ram->mapped || ram->fd < 0)
+		return;
+	uint64_t end = (offset + MIN(len, ram->mapped - offset)) & ~(uint64_t)(BUS_PAGE - 1);
+	uint64_t from = (offset + BUS_PAGE - 1) & ~(uint64_t)(BUS_PAGE - 1);
+	if (from < end &&
+		fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+			(off_t)(end - from)) == 0)
+		bus_ram_written(ram, from, end - from);
+}
+
 bool bus_ram_take_dirty(struct bus_ram *ram, uint64_t offset, uint8_t client)
 {
 	client &= BUS_DIRTY_ALL;

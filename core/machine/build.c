@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a machine: create, realise, reset, run, destroy. */
+#include "host/work.h"
 #include "internal.h"
 #include "jit/cache.h"
 #include "trace/hub.h"
@@ -191,6 +192,7 @@ int machine_run(struct machine *m)
 static void forget_instance(struct instance *in)
 {
 	const struct type *t = in->object->type;
+	work_forget(in->object);
 	if (in->object->created && t->object->destroy)
 		t->object->destroy(in->object->instance);
 	hub_remove(in->object->instance);
@@ -280,6 +282,41 @@ static void list(struct machine *m, const char *rest, GString *out)
 		machine_cards(m, out);
 }
 
+/* Inside the object's domain. */
+static void change(void *object, uint32_t row, uint64_t value)
+{
+	struct object *o = object;
+	const struct type *t = o->type;
+	const struct bp_field *f = field_at(t->object->props, t->field_size, row);
+	if (field_set_number(f, o->instance, value, false) == 0)
+		t->object->changed(o->instance, f->name);
+}
+
+/* OBJECT.PROPERTY VALUE: numbers alone, which a device looks at when it is told. */
+static void set(struct machine *m, const char *argument, GString *out)
+{
+	char **words = g_strsplit_set(argument, ". \t=", 3);
+	struct instance *in = g_strv_length(words) == 3 ? instance_find(m, words[0]) : NULL;
+	const struct type *t = in ? in->object->type : NULL;
+	const struct bp_field *f = t ? field_find(t->object->props, t->field_size, words[1]) : NULL;
+	uint64_t value = 0;
+	uint32_t row = 0;
+	while (f && field_at(t->object->props, t->field_size, row) != f)
+		row++;
+	if (!f)
+		g_string_append(out, "error: set OBJECT.PROPERTY VALUE: there is no such property");
+	else if (!(f->flags & BP_F_RUNTIME) || !t->object->changed || f->type == BP_STR)
+		g_string_append_printf(
+			out, "error: %s.%s does not change while it runs", words[0], words[1]);
+	else if (!size_parse(g_strchug(words[2]), &value) ||
+		(f->flags & BP_F_RANGE && (value < f->min || value > f->max)))
+		g_string_append_printf(
+			out, "error: %s: a number is expected, or a size such as 128M", words[2]);
+	else
+		domain_run(in->object->domain, change, in->object, row, value);
+	g_strfreev(words);
+}
+
 static const struct {
 	const char *name, *help;
 	int request;
@@ -291,6 +328,7 @@ static const struct {
 	{ "reset", "reset the machine", BP_REQ_RESET, NULL, NULL },
 	{ "pause", "stop the CPUs and guest time", BP_REQ_PAUSE, NULL, NULL },
 	{ "resume", "go on after pause", BP_REQ_RESUME, NULL, NULL },
+	{ "set", "OBJECT.PROPERTY VALUE: change what may change at run time", 0, NULL, set },
 	{ "save", "save the machine to the file that follows", 0, NULL, save },
 	{ "list", "cards, and which of them are in their slots", 0, NULL, list },
 	{ "plug", "put the card that follows into its slot", 0, NULL, plug_in },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The services handed to plugins: which room does what. */
+#include "host/work.h"
 #include "internal.h"
 #include <backplane/machine.h>
 #include <stdatomic.h>
@@ -115,6 +116,11 @@ static void host_request(const void *self, int request, int code)
 static int host_dma_write(bp_dma *dma, uint64_t addr, const void *buf, uint64_t len)
 {
 	return forbidden("wrote to memory") ? BP_BUS_ERROR : dma_write(dma, addr, buf, len);
+}
+
+static void host_work_drain(void *self)
+{
+	work_drain(object_of(self));
 }
 
 static int host_space_access(bp_space *space, uint64_t addr, void *buf, uint64_t len, int write,
@@ -318,4 +324,7 @@ const struct bp_host host_table = {
 	.dma_new = dma_behind,
 	.dma_requester = dma_requester,
 	.dma_free = dma_free,
+	.dma_discard = dma_discard,
+	.work = work_begin,
+	.work_drain = host_work_drain,
 };

@@ -8,7 +8,8 @@ enum manner {
 	TEXT, /* a string: a file's name, a command line */
 	NUMBER,
 	BACK_END, /* WORD[:ARGUMENT][,key=value...]: an object of type PREFIX-WORD to link to */
-	IMAGE /* FILE[,key=value...] or file=FILE,...: an object of type "drive" to link to */
+	IMAGE, /* FILE[,key=value...] or file=FILE,...: an object of type "drive" to link to */
+	OBJECT /* TEXT[,key=value...]: the template's object itself, with these properties */
 };
 static const struct option {
 	const char *name, *prefix;
@@ -18,7 +19,7 @@ static const struct option {
 	{ "append", NULL, TEXT, NULL }, { "firmware", NULL, TEXT, NULL },
 	{ "dtb", NULL, TEXT, NULL }, { "memory", NULL, TEXT, NULL }, { "cpus", NULL, NUMBER, NULL },
 	{ "serial", "chr", BACK_END, NULL }, { "drive", "disk", IMAGE, NULL },
-	{ "net", "net", BACK_END, "nic" } };
+	{ "net", "net", BACK_END, "nic" }, { "share", NULL, OBJECT, NULL } };
 
 static const struct option *find_option(const char *name)
 {
@@ -143,29 +144,37 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 	return name;
 }
 
-/* FILE[,key=value...] as a new drive; its name. */
-static char *add_drive(
-	struct toml_value *desc, const char *prefix, const char *text, struct toml_pos pos)
+/* FILE[,key=value...] into a table; what stands first without a key is the value of `first`, which is
+ * text whatever it looks like. */
+static void set_keys(
+	struct toml_value *table, const char *first, const char *text, struct toml_pos pos)
 {
 	char **parts = g_strsplit(text, ",", 0);
-	struct toml_value *table = toml_new(TOML_TABLE, pos);
-	table->form = TOML_HEADER;
-	toml_set(table, "type", 4, pos, toml_new_string(pos, "drive", strlen("drive")));
 	for (unsigned i = 0; parts[i]; i++) {
 		char *equals = strchr(parts[i], '=');
 		if (equals)
 			*equals++ = 0;
-		const char *key = i || equals ? parts[i] : "file";
+		const char *key = i || equals ? parts[i] : first;
 		const char *value = equals ? equals : i ? "true" : parts[i];
-		if (!strcmp(key, "file"))
+		if (!strcmp(key, first))
 			toml_set(table, key, strlen(key), pos,
 				toml_new_string(pos, value, strlen(value)));
 		else
 			set_text(table, key, value, pos);
 	}
+	g_strfreev(parts);
+}
+
+/* A new drive; its name. */
+static char *add_drive(
+	struct toml_value *desc, const char *prefix, const char *text, struct toml_pos pos)
+{
+	struct toml_value *table = toml_new(TOML_TABLE, pos);
+	table->form = TOML_HEADER;
+	toml_set(table, "type", 4, pos, toml_new_string(pos, "drive", strlen("drive")));
+	set_keys(table, "file", text, pos);
 	char *name = fresh_name(desc, prefix);
 	toml_set(desc, name, strlen(name), pos, table);
-	g_strfreev(parts);
 	return name;
 }
 
@@ -283,9 +292,10 @@ static int apply_scalar(struct toml_value *desc, const struct option *o, const c
 	return r;
 }
 
-/* A new object as the template has it; its key `link` names the property that takes the back end. */
+/* A new object as the template has it; its key `link` names the property that takes the back end, or the
+ * option's text itself. */
 static int add_from_template(struct toml_value *desc, const struct option *o,
-	const struct toml_value *template, const char *back_end, struct toml_pos pos,
+	const struct toml_value *template, const char *value, struct toml_pos pos,
 	struct error_list *errors)
 {
 	const struct toml_value *link = toml_get(template, "link");
@@ -300,7 +310,10 @@ static int add_from_template(struct toml_value *desc, const struct option *o,
 	object->form = TOML_HEADER;
 	object->pos = pos;
 	toml_remove(object, "link", strlen("link"));
-	toml_set(object, key, strlen(key), pos, toml_new_string(pos, back_end, strlen(back_end)));
+	if (o->manner == OBJECT)
+		set_keys(object, key, value, pos);
+	else
+		toml_set(object, key, strlen(key), pos, toml_new_string(pos, value, strlen(value)));
 	toml_set(desc, name, strlen(name), pos, object);
 	g_free(key);
 	g_free(name);
@@ -323,14 +336,15 @@ static int apply_back_end(struct toml_value *desc, const struct option *o, const
 	if (n >= count)
 		return toml_error(
 			errors, pos, "--%s: this board has only %u of them", o->name, count);
-	char *made = o->manner == IMAGE ? add_drive(desc, o->prefix, given, pos)
-					: add_object(desc, o->prefix, given, pos, errors);
+	char *made = o->manner == OBJECT ? g_strdup(given)
+		: o->manner == IMAGE     ? add_drive(desc, o->prefix, given, pos)
+					 : add_object(desc, o->prefix, given, pos, errors);
 	if (!made)
 		return -1;
 	int r;
 	if (items[n]->type == TOML_TABLE)
 		r = add_from_template(desc, o, items[n], made, pos, errors);
-	else if (items[n]->type == TOML_STRING)
+	else if (items[n]->type == TOML_STRING && o->manner != OBJECT)
 		r = put_at(desc, o, items[n], items[n]->string.bytes,
 			toml_new_string(pos, made, strlen(made)), errors);
 	else
@@ -433,7 +447,7 @@ static void check_template(
 static void check_meaning(struct machine *m, const struct option *o, const struct toml_value *v,
 	struct error_list *errors)
 {
-	if (v->type == TOML_STRING)
+	if (v->type == TOML_STRING && o->manner != OBJECT)
 		check_target(m, o, v->string.bytes, v->pos, errors);
 	else if (v->type == TOML_TABLE && o->manner >= BACK_END)
 		check_template(o, v, errors);

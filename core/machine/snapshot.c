@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Saving and restoring the whole machine: what the state room needs to know of it. */
+#include "host/work.h"
 #include "internal.h"
 #include "state/state.h"
 #include <backplane/cpu.h>
@@ -61,6 +62,7 @@ static void forget(struct state_machine *s)
 
 int machine_save(struct machine *m, const char *path, struct error_list *errors)
 {
+	work_drain(NULL);
 	drives_drain();
 	struct state_machine s = describe(m);
 	enum state_result result = state_save(&s, path, errors);

@@ -60,6 +60,7 @@ static const struct {
 	{ "serial", "stdio|pty|file:F|unix:F|tcp:HOST:PORT|null", "where the n-th line goes" },
 	{ "drive", "FILE,format=F[,cache=C][,readonly][,snapshot]", "the n-th disk" },
 	{ "net", "user[,hostfwd=...]|unix:F|tcp:A:P|...", "the n-th network, with its device" },
+	{ "share", "FOLDER[,key=value...]", "the n-th folder of the host's for the guest" },
 	{ "trace", "TRACER[,key=value...]", "attach a tracer, such as log,exec=true" },
 	{ "control", "unix:F|tcp:HOST:PORT|pty",
 		"take commands there, a line each: plug, unplug, list... (help lists them)" },

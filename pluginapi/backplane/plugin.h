@@ -194,6 +194,19 @@ struct bp_host {
 	void (*dma_free)(bp_dma *dma);
 	/* Who is at the other end of a byte stream; NULL chr: nobody. Deterministic: no window. [any] */
 	void (*chr_info)(bp_chr *chr, struct bp_chr_info *info);
+
+	/* Nobody needs what is in mapped memory any more: whole pages of it read as zeros, or as before, and
+	 * the host may have the memory back. NULL dma: any that is mapped. [any] */
+	void (*dma_discard)(bp_dma *dma, void *ptr, uint64_t len);
+
+	/* Run job(self, arg) on a thread of the host's, in no domain: it may block. Then done(self, arg)
+	 * inside self's domain, soon. Jobs run in any order; a snapshot waits for them. In deterministic
+	 * mode the job is run by this call. [owner] */
+	void (*work)(void *self, void (*job)(void *self, uint64_t arg),
+		void (*done)(void *self, uint64_t arg), uint64_t arg);
+	/* Returns when no job of self's is under way: done was called for all. Before destroy the host
+	 * waits too, but calls no done. [owner] */
+	void (*work_drain)(void *self);
 };
 
 /* ---- objects ---- */

@@ -7,6 +7,7 @@
 #ifndef BACKPLANE_VIRTIO_H
 #define BACKPLANE_VIRTIO_H
 #include <backplane/base.h>
+#include <string.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -57,6 +58,11 @@ struct bp_virtio_transport {
 	/* The driver broke the device's own rules so that no answer is possible: DEVICE_NEEDS_RESET.
 	 * [owner] */
 	void (*broken)(void *transport);
+	/* The driver does not need what is in memory any more: at an address of its own, or in a piece of
+	 * a chain. Whole pages of RAM are zeros or as they were, and the host may have them back; the rest
+	 * is left alone. [owner] */
+	void (*discard_at)(void *transport, uint64_t addr, uint64_t len);
+	void (*discard)(void *transport, const struct bp_virtio_buffer *buffer);
 };
 
 struct bp_virtio_device {
@@ -80,6 +86,72 @@ struct bp_virtio_device {
 	 * The chains of this queue are released when it returns. [owner] */
 	void (*queue_stop)(void *self, unsigned queue);
 };
+
+/* ---- chains ---- */
+
+/* Numbers of bytes, little-endian as virtio has them. */
+static inline uint64_t bp_virtio_get(const uint8_t *p, unsigned bytes)
+{
+	uint64_t v = 0;
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+static inline void bp_virtio_put(uint8_t *p, unsigned bytes, uint64_t v)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* Bytes of the readable (writable 0) or the writable part of a chain. */
+static inline uint64_t bp_virtio_bytes(const struct bp_virtio_request *c, int writable)
+{
+	uint64_t n = 0;
+	for (uint32_t i = writable ? c->readable : 0; i < (writable ? c->count : c->readable); i++)
+		n += c->buffer[i].len;
+	return n;
+}
+
+/* Copies at most len bytes out of the readable part, into the writable part, from byte `at` on; returns
+ * how many the chain has of them. */
+static inline uint32_t bp_virtio_read(
+	const struct bp_virtio_request *c, uint64_t at, void *out, uint32_t len)
+{
+	uint32_t done = 0;
+	for (uint32_t i = 0; i < c->readable && done < len; i++) {
+		const struct bp_virtio_buffer *b = &c->buffer[i];
+		if (at >= b->len) {
+			at -= b->len;
+			continue;
+		}
+		uint32_t n = b->len - (uint32_t)at;
+		n = n < len - done ? n : len - done;
+		memcpy((uint8_t *)out + done, (const uint8_t *)b->data + at, n);
+		done += n;
+		at = 0;
+	}
+	return done;
+}
+
+static inline uint32_t bp_virtio_write(
+	const struct bp_virtio_request *c, uint64_t at, const void *in, uint32_t len)
+{
+	uint32_t done = 0;
+	for (uint32_t i = c->readable; i < c->count && done < len; i++) {
+		const struct bp_virtio_buffer *b = &c->buffer[i];
+		if (at >= b->len) {
+			at -= b->len;
+			continue;
+		}
+		uint32_t n = b->len - (uint32_t)at;
+		n = n < len - done ? n : len - done;
+		memcpy((uint8_t *)b->data + at, (const uint8_t *)in + done, n);
+		done += n;
+		at = 0;
+	}
+	return done;
+}
 
 #ifdef __cplusplus
 }

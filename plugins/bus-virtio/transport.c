@@ -111,6 +111,28 @@ static int retake(void *transport, unsigned n, uint32_t head, struct bp_virtio_r
 	return 0;
 }
 
+static void discard_at(void *transport, uint64_t addr, uint64_t len)
+{
+	struct virtio *v = transport;
+	while (len && BP_HAS(v->host, dma_discard)) {
+		uint64_t n = len;
+		void *p = v->host->dma_map(v->dma, addr, &n, 1);
+		if (!p || !n)
+			return;
+		v->host->dma_discard(v->dma, p, n);
+		v->host->dma_unmap(v->dma, p, n, 0);
+		addr += n;
+		len -= n;
+	}
+}
+
+static void discard(void *transport, const struct bp_virtio_buffer *buffer)
+{
+	struct virtio *v = transport;
+	if (BP_HAS(v->host, dma_discard) && buffer->writable)
+		v->host->dma_discard(v->dma, buffer->data, buffer->len);
+}
+
 static const struct bp_virtio_transport transport_ops = {
 	.size = sizeof(transport_ops),
 	.pop = pop,
@@ -122,6 +144,8 @@ static const struct bp_virtio_transport transport_ops = {
 	.release = release,
 	.retake = retake,
 	.broken = broken,
+	.discard_at = discard_at,
+	.discard = discard,
 };
 
 /* ---- status and features ---- */

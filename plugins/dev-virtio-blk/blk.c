@@ -80,44 +80,12 @@ struct blk {
 
 /* ---- bytes ---- */
 
-static uint64_t get(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-	while (bytes--)
-		v = v << 8 | p[bytes];
-	return v;
-}
-
-static void put(uint8_t *p, unsigned bytes, uint64_t v)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
 static uint64_t bytes_of(const struct bp_virtio_request *c, uint32_t from, uint32_t to)
 {
 	uint64_t n = 0;
 	for (uint32_t i = from; i < to; i++)
 		n += c->buffer[i].len;
 	return n;
-}
-
-/* Copy out of the readable part; 0, or -1: it is shorter. */
-static int read_chain(const struct bp_virtio_request *c, uint64_t at, uint8_t *out, uint32_t len)
-{
-	for (uint32_t i = 0; i < c->readable && len; i++) {
-		const struct bp_virtio_buffer *b = &c->buffer[i];
-		if (at >= b->len) {
-			at -= b->len;
-			continue;
-		}
-		uint32_t n = b->len - (uint32_t)at < len ? b->len - (uint32_t)at : len;
-		memcpy(out, (const uint8_t *)b->data + at, n);
-		out += n;
-		len -= n;
-		at = 0;
-	}
-	return len ? -1 : 0;
 }
 
 /* The pieces of the chain's buffers from..to without `skip` bytes at the beginning and the last
@@ -231,9 +199,11 @@ static int next_segment(struct request *r)
 {
 	const struct blk *d = r->owner;
 	uint8_t s[SEGMENT];
-	if (read_chain(&r->chain, HEADER + (uint64_t)r->segment * SEGMENT, s, SEGMENT) != 0)
+	if (bp_virtio_read(&r->chain, HEADER + (uint64_t)r->segment * SEGMENT, s, SEGMENT) !=
+		SEGMENT)
 		return S_IOERR;
-	uint64_t sector = get(s, 8), len = get(s + 8, 4) * SECTOR, flags = get(s + 12, 4);
+	uint64_t sector = bp_virtio_get(s, 8), len = bp_virtio_get(s + 8, 4) * SECTOR,
+		 flags = bp_virtio_get(s + 12, 4);
 	int zeroes = r->type == T_WRITE_ZEROES;
 	if (flags & ~(uint64_t)(zeroes ? SEGMENT_UNMAP : 0))
 		return S_UNSUPP;
@@ -350,9 +320,9 @@ static int begin(struct request *r, int *local)
 	uint8_t header[HEADER];
 	r->left = r->segment = r->segments = 0;
 	r->rest.len = 0;
-	if (read_chain(&r->chain, 0, header, HEADER) != 0)
+	if (bp_virtio_read(&r->chain, 0, header, HEADER) != HEADER)
 		return S_IOERR;
-	r->type = (uint32_t)get(header, 4);
+	r->type = (uint32_t)bp_virtio_get(header, 4);
 	const struct command *c = command_of(r->type);
 	if (!c || (c->feature && !(d->ops->features(d->transport) >> c->feature & 1)))
 		return S_UNSUPP;
@@ -365,7 +335,7 @@ static int begin(struct request *r, int *local)
 	if (r->type == T_GET_ID)
 		status = get_id(r);
 	else if (r->type == T_IN || r->type == T_OUT)
-		status = begin_transfer(r, get(header + 8, 8));
+		status = begin_transfer(r, bp_virtio_get(header + 8, 8));
 	else if (r->type != T_FLUSH)
 		status = begin_segments(r);
 	*local = r->type == T_GET_ID;
@@ -470,21 +440,21 @@ static void config_read(void *self, uint32_t offset, void *buf, uint32_t len)
 	uint32_t size = info->block_size, exp = 0;
 	while (exp < 8 && size << (exp + 1) <= info->physical_size)
 		exp++;
-	put(c + CAPACITY, 8, info->bytes / SECTOR);
+	bp_virtio_put(c + CAPACITY, 8, info->bytes / SECTOR);
 	/* What is left when header and status have one each. */
-	put(c + SEG_MAX, 4, at_most(BP_VIRTIO_MAX_BUFFERS, d->queue_size) - 2);
-	put(c + BLK_SIZE, 4, size);
-	put(c + PHYSICAL_EXP, 1, exp);
-	put(c + MIN_IO, 2, at_most(info->physical_size / size, UINT16_MAX));
-	put(c + OPT_IO, 4, info->optimal_size / size);
-	put(c + WRITEBACK, 1, d->cache_wanted);
-	put(c + NUM_QUEUES, 2, d->queues);
-	put(c + MAX_DISCARD, 4, at_most(info->max_discard / SECTOR, UINT32_MAX));
-	put(c + MAX_DISCARD + 4, 4, SEGMENTS_MAX);
-	put(c + MAX_DISCARD + 8, 4, info->discard_align / SECTOR);
-	put(c + MAX_ZEROES, 4, at_most(info->max_zeroes / SECTOR, UINT32_MAX));
-	put(c + MAX_ZEROES + 4, 4, SEGMENTS_MAX);
-	put(c + MAX_ZEROES + 8, 1, (info->flags & BP_BLK_CAN_DISCARD) != 0);
+	bp_virtio_put(c + SEG_MAX, 4, at_most(BP_VIRTIO_MAX_BUFFERS, d->queue_size) - 2);
+	bp_virtio_put(c + BLK_SIZE, 4, size);
+	bp_virtio_put(c + PHYSICAL_EXP, 1, exp);
+	bp_virtio_put(c + MIN_IO, 2, at_most(info->physical_size / size, UINT16_MAX));
+	bp_virtio_put(c + OPT_IO, 4, info->optimal_size / size);
+	bp_virtio_put(c + WRITEBACK, 1, d->cache_wanted);
+	bp_virtio_put(c + NUM_QUEUES, 2, d->queues);
+	bp_virtio_put(c + MAX_DISCARD, 4, at_most(info->max_discard / SECTOR, UINT32_MAX));
+	bp_virtio_put(c + MAX_DISCARD + 4, 4, SEGMENTS_MAX);
+	bp_virtio_put(c + MAX_DISCARD + 8, 4, info->discard_align / SECTOR);
+	bp_virtio_put(c + MAX_ZEROES, 4, at_most(info->max_zeroes / SECTOR, UINT32_MAX));
+	bp_virtio_put(c + MAX_ZEROES + 4, 4, SEGMENTS_MAX);
+	bp_virtio_put(c + MAX_ZEROES + 8, 1, (info->flags & BP_BLK_CAN_DISCARD) != 0);
 	memcpy(buf, c + offset, len);
 }
 

@@ -226,12 +226,23 @@ def digest_of(console, file):
     return check(shell(console, f"md5sum {file}"), r"^([0-9a-f]{32}) ", f"md5sum {file}")[1]
 
 
-def use_disks(console, other):
-    """A file system on vda and plain bytes on the other; what the digest of both is."""
+def load_modules(console):
     shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+
+
+def scsi_names(console):
+    """The disk on mmio and the one on PCI: which one Linux sees first is chance."""
+    shell(console, "until [ -e /dev/sda -a -e /dev/sdb ]; do sleep 1; done")
+    said = shell(console, "ls -d /sys/bus/pci/devices/*/virtio*/host*/target*/*:3:2/block/*")
+    far = check(said, r"/block/(sd[ab])$", "the disk 3.2 on PCI")[1]
+    return "/dev/sda" if far == "sdb" else "/dev/sdb", "/dev/" + far
+
+
+def use_disks(console, first, other):
+    """A file system on the first and plain bytes on the other; what the digest of both is."""
     shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=8")
     digest = digest_of(console, "/tmp/r")
-    shell(console, "mke2fs /dev/vda && mount -t ext4 /dev/vda /mnt && cp /tmp/r /mnt/r")
+    shell(console, f"mke2fs {first} && mount -t ext4 {first} /mnt && cp /tmp/r /mnt/r")
     check(shell(console, "umount /mnt && echo gone"), r"^gone$", "umount")
     shell(console, f"dd if=/tmp/r of={other} bs=64k seek={SEEK_M * 16} oflag=direct")
     check(shell(console, f"blkdiscard -o 0 -l 1048576 {other} && echo fine"), r"^fine$", "discard")
@@ -259,8 +270,8 @@ def check_pci(console):
     check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
 
 
-def disks(transport="", pci=False):
-    """What Linux writes to /dev/vda (raw) and the other (qcow2) is there after a reboot, and in the
+def disks(transport="", pci=False, scsi=False):
+    """What Linux writes to the first disk (raw) and the other (qcow2) is there after a reboot, and in the
     images."""
     def run(start, guests):
         build = start.keywords["build"]
@@ -271,17 +282,21 @@ def disks(transport="", pci=False):
             machine = Machine(guests / "opensbi-trixie/fw_dynamic.bin", guests / "linux/Image",
                               guests / "initrd/initrd.cpio.gz", "console=ttyS0",
                               drives=((raw, "raw"), (qcow2, "qcow2")), transport=transport,
-                              pci=pci)
+                              pci=pci, scsi=scsi)
             with start(machine) as console:
                 console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
-                digest = use_disks(console, "/dev/nvme0n1" if pci else "/dev/vdb")
+                load_modules(console)
+                names = scsi_names(console) if scsi else \
+                    ("/dev/vda", "/dev/nvme0n1" if pci else "/dev/vdb")
+                digest = use_disks(console, *names)
                 if pci and start.keywords["emulator"] != "qemu":
                     check_pci(console)
                 console.type("reboot\n")
                 console.expect(r"=== GUEST-UP riscv64 ", FIRMWARE_S + KERNEL_S)
                 console.expect(PROMPT, KERNEL_S)
-                shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
-                shell(console, "mount -t ext4 /dev/vda /mnt")
+                load_modules(console)
+                first = scsi_names(console)[0] if scsi else "/dev/vda"
+                shell(console, f"mount -t ext4 {first} /mnt")
                 if digest_of(console, "/mnt/r") != digest:
                     raise Mismatch("the file system has another file after the reboot")
                 shell(console, "umount /mnt")
@@ -477,6 +492,87 @@ def net_pair(firmware):
     return run, (firmware, "linux", "initrd")
 
 
+def shared_folder(firmware):
+    """Files of the host in the guest and the other way round, also after a snapshot with a file open;
+    a symlink of the guest's to the outside leads nowhere but into the guest."""
+    def run(start, guests):
+        with tempfile.TemporaryDirectory() as folder:
+            share, file = Path(folder) / "share", Path(folder) / "snapshot"
+            share.mkdir()
+            (share / "host").write_text("from the host\n")
+            (Path(folder) / "secret").write_text("hidden\n")
+            (share / "out").symlink_to("../secret")
+            with start(net_machine(guests, firmware, share=str(share),
+                                   more=["--save-to", str(file)])) as console:
+                console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+                load_modules(console)
+                shell(console, "mount -t 9p -o trans=virtio,version=9p2000.L home /mnt")
+                check(shell(console, "cat /mnt/host"), r"^from the host$", "the host's file")
+                check(shell(console, "cat /mnt/out /mnt/../mnt/../secret 2>&1"),
+                      r"No such file[\s\S]*No such file", "what is outside")
+                shell(console, "mkdir /mnt/d; seq 1 200000 >/tmp/g; cp /tmp/g /mnt/d")
+                shell(console, "mv /mnt/d /mnt/e; sync")
+                check(shell(console, "touch /mnt/e/$(seq -s ' /mnt/e/' 500); ls /mnt/e | wc -l"),
+                      r"^501$", "a folder of many")
+                if (share / "e/g").read_text() != "".join(f"{n}\n" for n in range(1, 200001)):
+                    raise Mismatch("the host sees another file than the guest wrote")
+                shell(console, "exec 5>>/mnt/open; echo before >&5")
+                os.kill(console.pid, signal.SIGUSR1)
+                console.expect(r"saved to ", REPLY_S)
+            with start(net_machine(guests, firmware, share=str(share),
+                                   more=["--restore", str(file)])) as console:
+                console.type("\n")
+                console.expect(PROMPT, REPLY_S)
+                shell(console, "echo after >&5; exec 5>&-; umount /mnt")
+                if (share / "open").read_text() != "before\nafter\n":
+                    raise Mismatch("what was written after the snapshot is not there")
+                console.type("poweroff\n")
+                return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
+def resident_m(pid):
+    """MiB of shared memory, which the guest's is, that the host holds for the emulator."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(check(status, r"^RssShmem:\s+(\d+) kB$", "the host's memory")[1]) >> 10
+
+
+def until(what, holds):
+    """Waits until it holds: Linux takes its time with memory."""
+    for _ in range(int(REPLY_S)):
+        if holds():
+            return
+        time.sleep(1)
+    raise Mismatch(f"not in {REPLY_S:.0f} s: {what}")
+
+
+def balloon(firmware):
+    """What Linux frees goes back to the host; a balloon takes memory from Linux, and gives it back."""
+    def run(start, guests):
+        def free_m(console):
+            return int(check(shell(console, "grep MemTotal /proc/meminfo"),
+                             r"^MemTotal:\s+(\d+) kB$", "memory")[1]) >> 10
+
+        with start(net_machine(guests, firmware, balloon=True)) as console:
+            console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
+            load_modules(console)
+            shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=192")
+            full, total = resident_m(console.pid), free_m(console)
+            if full < 192:
+                raise Mismatch(f"192 MiB were written, the host holds {full}")
+            shell(console, "rm /tmp/r")
+            until("free pages are reported", lambda: resident_m(console.pid) < full - 128)
+            console.type("\x01cset balloon.target 128M\n")
+            until("the balloon is blown up", lambda: free_m(console) <= total - 128)
+            console.type("\x01cset balloon.target 0\n")
+            until("the balloon is empty", lambda: free_m(console) >= total)
+            shell(console, "dd if=/dev/urandom of=/tmp/r bs=1M count=64 && rm /tmp/r")
+            check(shell(console, "dmesg | grep -c 'Call Trace'"), r"^0$", "kernel warnings")
+            console.type("poweroff\n")
+            return console.status(EXIT_S)
+    return run, (firmware, "linux", "initrd")
+
+
 def u_boot(package, mode):
     def run(start, guests):
         image = guests / package / f"u-boot-{mode}.bin"
@@ -528,6 +624,9 @@ CASES = {
     "virtio-blk-legacy": disks("legacy"),
     "pci-disks": disks(pci=True),
     "pci-hot-plug": (hot_plug, ("opensbi-trixie", "linux", "initrd")),
+    "virtio-scsi": disks(scsi=True),
+    "virtio-balloon": balloon("opensbi-bookworm"),
+    "virtio-9p": shared_folder("opensbi-bookworm"),
     "net-user": net_user("opensbi-bookworm"),
     "net-snapshot": net_snapshot("opensbi-bookworm"),
     "net-pair": net_pair("opensbi-bookworm"),

@@ -18,11 +18,13 @@ class Machine:
     serial: str = ""  # a file for the serial port's bytes: the terminal is a virtio console's
     drives: tuple = ()  # (file, format): virtio disks
     disk: str = "virtio"  # what the first drive is, of DISKS
+    scsi: bool = False  # the drives are SCSI disks, on mmio and on PCI
+    balloon: bool = False
     pci: bool = False  # the drives are a virtio disk and an NVMe one on PCI
-    board: str = ""  # another machine file of this folder, of Backplane's alone
     transport: str = ""  # a property of the virtio transports that is to be true
     net: list = field(default_factory=list)  # values of --net, each with its device
     mac: str = ""  # of the first device
+    share: str = ""  # a folder of the host's, tag "home"
     more: list = field(default_factory=list)  # further options of Backplane's
     board: str = ""  # a machine file beside this one, which QEMU has no words for
 
@@ -42,6 +44,8 @@ def backplane(m, build):
     board = "tests/boot/virtio-console.toml" if m.serial else board
     board = "tests/boot/pci.toml" if m.pci else board
     board = f"tests/boot/{m.board}" if m.board else board
+    board = "tests/boot/scsi.toml" if m.scsi else board
+    board = "tests/boot/virtio-balloon.toml" if m.balloon else board
     argv = [build / "core/backplane", "run", source / board,
             "--plugin-path", build / "plugins", "--cpus", str(m.cpus), "--memory", m.memory,
             "--firmware", m.firmware]
@@ -50,9 +54,10 @@ def backplane(m, build):
     argv += ["--append", m.append] if m.append else []
     argv += ["--set", "cpu.v=true"] if m.vector else []
     argv += ["--serial", f"file:{m.serial}"] if m.serial else []
+    argv += ["--share", f"{m.share},tag=home"] if m.share else []
     argv += ["--set", f"virtio.{m.transport}=true"] if m.transport else []
     for n, (file, kind) in enumerate(m.drives):
-        argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci else \
+        argv += ["--set", f"disk{n}.file={file}", "--set", f"disk{n}.format={kind}"] if m.pci or m.scsi else \
             ["--drive", f"file={file},format={kind}"]
     for setting in DISKS[m.disk][1]:
         argv += ["--set", setting]
@@ -88,9 +93,15 @@ def qemu(m, _build):
     argv += ["-serial", f"file:{m.serial}", "-monitor", "none", "-chardev",
              "stdio,id=terminal,signal=off", "-device", "virtio-serial-device", "-device",
              "virtconsole,chardev=terminal"] if m.serial else []
+    argv += ["-fsdev", f"local,id=fs,path={m.share},security_model=none", "-device",
+             "virtio-9p-device,fsdev=fs,mount_tag=home"] if m.share else []
     argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
     packed = ",packed=on" if m.transport == "packed" else ""
-    kinds = ("virtio-blk-pci", "nvme") if m.pci else (DISKS[m.disk][2], "virtio-blk-device")
+    argv += ["-device", "virtio-scsi-device,id=host", "-device",
+             "virtio-scsi-pci,id=host-pci"] if m.scsi else []
+    argv += ["-device", "virtio-balloon-device,free-page-reporting=on"] if m.balloon else []
+    kinds = ("scsi-hd,bus=host.0", "scsi-hd,bus=host-pci.0") if m.scsi else \
+        ("virtio-blk-pci", "nvme") if m.pci else (DISKS[m.disk][2], "virtio-blk-device")
     if m.pci:
         packed = ",serial=BOOT-1"
     for n, (file, kind) in enumerate(m.drives):

@@ -362,6 +362,11 @@ static void start(void)
 	g_setenv("BACKPLANE_MACHINE_PATH", FUZZ_MACHINES, TRUE);
 	if (types_add_static(&own, NULL, &errors) == 0 && types_scan(&errors) == 0)
 		description = desc_load(FUZZ_MACHINE, &errors);
+	if (description) {
+		struct toml_pos pos = { "fuzz", 1, 1 };
+		desc_put(description, "share", "path",
+			toml_new_string(pos, FUZZ_MACHINES, strlen(FUZZ_MACHINES)), &errors);
+	}
 	error_list_print(&errors, stderr);
 	if (!description)
 		broken("The machine file is not good.", FUZZ_MACHINE);
