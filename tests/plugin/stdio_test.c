@@ -5,6 +5,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -253,6 +254,24 @@ static void signals(void)
 	g_assert_true(a.sa_handler == SIG_DFL);
 }
 
+static void window(void)
+{
+	struct bp_chr_info info = { .size = sizeof(info) };
+	const struct winsize size = { .ws_row = 30, .ws_col = 100 };
+	begin_terminal();
+	g_assert_cmpint(ioctl(s.in, TIOCSWINSZ, &size), ==, 0);
+	raise(SIGWINCH);
+	raise(SIGWINCH);
+	fake_serve(10);
+	g_assert_cmphex(fake.events, ==, 1u << BP_CHR_RESIZED);
+	g_assert_cmpint(fake.request, ==, 0);
+	s.back->info(s.stdio, &info);
+	g_assert_cmpuint(info.opened, ==, 1);
+	g_assert_cmpuint(info.cols, ==, 100);
+	g_assert_cmpuint(info.rows, ==, 30);
+	end();
+}
+
 static void one_owner(void)
 {
 	begin_pipes(1);
@@ -287,6 +306,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/stdio/messages-stay-out-of-the-output", messages_stay_out_of_the_output);
 	g_test_add_func("/stdio/terminal", terminal);
 	g_test_add_func("/stdio/signals", signals);
+	g_test_add_func("/stdio/window", window);
 	g_test_add_func("/stdio/one-owner", one_owner);
 	return g_test_run();
 }
