@@ -88,13 +88,14 @@ def unpack(store, debs, tree):
     for deb in debs:
         shutil.copyfile(deb, stage / deb.name)
     shutil.copy(HERE / "second-stage", tree)
-    for name, text in FILES.items():
-        (tree / name).write_text(text)
-    source = store.suite(*SUITE).source()
+    files, source = dict(FILES), store.suite(*SUITE).source()
     if source.uris[0].startswith("http"):
-        (tree / "etc/apt/sources.list.d/debian.sources").write_text(
+        files["etc/apt/sources.list.d/debian.sources"] = (
             f"Types: deb\nURIs: {source.uris[0]}\nSuites: {SUITE[0]}\nComponents: main\n"
             "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n")
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
 
 
 def must(done, what):
