@@ -3,7 +3,7 @@
 """Makes a Debian disk: trixie for riscv64 on ext4 in a qcow2 image, in the cache.
 
     disk.py [--build DIR]               makes it if need be, and prints where it lies
-    disk.py [--build DIR] --new FILE    a disk of one's own on top of it, unless FILE is there
+    disk.py [--build DIR] --new FILE    a copy of one's own, unless FILE is there
 
 The packages are only unpacked here, which needs no root; the machine itself installs them, in
 some minutes. Login: root, password: backplane.
@@ -88,13 +88,14 @@ def unpack(store, debs, tree):
     for deb in debs:
         shutil.copyfile(deb, stage / deb.name)
     shutil.copy(HERE / "second-stage", tree)
-    for name, text in FILES.items():
-        (tree / name).write_text(text)
-    source = store.suite(*SUITE).source()
+    files, source = dict(FILES), store.suite(*SUITE).source()
     if source.uris[0].startswith("http"):
-        (tree / "etc/apt/sources.list.d/debian.sources").write_text(
+        files["etc/apt/sources.list.d/debian.sources"] = (
             f"Types: deb\nURIs: {source.uris[0]}\nSuites: {SUITE[0]}\nComponents: main\n"
             "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n")
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
 
 
 def must(done, what):
@@ -168,14 +169,14 @@ def packages_named(origins):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=Path, default=HERE.parent.parent / "build")
-    parser.add_argument("--new", metavar="FILE", type=Path, help="a disk on top of it")
+    parser.add_argument("--new", metavar="FILE", type=Path, help="make a copy there")
     args = parser.parse_args()
     build = args.build.resolve()
     try:
         disk = ensure(build)
         if args.new and not args.new.exists():
-            must(backplane(build, "img", "create", "-f", "qcow2", "-b", disk, "-F", "qcow2",
-                           args.new, capture_output=True, text=True), "backplane img create")
+            must(backplane(build, "img", "convert", "-f", "qcow2", "-O", "qcow2", disk, args.new,
+                           capture_output=True, text=True), "backplane img convert")
     except (fetch.debian.FetchError, OSError, subprocess.SubprocessError) as e:
         print(f"disk: {e}", file=sys.stderr)
         return 1
