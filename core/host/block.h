@@ -173,6 +173,10 @@ extern const struct bp_type host_types[];
 /* Wait until nothing is under way in any drive, but what is held after an error. [main] */
 void drives_drain(void);
 
+/* The drive that an object is grows, and its device is told; 0, or -1 after errors. In no domain.
+ * [main] */
+int drive_resize(struct object *o, uint64_t bytes, struct error_list *errors);
+
 struct blk_cache_mode {
 	const char *name;
 	bool write_back, direct, no_flush;

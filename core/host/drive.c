@@ -11,6 +11,7 @@
 #include "sched/sched.h"
 #include <errno.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -476,6 +477,30 @@ void drives_drain(void)
 		drive_drain(g_ptr_array_index(drives, i), NULL);
 }
 
+/* ---- growing ---- */
+
+/* Inside the domain of the device, if there is one: nothing new comes meanwhile. */
+static int grow(struct drive *d, uint64_t bytes, bp_error *err)
+{
+	uint32_t held = 0;
+	if (bytes % d->block_size || bytes < d->bytes)
+		return object_fail(err,
+			"it has %" PRIu64
+			" bytes and can only grow, in blocks of %u; not to %" PRIu64,
+			d->bytes, d->block_size, bytes);
+	drive_drain(d, &held);
+	if (held)
+		return object_fail(err, "requests wait after an error; resume the machine first");
+	int r = blk_resize(d->node, bytes, BP_BLK_PREALLOC_OFF);
+	if (r)
+		return object_fail(err, "it cannot have %" PRIu64 " bytes: %s", bytes,
+			r == -ENOTSUP ? "its image does not grow" : g_strerror(-r));
+	d->bytes = bytes;
+	if (d->front && BP_HAS(d->front, event))
+		d->front->event(d->owner->instance, BP_BLK_RESIZED);
+	return 0;
+}
+
 /* ---- life ---- */
 
 static void open_ring(struct drive *d)
@@ -615,3 +640,17 @@ const struct bp_type host_types[] = {
 		.object = &drive_type },
 	{ 0 },
 };
+
+int drive_resize(struct object *o, uint64_t bytes, struct error_list *errors)
+{
+	struct drive *d = o->instance;
+	bp_error err = { errors, o };
+	if (o->type->object != &drive_type)
+		return object_fail(&err, "it is of type %s, no drive", o->type->id);
+	if (d->owner && !domain_enter(d->owner->domain))
+		return object_fail(&err, "its device %s is busy; try again", d->owner->name);
+	int r = grow(d, bytes, &err);
+	if (d->owner)
+		domain_leave(d->owner->domain);
+	return r;
+}

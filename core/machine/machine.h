@@ -7,6 +7,7 @@
  *   plan.c      tree -> instances and references, checked against the types' tables
  *   mode.c      [machine]: deterministic or not, report
  *   build.c     instances -> objects: properties, links, wires, windows, life
+ *   command.c   lines from the monitor
  *   hotplug.c   cards that leave their slots and come back
  *   report.c    what came of a run
  *   host_table.c  the services handed to plugins

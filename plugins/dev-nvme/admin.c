@@ -17,6 +17,8 @@ enum {
 	ASYNC_EVENT = 0x0c
 };
 
+enum { NOTICE_NAMESPACE = 0x100 };
+
 /* ---- queues ---- */
 
 static int queue_arguments(
@@ -141,6 +143,7 @@ static void identify_controller(const struct nvme *n, uint8_t *p)
 	p[72] = 6; /* recommended arbitration burst */
 	p[77] = (uint8_t)mdts;
 	put(p + 80, 4, 0x00010400);
+	put(p + 92, 4, NOTICE_NAMESPACE); /* events that it has beside errors */
 	p[111] = 1; /* an I/O controller */
 	p[258] = p[259] = 3; /* aborts and event requests at a time, less one */
 	p[260] = 3; /* one firmware slot, read-only */
@@ -209,7 +212,7 @@ static int identify(struct nvme *n, struct command *c)
 
 static int get_log_page(struct nvme *n, struct command *c)
 {
-	enum { ERRORS = 1, HEALTH, FIRMWARE, LOG_BYTES = 512 };
+	enum { ERRORS = 1, HEALTH, FIRMWARE, CHANGES, LOG_BYTES = 512, KEEP_EVENT = 0x8000 };
 	uint8_t page[PAGE_BYTES] = { 0 };
 	uint64_t len = ((dword(c, 10) >> 16 | (uint64_t)(dword(c, 11) & 0xffff) << 16) + 1) * 4;
 	uint64_t skip = get(c->entry + 48, 8);
@@ -224,10 +227,13 @@ static int get_log_page(struct nvme *n, struct command *c)
 		page[0] = 1;
 		put_text(page + 8, 8, "1");
 		break;
+	case CHANGES: put(page, 4, n->changed != UNCHANGED); break; /* namespace 1 */
 	default: return INVALID_LOG_PAGE | DO_NOT_RETRY;
 	}
 	if (len > PAGE_BYTES || skip % 4 || skip > LOG_BYTES)
 		return INVALID_FIELD | DO_NOT_RETRY;
+	if ((dword(c, 10) & 0xff) == CHANGES && !(dword(c, 10) & KEEP_EVENT))
+		n->changed = UNCHANGED;
 	if (skip)
 		memmove(page, page + skip, PAGE_BYTES - skip);
 	return prp_copy(n, c, 0, page, (uint32_t)len, 1);
@@ -255,6 +261,7 @@ void admin_reset(struct nvme *n)
 {
 	for (unsigned i = 0; i < FEATURES; i++)
 		n->feature[i] = features[i].initial;
+	n->changed = UNCHANGED;
 	if (n->blk)
 		n->blk->write_cache(n->blk_link->self, 1);
 }
@@ -290,6 +297,27 @@ static int feature(struct nvme *n, struct command *c, int set, uint32_t *result)
 	return OK;
 }
 
+/* A notice "namespace attribute changed", whose log page is 4 (figures 146 and 150). */
+static void tell_change(struct nvme *n)
+{
+	enum { NOTICE = 2, LOG_CHANGES = 4 };
+	if (n->changed != CHANGED || !(n->feature[EVENT_CONFIG] & NOTICE_NAMESPACE))
+		return;
+	for (unsigned i = 0; i < COMMANDS; i++)
+		if (n->command[i].state == COMMAND_WAITS_FOR_EVENT) {
+			n->changed = CHANGED_AND_TOLD;
+			command_end(&n->command[i], OK, NOTICE | LOG_CHANGES << 16);
+			return;
+		}
+}
+
+void admin_changed(struct nvme *n)
+{
+	if (n->changed == UNCHANGED)
+		n->changed = CHANGED;
+	tell_change(n);
+}
+
 static int wait_for_event(struct nvme *n, struct command *c)
 {
 	unsigned waiting = 0;
@@ -298,6 +326,7 @@ static int wait_for_event(struct nvme *n, struct command *c)
 	if (waiting == EVENTS_MAX)
 		return TOO_MANY_EVENTS | DO_NOT_RETRY;
 	c->state = COMMAND_WAITS_FOR_EVENT;
+	tell_change(n);
 	return LATER;
 }
 

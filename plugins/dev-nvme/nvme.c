@@ -343,8 +343,10 @@ static const struct bp_pci_bar bars[] = {
 static void event(void *self, int what)
 {
 	struct nvme *n = self;
-	if (what == BP_BLK_RESIZED)
-		n->blk->info(n->blk_link->self, &n->info);
+	if (what != BP_BLK_RESIZED)
+		return;
+	n->blk->info(n->blk_link->self, &n->info);
+	admin_changed(n);
 }
 
 static const struct bp_blk_front front = { .size = sizeof(front), .event = event };
@@ -513,6 +515,7 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct nvme, asq, BP_U64) },
 	{ BP_FIELD(struct nvme, acq, BP_U64) },
 	{ BP_FIELD(struct nvme, starved, BP_U32) },
+	{ BP_FIELD(struct nvme, changed, BP_U32) },
 	{ BP_FIELD(struct nvme, feature, BP_U32), .count = FEATURES },
 	{ BP_FIELD(struct nvme, sq, BP_STRUCT), .count = QUEUES, .sub = sq_state,
 		.sub_size = sizeof(struct submission_queue) },

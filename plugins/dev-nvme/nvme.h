@@ -77,6 +77,9 @@ struct command {
 	struct bp_blk_iov iov[PAGES_MAX + 1];
 };
 
+/* The namespace's size, for asynchronous events (5.2): they tell once until the guest reads the log. */
+enum changed { UNCHANGED, CHANGED, CHANGED_AND_TOLD };
+
 struct nvme {
 	const struct bp_host *host;
 	const struct bp_link *blk_link;
@@ -96,6 +99,7 @@ struct nvme {
 	uint32_t feature[FEATURES];
 	struct submission_queue sq[QUEUES];
 	struct completion_queue cq[QUEUES];
+	uint32_t changed; /* enum changed */
 	uint32_t starved; /* commands wait for a free place */
 	struct command command[COMMANDS];
 };
@@ -133,6 +137,8 @@ void nvme_interrupts(struct nvme *n);
 /* Status, or LATER. */
 int admin_execute(struct nvme *n, struct command *c, uint32_t *result);
 void admin_reset(struct nvme *n); /* features */
+/* The namespace has another size: who waits for events hears of it. */
+void admin_changed(struct nvme *n);
 
 /* ---- io.c ---- */
 int io_execute(struct nvme *n, struct command *c);

@@ -459,6 +459,30 @@ static void test_config(void)
 	stop();
 }
 
+/* A drive that grows under it: the driver is told to look at its configuration again. */
+static void test_resize(void)
+{
+	build("", "", "");
+	set_up(F_VERSION | F_BLK);
+	uint32_t generation = reg_of(0xfc);
+	unsigned before = x.d->interrupts;
+	g_assert_cmphex(reg_of(0x100), ==, DISK / SECTOR);
+	g_assert_cmpstr(machine_command(x.m, "resize disk 3M"), ==, "");
+	g_assert_cmphex(reg_of(0x100), ==, 3 * DISK / SECTOR);
+	g_assert_cmphex(reg_of(0x60), ==, 2);
+	g_assert_cmpuint(x.d->interrupts, ==, before + 1);
+	g_assert_cmphex(reg_of(0xfc), !=, generation);
+	g_assert_true(g_str_has_prefix(
+		machine_command(x.m, "resize disk 1M"), "error: disk: it has 3145728 bytes"));
+	g_assert_cmphex(reg_of(0x100), ==, 3 * DISK / SECTOR);
+	stop();
+	/* What is written away at the end cannot grow. */
+	build("", "snapshot = true", "");
+	g_assert_true(g_str_has_suffix(
+		machine_command(x.m, "resize disk 3M"), "its image does not grow"));
+	stop();
+}
+
 static void test_read_only(void)
 {
 	build("", "readonly = true", "");
@@ -638,6 +662,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/virtio/events/packed", &rings[5], test_events);
 	g_test_add_func("/virtio/config", test_config);
 	g_test_add_func("/virtio/read-only", test_read_only);
+	g_test_add_func("/virtio/resize", test_resize);
 	g_test_add_func("/virtio/errors", test_errors);
 	g_test_add_func("/virtio/queue-reset", test_queue_reset);
 	return g_test_run();

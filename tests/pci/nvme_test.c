@@ -444,6 +444,47 @@ static void test_anything(void)
 	rig_stop();
 }
 
+/* A drive that grows under it: an event for who asked for such, once until the log was read. */
+static void test_grow(void)
+{
+	enum { CHANGES = 0xff0004, EVENT = 2 | 4 << 16 };
+	start("");
+	enable();
+	make_queues();
+	g_assert_cmphex(admin(6, 0, RAM + DATA, 1, 0), ==, 0);
+	g_assert_cmphex(peek(RAM + DATA + 92, 4), ==, 0x100);
+	put_entry(0, command(0x0c, 0, 0, 0), 0x777);
+	ring(0);
+	/* Nobody wants to hear of it yet. */
+	g_assert_cmpstr(machine_command(rig.m, "resize disk 2M"), ==, "");
+	g_assert_cmphex(admin(6, 1, RAM + DATA, 0, 0), ==, 0);
+	g_assert_cmphex(peek(RAM + DATA, 8), ==, 2 * DISK / BLOCK);
+	g_assert_cmphex(admin(2, 0, RAM + DATA, CHANGES, 0), ==, 0);
+	g_assert_cmphex(peek(RAM + DATA, 4), ==, 1);
+	g_assert_cmphex(admin(2, 0, RAM + DATA, CHANGES, 0), ==, 0);
+	g_assert_cmphex(peek(RAM + DATA, 4), ==, 0);
+	g_assert_cmphex(admin(9, 0, 0, 11, 0x100), ==, 0);
+	g_assert_cmpstr(machine_command(rig.m, "resize disk 3M"), ==, "");
+	g_assert_cmphex(take(0, 0x777), ==, 0);
+	g_assert_cmphex(completion_dw0, ==, EVENT);
+	g_assert_cmphex(run(1, transfer(2, RAM + DATA, 0, 3 * DISK / BLOCK - 1, 1)), ==, 0);
+	g_assert_cmphex(run(1, transfer(2, RAM + DATA, 0, 3 * DISK / BLOCK, 1)), ==, 0x080);
+	/* Told already; the next comes after the log was read. */
+	put_entry(0, command(0x0c, 0, 0, 0), 0x778);
+	ring(0);
+	g_assert_cmpstr(machine_command(rig.m, "resize disk 4M"), ==, "");
+	g_assert_cmphex(admin(2, 0, RAM + DATA, CHANGES, 0), ==, 0);
+	g_assert_cmphex(peek(RAM + DATA, 4), ==, 1);
+	g_assert_cmpstr(machine_command(rig.m, "resize disk 5M"), ==, "");
+	g_assert_cmphex(take(0, 0x778), ==, 0);
+	static const char *const wrong[] = { "resize disk 1M", "resize disk 5000001", "resize disk",
+		"resize", "resize nvme 8M", "resize nobody 8M", "resize disk 8M 9M",
+		"resize disk 8388607T" };
+	for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++)
+		g_assert_true(g_str_has_prefix(machine_command(rig.m, wrong[i]), "error: "));
+	rig_stop();
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "pci-host-ecam-generic", "nvme", NULL };
@@ -460,6 +501,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/nvme/bad-transfers", test_bad_transfers);
 	g_test_add_func("/nvme/full", test_full);
 	g_test_add_func("/nvme/state", test_state);
+	g_test_add_func("/nvme/grow", test_grow);
 	g_test_add_func("/nvme/anything", test_anything);
 	int result = g_test_run();
 	g_unlink(file);
