@@ -7,7 +7,6 @@
 #ifndef BACKPLANE_VIRTIO_H
 #define BACKPLANE_VIRTIO_H
 #include <backplane/base.h>
-#include <string.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -104,6 +103,13 @@ static inline void bp_virtio_put(uint8_t *p, unsigned bytes, uint64_t v)
 		p[i] = (uint8_t)(v >> 8 * i);
 }
 
+static inline void bp_virtio_copy(
+	uint8_t *__restrict to, const uint8_t *__restrict from, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		to[i] = from[i];
+}
+
 /* Bytes of the readable (writable 0) or the writable part of a chain. */
 static inline uint64_t bp_virtio_bytes(const struct bp_virtio_request *c, int writable)
 {
@@ -127,7 +133,7 @@ static inline uint32_t bp_virtio_read(
 		}
 		uint32_t n = b->len - (uint32_t)at;
 		n = n < len - done ? n : len - done;
-		memcpy((uint8_t *)out + done, (const uint8_t *)b->data + at, n);
+		bp_virtio_copy((uint8_t *)out + done, (const uint8_t *)b->data + at, n);
 		done += n;
 		at = 0;
 	}
@@ -146,7 +152,7 @@ static inline uint32_t bp_virtio_write(
 		}
 		uint32_t n = b->len - (uint32_t)at;
 		n = n < len - done ? n : len - done;
-		memcpy((uint8_t *)b->data + at, (const uint8_t *)in + done, n);
+		bp_virtio_copy((uint8_t *)b->data + at, (const uint8_t *)in + done, n);
 		done += n;
 		at = 0;
 	}

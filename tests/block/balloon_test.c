@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* virtio-balloon: inflate, deflate, statistics, reports of free pages, state.
  *
- *     balloon_test PLUGINS */
+ *     balloon_test PLUGINS TEST_PLUGINS */
 #include "virtio_rig.h"
 
 enum { INFLATEQ, DEFLATEQ, STATSQ, REPORTQ, QUEUES, PAGE = 4096 };
@@ -94,7 +94,7 @@ static void test_stats(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	rig_init(argc, argv);
+	find_types(argc, argv, rig_types);
 	g_test_add_func("/balloon/inflate", test_inflate);
 	g_test_add_func("/balloon/reports", test_reports);
 	g_test_add_func("/balloon/stats", test_stats);

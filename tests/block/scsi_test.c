@@ -421,13 +421,7 @@ static void test_in_flight(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	rig_init(argc, argv);
-	/* The first machine that is built seals: nothing is loaded after it. */
-	struct error_list errors = { 0 };
-	const struct type *type;
-	if (!blk_format("raw", &type, &errors) || !blk_format("blk-log", &type, &errors))
-		error_list_print(&errors, stderr);
-	error_list_finish(&errors);
+	find_types(argc, argv, rig_types);
 	g_test_add_func("/scsi/inquiry", test_inquiry);
 	g_test_add_func("/scsi/addresses", test_addresses);
 	g_test_add_func("/scsi/io", test_io);

@@ -2,8 +2,7 @@
 /* A machine with one virtio-mmio transport, and a small driver for split rings of several queues. */
 #ifndef TESTS_BLOCK_VIRTIO_RIG_H
 #define TESTS_BLOCK_VIRTIO_RIG_H
-#include "bus/bus.h"
-#include "host/block.h"
+#include "find_types.h"
 #include "machine/internal.h"
 #include "machine/machine.h"
 #include "sched/sched.h"
@@ -183,19 +182,6 @@ static int64_t wait_used(unsigned queue)
 		g_usleep(1000);
 	}
 	g_assert_not_reached();
-}
-
-/* Types of this test, and of the plugins in the folders of the arguments. */
-static void rig_init(int argc, char **argv)
-{
-	for (int n = 1; n < argc; n++)
-		types_add_path(argv[n]);
-	struct error_list errors = { 0 };
-	types_add_builtin(bus_types);
-	types_add_builtin(host_types);
-	types_add_builtin(rig_types);
-	types_scan(&errors);
-	error_list_finish(&errors);
 }
 
 #endif

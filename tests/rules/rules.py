@@ -74,7 +74,7 @@ def includes(root, build):
 
 
 # Parts of hardware's names that are said of other things too.
-EVERYDAY = {"blk", "generic", "host", "input", "port", "root"}
+EVERYDAY = {"blk", "disk", "generic", "host", "input", "port", "root"}
 
 
 def words(root):
