@@ -242,9 +242,8 @@ unsigned derived(struct native_compiler *c, unsigned reg, bool *fresh)
 	if (*fresh) {
 		found = reg_new(c, false);
 		if (keeps)
-			slot_new(c, off, 8, found);
+			slot_new(c, off, 8, found)->touched = 0; /* the first to go */
 	}
-	touch(c, found);
 	c->locked |= reg_bit(found);
 	return found;
 }
