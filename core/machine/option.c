@@ -181,20 +181,16 @@ int option_trace(
 int option_control(
 	struct toml_value *desc, const char *value, unsigned word, struct error_list *errors)
 {
-	static const char type[] = "mon-line";
 	struct toml_pos pos = place_of(word);
 	char *chr = add_object(desc, "chr", value, pos, errors);
-	if (!chr)
-		return -1;
-	struct toml_value *table = toml_new(TOML_TABLE, pos);
-	table->form = TOML_HEADER;
-	toml_set(table, "type", 4, pos, toml_new_string(pos, type, strlen(type)));
-	toml_set(table, "chr", 3, pos, toml_new_string(pos, chr, strlen(chr)));
-	char *name = fresh_name(desc, "control");
-	toml_set(desc, name, strlen(name), pos, table);
+	char *name = chr ? add_object(desc, "mon", "line", pos, errors) : NULL;
+	if (name)
+		toml_set(toml_get(desc, name), "chr", 3, pos,
+			toml_new_string(pos, chr, strlen(chr)));
+	int r = name ? 0 : -1;
 	g_free(name);
 	g_free(chr);
-	return 0;
+	return r;
 }
 
 static unsigned uses(struct toml_value *desc, const char *name)
