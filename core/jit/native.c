@@ -14,7 +14,51 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { EVICT_SLICE = 64 };
+/* ---- modes for tests: BACKPLANE_JIT=evict=N,nolink ---- */
+
+enum { EVICT_SLICE = 64 }; /* NATIVE_SLICE where blocks are dropped, or more */
+
+struct modes {
+	/* Not 0: the block that was entered is dropped when native code comes back, if so many
+	 * instructions ran since the last was dropped; it comes back at least as often. */
+	uint32_t evict;
+	bool nolink; /* exits never lead to other blocks directly */
+};
+
+static struct modes modes_of(const char *words)
+{
+	char **word = g_strsplit(words ? words : "", ",", -1);
+	struct modes m = { 0 };
+	for (unsigned i = 0; word[i]; i++) {
+		guint64 n;
+		if (!strcmp(word[i], "evict"))
+			m.evict = 1;
+		else if (g_str_has_prefix(word[i], "evict=") &&
+			g_ascii_string_to_unsigned(
+				word[i] + strlen("evict="), 10, 1, NATIVE_SLICE, &n, NULL))
+			m.evict = (uint32_t)n;
+		else if (!strcmp(word[i], "nolink"))
+			m.nolink = true;
+		else
+			g_printerr(
+				"backplane: BACKPLANE_JIT has the word \"%s\"; nolink, evict and "
+				"evict=N with N from 1 to %d are known, with commas between\n",
+				word[i], NATIVE_SLICE);
+	}
+	g_strfreev(word);
+	return m;
+}
+
+static const struct modes *modes(void)
+{
+	static struct modes m;
+	static gsize once;
+	if (g_once_init_enter(&once)) {
+		m = modes_of(g_getenv("BACKPLANE_JIT"));
+		g_once_init_leave(&once, 1);
+	}
+	return &m;
+}
 
 struct native { /* what the engine keeps for one CPU */
 	struct jit_cpu *cpu;
@@ -22,42 +66,9 @@ struct native { /* what the engine keeps for one CPU */
 	struct native_compiler *compiler;
 	struct finder finder; /* its block: the one to run */
 	uint64_t budget;
-	unsigned modes;
+	const struct modes *modes;
+	uint64_t dropped; /* head.icount when a block was, in mode evict */
 };
-
-/* ---- modes for tests: BACKPLANE_JIT=evict,nolink ---- */
-
-enum {
-	MODE_EVICT = 1, /* each block is dropped when native code comes back from it, which it does
-			 * every EVICT_SLICE instructions */
-	MODE_NOLINK = 2 /* exits never lead to other blocks directly */
-};
-
-static unsigned modes_of(const char *words)
-{
-	char **word = g_strsplit(words ? words : "", ",", -1);
-	unsigned modes = 0;
-	for (unsigned i = 0; word[i]; i++) {
-		if (!strcmp(word[i], "evict"))
-			modes |= MODE_EVICT;
-		else if (!strcmp(word[i], "nolink"))
-			modes |= MODE_NOLINK;
-		else
-			g_printerr("backplane: BACKPLANE_JIT has the word \"%s\"; evict and nolink "
-				   "are known, with a comma between them\n",
-				word[i]);
-	}
-	g_strfreev(word);
-	return modes;
-}
-
-static unsigned modes(void)
-{
-	static gsize once; /* the modes plus 1 */
-	if (g_once_init_enter(&once))
-		g_once_init_leave(&once, modes_of(g_getenv("BACKPLANE_JIT")) + 1);
-	return (unsigned)once - 1;
-}
 
 /* ---- what native code calls ---- */
 
@@ -195,7 +206,7 @@ static void link_exit(struct native *n, struct link *link)
 		return;
 	bool near = n->cpu->flat ||
 		(!to->crosses && !((link->from->offset ^ to->offset) & n->cpu->page_mask));
-	if (near && !(n->modes & MODE_NOLINK) && !atomic_load(&link->from->dead) &&
+	if (near && !n->modes->nolink && !atomic_load(&link->from->dead) &&
 		link->from->key == n->finder.block->key)
 		cache_link(link, n->finder.block);
 }
@@ -222,12 +233,18 @@ static int interpret(struct native *n, uint64_t count)
 	return why;
 }
 
+static void evict(struct native *n)
+{
+	const struct block *b = n->finder.block;
+	code_cache_invalidate(b->ram, b->offset, b->bytes);
+	n->dropped = n->cpu->head->icount;
+}
+
 static enum native_exit enter(struct native *n)
 {
 	struct jit_cpu *cpu = n->cpu;
-	uint64_t most =
-		n->modes & MODE_EVICT ? MAX(EVICT_SLICE, n->finder.block->insns) : NATIVE_SLICE;
-	uint64_t slice = MIN(n->budget, most);
+	uint32_t some = MAX(MAX(n->modes->evict, EVICT_SLICE), n->finder.block->insns);
+	uint64_t slice = MIN(n->budget, n->modes->evict ? some : NATIVE_SLICE);
 	cpu->native.pc = cpu->head->pc;
 	cpu->native.left = slice;
 	cpu->native.icount_end = cpu->head->icount + slice;
@@ -241,9 +258,6 @@ static enum native_exit enter(struct native *n)
 	enum native_exit why = (enum native_exit)native_host_enter(cpu, n->finder.block->entry);
 	native_host_gather(cpu);
 	native_host_restore(flags);
-	if (n->modes & MODE_EVICT)
-		code_cache_invalidate(
-			n->finder.block->ram, n->finder.block->offset, n->finder.block->bytes);
 	if (why == NATIVE_RAISED) {
 		/* head.pc and icount are exact; what it does counts as one instruction */
 		n->budget -= cpu->head->icount + 1 - (cpu->native.icount_end - slice);
@@ -256,6 +270,8 @@ static enum native_exit enter(struct native *n)
 		cpu->head->pc = cpu->native.pc;
 		cpu->head->icount = cpu->native.icount_end - cpu->native.left;
 	}
+	if (n->modes->evict && cpu->head->icount - n->dropped >= n->modes->evict)
+		evict(n);
 	return why;
 }
 

@@ -14,13 +14,14 @@ struct copy {
 	unsigned sources;
 	uint64_t skip, bytes, chunk, sparse, cluster;
 	bool target_zero, compress, top_only;
+	bool direct; /* the target is written past the host's cache */
 	/* compare and rebase: the other image; rebase writes to target what differs */
 	bp_blk_node *other;
 	_Atomic(uint64_t) next, done, differ;
 	_Atomic(int) error;
 	bp_blk_node *_Atomic failed;
 	int (*each)(struct copy *c, uint64_t at, uint64_t len, char *memory);
-	GMutex shown;
+	GMutex shown, writing;
 };
 
 static int fail_at(struct copy *c, bp_blk_node *n, int r)
@@ -56,9 +57,11 @@ static void work(void *arg)
 static int run(struct copy *c, unsigned threads)
 {
 	g_mutex_init(&c->shown);
+	g_mutex_init(&c->writing);
 	uint64_t chunks = (c->bytes + c->chunk - 1) / c->chunk;
 	img_threads((unsigned)CLAMP(chunks, 1, threads), work, c);
 	g_mutex_clear(&c->shown);
+	g_mutex_clear(&c->writing);
 	int r = atomic_load(&c->error);
 	if (r)
 		return img_fail(c->m, "%s: %s", atomic_load(&c->failed)->name, g_strerror(-r));
@@ -75,9 +78,17 @@ static int put_zeros(struct copy *c, uint64_t at, uint64_t len)
 	return fail_at(c, c->target, blk_write_zeroes(c->target, at, len, BP_BLK_UNMAP));
 }
 
+/* Into the host's cache one at a time: its lock of the file is one that waits by spinning. */
 static int put_data(struct copy *c, uint64_t at, const char *p, uint64_t len)
 {
-	return len ? fail_at(c, c->target, blk_pwrite(c->target, at, p, len)) : 0;
+	if (!len)
+		return 0;
+	if (!c->direct)
+		g_mutex_lock(&c->writing);
+	int r = blk_pwrite(c->target, at, p, len);
+	if (!c->direct)
+		g_mutex_unlock(&c->writing);
+	return fail_at(c, c->target, r);
 }
 
 /* Runs of zeros of at least `sparse` bytes become no data. */
@@ -229,6 +240,7 @@ static int open_target(struct img *m, struct copy *c, const char *format, struct
 	c->target = img_open(m, file, format, BP_BLK_OPEN_WRITE, NULL, 't');
 	if (!c->target)
 		return IMG_FAILED;
+	c->direct = m->option['t'] && blk_cache_mode(m->option['t'])->direct;
 	blk_bytes(c->target, &have);
 	if (have < c->bytes)
 		return img_fail(m, "%s: it has %" PRIu64 " bytes, the source %" PRIu64, file, have,
@@ -241,7 +253,7 @@ static int open_target(struct img *m, struct copy *c, const char *format, struct
 
 static int convert(struct img *m, struct copy *c, const char *format, struct blk_options *o)
 {
-	/* More than CPUs only wait for each other: a file has one lock for all who write. */
+	/* One reads or packs while another writes. */
 	uint64_t threads = CLAMP(g_get_num_processors(), 2, IMG_THREADS);
 	int r = options(m, format, o);
 	c->sparse = SPARSE;
