@@ -148,7 +148,8 @@ static void done(void *owner, struct bp_blk_request *req, int result)
 		job_free(d, j);
 		return;
 	}
-	if (j->cancelled && (result == -ECANCELED || (!result && more(j)))) {
+	if (j->cancelled &&
+		(result || more(j))) { /* also when it failed before it could be taken away */
 		c->result = BP_SCSI_CANCELLED;
 	} else if (result == -ECANCELED) {
 		d->blk->submit(d->blk_self, &req, 1); /* another one was meant */
