@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A Debian system on a disk: it boots to a login, gets a package from the host, serves the host by
-ssh, powers off; the file system is whole, and the package is there at the next boot."""
+ssh, shares a folder with it, powers off; the file system is whole, and the package is there at the next boot."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ PROMPT = r"^debian# $"
 PROGRAM = [("trixie", "riscv64", name) for name in ("jq", "libjq1", "libonig5")]
 ASK = "jq -n '[range(7)] | add * 2'"
 # disk -> what the kernel calls it
-DEVICES = {"virtio": "vda", "virtio-pci": "vda", "nvme": "nvme0n1"}
+DEVICES = {"virtio": "vda", "virtio-pci": "vda", "nvme": "nvme0n1", "virtio-scsi": "sda"}
 
 
 def login(console):
@@ -85,6 +85,15 @@ def ask_by_ssh(console, port, folder):
         raise Mismatch(f"ssh said {done.stdout!r} and {done.stderr!r}")
 
 
+def use_folder(console, share):
+    """A folder of the host's: what each side writes, the other reads."""
+    say(console, "mount -t 9p -o trans=virtio,version=9p2000.L home /mnt")
+    check(say(console, "cat /mnt/host"), r"^from the host$", "the host's file")
+    say(console, "seq 1 1000 >/mnt/guest; umount /mnt")
+    if (share / "guest").read_text() != "".join(f"{n}\n" for n in range(1, 1001)):
+        raise Mismatch("the host sees another file than the guest wrote")
+
+
 def check_image(build, image, folder):
     """The image is in order, and so is the file system that the guest left."""
     backplane_img(build, "check", "-f", "qcow2", image)
@@ -122,8 +131,11 @@ def boot(kind, whole=False):
             folder, port = Path(temp), network.free_port()
             image = folder / "mine.qcow2"
             backplane_img(build, "create", "-f", "qcow2", "-b", base, "-F", "qcow2", image)
+            share = folder / "share"
+            share.mkdir()
+            (share / "host").write_text("from the host\n")
             net = [f"user,hostfwd=tcp:127.0.0.1:{port}-:22"]
-            with session(start, guests, kind, image, net=net, cpus=2) as console:
+            with session(start, guests, kind, image, net=net, cpus=2, share=share) as console:
                 check_system(console, DEVICES[kind])
                 if whole:
                     served = folder / "repository"
@@ -132,6 +144,7 @@ def boot(kind, whole=False):
                         with network.folder(served) as server:
                             install(console, server.port)
                     ask_by_ssh(console, port, folder)
+                    use_folder(console, share)
             check_image(build, image, folder)
             if whole:
                 with session(start, guests, kind, image) as console:

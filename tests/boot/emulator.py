@@ -35,6 +35,8 @@ DISKS = {
     "virtio-pci": ("tests/boot/virtio-pci.toml", ("drive0.bus=slot",), "virtio-blk-pci"),
     "nvme": ("machines/riscv-virt.toml", ("drive0.type=nvme", "drive0.bus=pci"),
              "nvme,serial=1"),
+    "virtio-scsi": ("tests/boot/virtio-scsi.toml",
+                    ("drive0.type=scsi-disk", "drive0.bus=scsi"), "scsi-hd,bus=host.0"),
 }
 
 
@@ -98,7 +100,7 @@ def qemu(m, _build):
     argv += ["-global", f"virtio-mmio.force-legacy={'on' if m.transport == 'legacy' else 'off'}"]
     packed = ",packed=on" if m.transport == "packed" else ""
     argv += ["-device", "virtio-scsi-device,id=host", "-device",
-             "virtio-scsi-pci,id=host-pci"] if m.scsi else []
+             "virtio-scsi-pci,id=host-pci"] if m.scsi or m.disk == "virtio-scsi" else []
     argv += ["-device", "virtio-balloon-device,free-page-reporting=on"] if m.balloon else []
     kinds = ("scsi-hd,bus=host.0", "scsi-hd,bus=host-pci.0") if m.scsi else \
         ("virtio-blk-pci", "nvme") if m.pci else (DISKS[m.disk][2], "virtio-blk-device")
