@@ -337,7 +337,7 @@ def main():
         samples = args.do(args, Emulators(args))
         if args.json:
             measure.write_json(args.json, samples)
-    except (BenchError, OSError, debian.FetchError) as e:
+    except (BenchError, OSError, subprocess.SubprocessError, debian.FetchError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 1
     return 0

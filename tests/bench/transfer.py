@@ -227,6 +227,8 @@ def disks(args, emulators):
     """fio's jobs on a raw and a qcow2 disk."""
     guest, figures = Guest(args), Figures(emulators)
     jobs = {n: j for n, j in JOBS.items() if not args.words or any(re.search(w, n) for w in args.words)}
+    if not jobs:
+        raise BenchError(f"no job matches {' or '.join(args.words)}; there are {', '.join(JOBS)}")
     with tempfile.TemporaryDirectory(dir=args.images or guest.folder) as temp:
         images = make_images(args, guest, Path(temp))
         text = FIO_GLOBAL.format(seconds=args.seconds) + "".join(
@@ -251,7 +253,8 @@ def disks(args, emulators):
 def server(guest, port):
     """iperf3 on the host's loopback."""
     with subprocess.Popen([*guest.iperf, "-s", "-B", "127.0.0.1", "-p", str(port)],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
         try:
             yield
         finally:
@@ -280,7 +283,8 @@ def unix_wire(folder):
 
 def run_pair(emulators, name, guest, args, folder):
     """One guest sends to another; returns MiB, seconds and CPU seconds of both emulators."""
-    words = {"pair-server": RUN_SERVER.format(iperf=IPERF), "pair-client": RUN_CLIENT.format(args=args, iperf=IPERF)}
+    words = {"pair-server": RUN_SERVER.format(iperf=IPERF),
+             "pair-client": RUN_CLIENT.format(args=args, iperf=IPERF)}
     wires = unix_wire(folder)
     machines = [guest.machine(file, text, net=[wire],
                               mac=f"52:54:00:12:34:{n:02}")
