@@ -69,8 +69,8 @@ static void change(void *object, uint32_t row, uint64_t value)
 	struct object *o = object;
 	const struct type *t = o->type;
 	const struct bp_field *f = field_at(t->object->props, t->field_size, row);
-	if (field_set_number(f, o->instance, value, false) == 0)
-		t->object->changed(o->instance, f->name);
+	field_set_number(f, o->instance, value, false);
+	t->object->changed(o->instance, f->name);
 }
 
 /* OBJECT.PROPERTY VALUE: numbers alone, which a device looks at when it is told. */
@@ -80,6 +80,7 @@ static void set(struct machine *m, const char *argument, GString *out)
 	struct instance *in = g_strv_length(words) == 3 ? instance_find(m, words[0]) : NULL;
 	const struct type *t = in ? in->object->type : NULL;
 	const struct bp_field *f = t ? field_find(t->object->props, t->field_size, words[1]) : NULL;
+	const char *number = f ? words[2] + strspn(words[2], " \t=") : "";
 	uint64_t value = 0;
 	uint32_t row = 0;
 	while (f && field_at(t->object->props, t->field_size, row) != f)
@@ -89,10 +90,12 @@ static void set(struct machine *m, const char *argument, GString *out)
 	else if (!(f->flags & BP_F_RUNTIME) || !t->object->changed || f->type == BP_STR)
 		g_string_append_printf(
 			out, "error: %s.%s does not change while it runs", words[0], words[1]);
-	else if (!size_parse(g_strchug(words[2]), &value) ||
-		(f->flags & BP_F_RANGE && (value < f->min || value > f->max)))
+	else if (!size_parse(number, &value))
 		g_string_append_printf(
-			out, "error: %s: a number is expected, or a size such as 128M", words[2]);
+			out, "error: %s: a number is expected, or a size such as 128M", number);
+	else if (!field_takes(f, value, false))
+		g_string_append_printf(out, "error: %s is out of range: %s.%s is %s", number,
+			words[0], words[1], field_type_text(f));
 	else
 		domain_run(in->object->domain, change, in->object, row, value);
 	g_strfreev(words);

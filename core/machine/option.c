@@ -456,8 +456,9 @@ static void check_meaning(struct machine *m, const struct option *o, const struc
 			check_target(m, o, v->table.entries[i]->key, v->table.entries[i]->key_pos,
 				errors);
 	else
-		toml_error(errors, v->pos, "options.%s: \"OBJECT:PROPERTY\" is expected, not %s",
-			o->name, toml_type_name(v->type));
+		toml_error(errors, v->pos, "options.%s: %s is expected, not %s", o->name,
+			o->manner == OBJECT ? "a template" : "\"OBJECT:PROPERTY\"",
+			toml_type_name(v->type));
 }
 
 void options_check(struct machine *m, struct error_list *errors)

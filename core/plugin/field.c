@@ -104,11 +104,16 @@ static bool fits(const struct bp_field *f, uint64_t value, bool negative)
 	return !negative && value <= top;
 }
 
-int field_set_number(const struct bp_field *f, void *instance, uint64_t value, bool negative)
+bool field_takes(const struct bp_field *f, uint64_t value, bool negative)
 {
 	if (f->type >= G_N_ELEMENTS(vtypes) || !vtypes[f->type].number || !fits(f, value, negative))
-		return -1;
-	if (f->flags & BP_F_RANGE && (negative || value < f->min || value > f->max))
+		return false;
+	return !(f->flags & BP_F_RANGE) || (!negative && value >= f->min && value <= f->max);
+}
+
+int field_set_number(const struct bp_field *f, void *instance, uint64_t value, bool negative)
+{
+	if (!field_takes(f, value, negative))
 		return -1;
 	store(f, instance, negative ? -value : value);
 	return 0;

@@ -17,6 +17,7 @@ void fields_free_strings(const struct bp_field *table, uint32_t stride, void *in
 
 /* Numbers: BOOL, the integers, SIZE, ENUM. -1: out of the type's or the table's range. */
 int field_set_number(const struct bp_field *f, void *instance, uint64_t value, bool negative);
+bool field_takes(const struct bp_field *f, uint64_t value, bool negative);
 uint64_t field_get_number(const struct bp_field *f, const void *instance);
 /* BP_STR; NULL forgets the value. */
 void field_set_string(const struct bp_field *f, void *instance, const char *text);

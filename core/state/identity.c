@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What two machines must have in common for the state of one to be the other's: objects, their types
  * and properties, where their windows lie and where their wires lead. Texts (names of files, command
- * lines) may differ, and so may the host's side: byte streams, tracers, services. */
+ * lines) and what may change at run time may differ, and so may the host's side: byte streams, tracers,
+ * services. */
 #include "bus/line.h"
 #include "internal.h"
 #include "plugin/field.h"
@@ -24,7 +25,8 @@ static void put_properties(GString *text, const struct object *o)
 {
 	const struct bp_field *f;
 	for (unsigned k = 0; (f = field_at(o->type->object->props, o->type->field_size, k)); k++)
-		if (f->type <= BP_S64 || f->type == BP_SIZE || f->type == BP_ENUM)
+		if (!(f->flags & BP_F_RUNTIME) &&
+			(f->type <= BP_S64 || f->type == BP_SIZE || f->type == BP_ENUM))
 			g_string_append_printf(text, "%s = %" PRIu64 "\n", f->name,
 				field_get_number(f, o->instance));
 }

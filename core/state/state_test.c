@@ -75,6 +75,9 @@ static const struct bp_pin outputs[] = {
 static const struct bp_pin inputs[] = { { .name = "in", .count = 2, .set = heard }, { 0 } };
 static const struct bp_field props[] = { { BP_PROP(struct device, size_of, BP_U64, "size") },
 	{ 0 } };
+static const struct bp_field run_time[] = {
+	{ BP_PROP(struct device, size_of, BP_U64, "size"), .flags = BP_F_RUNTIME }, { 0 }
+};
 
 static int loaded(void *self, uint32_t from, bp_error *err)
 {
@@ -364,6 +367,12 @@ static void test_other(void)
 	expect(&b, path, STATE_OTHER,
 		"*another machine: it has \"out:0 drives dev:in:0\" in ?dev? "
 		"where this one has \"size = 0\"*");
+	machine_finish(&b);
+	/* What may change at run time is no part of what it is. */
+	machine_init(&b, RAM);
+	b.device.object.props = run_time;
+	b.d->size_of = 5;
+	g_assert_cmpint(state_load(&b.m, path, &errors), ==, STATE_GOOD);
 	machine_finish(&b);
 	machine_init(&b, RAM);
 	b.d->result = -1;

@@ -188,13 +188,14 @@ static const struct bp_field props[] = {
 	{ 0 },
 };
 static const struct bp_field unix_props[] = {
-	{ "path", "a unix socket", FIELD(path), BP_STR },
+	{ "path", "a unix socket", FIELD(path), BP_STR, .flags = BP_F_REQUIRED },
 	{ "connect", "connect instead of listening", FIELD(connect), BP_BOOL },
 	{ "wait", "do not start before somebody has connected", FIELD(wait), BP_BOOL },
 	{ 0 },
 };
 static const struct bp_field tcp_props[] = {
-	{ "address", "HOST:PORT of a TCP socket; no host means localhost", FIELD(address), BP_STR },
+	{ "address", "HOST:PORT of a TCP socket; no host means localhost", FIELD(address), BP_STR,
+		.flags = BP_F_REQUIRED },
 	{ "connect", "connect instead of listening", FIELD(connect), BP_BOOL },
 	{ "wait", "do not start before somebody has connected", FIELD(wait), BP_BOOL },
 	{ 0 },

@@ -350,11 +350,32 @@ static int bus_attach(void *self, const struct bp_link *child, const char *slot,
 	return 0;
 }
 
+/* The guest is told, not asked: nothing but bytes is lost. */
+static int bus_plug(void *self, const struct bp_link *child, int what, bp_error *err)
+{
+	struct console *c = self;
+	struct port *p = child->self;
+	if (p->plugged == (what == BP_PLUG_IN))
+		return c->own.host->fail(
+			err, "it is %s its slot already", p->plugged ? "in" : "out of");
+	p->plugged = !p->plugged;
+	console_plugged(p);
+	return 0;
+}
+
+static int bus_plugged(void *self, const struct bp_link *child)
+{
+	(void)self;
+	return ((const struct port *)child->self)->plugged ? BP_PLUGGED_IN : BP_PLUGGED_OUT;
+}
+
 static const struct bp_bus bus = {
 	.size = sizeof(bus),
 	.slots = PORTS,
 	.child_interface = PORT_INTERFACE,
 	.attach = bus_attach,
+	.plug = bus_plug,
+	.plugged = bus_plugged,
 };
 
 /* ---- life ---- */
@@ -435,7 +456,7 @@ static const struct bp_field state[] = {
 static const struct bp_object virtio_console = {
 	.size = sizeof(virtio_console),
 	.instance_size = sizeof(struct console),
-	.state_version = 2,
+	.state_version = 3,
 	.state_oldest = 2,
 	.props = props,
 	.state = state,

@@ -22,8 +22,8 @@ static const struct bp_virtio_transport *ops_of(const struct port *p)
 static int listens(const struct port *p)
 {
 	const struct bp_virtio_transport *ops = ops_of(p);
-	return ops && ops->queue_ready(p->console->transport, queue_of(p, 0)) &&
-		(!console_is_multiport(p->console) || (p->guest_open && p->plugged));
+	return ops && ops->queue_ready(p->console->transport, queue_of(p, 0)) && p->plugged &&
+		(!console_is_multiport(p->console) || p->guest_open);
 }
 
 static void room_later(void *self, uint64_t arg)
@@ -214,6 +214,7 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 {
 	struct port *p = self;
 	p->host = host;
+	p->plugged = 1;
 	/* As long as names in the guest's file system. */
 	if (p->name && strlen(p->name) > 255)
 		return host->fail(err, "name: %zu bytes; 255 are possible", strlen(p->name));
@@ -243,8 +244,6 @@ static void look_again(void *self, uint64_t arg)
 	struct port *p = self;
 	(void)arg;
 	port_look(p);
-	if (p->added != p->plugged)
-		console_plugged(p);
 	port_send(p);
 	port_room(p);
 }
@@ -273,12 +272,6 @@ static int loaded(void *self, uint32_t from_version, bp_error *err)
 	return port_loaded(self, err);
 }
 
-static void changed(void *self, const char *prop)
-{
-	if (!strcmp(prop, "plugged"))
-		console_plugged(self);
-}
-
 static const void *interface(void *self, const char *id)
 {
 	(void)self;
@@ -292,8 +285,6 @@ static const struct bp_field props[] = {
 	{ BP_PROP(struct port, name, BP_STR, "name"),
 		.help = "what the guest finds in /sys/class/virtio-ports" },
 	{ BP_PROP(struct port, is_console, BP_BOOL, "console"), .help = "a terminal: /dev/hvcN" },
-	{ BP_PROP(struct port, plugged, BP_BOOL, "plugged"), .flags = BP_F_RUNTIME, .def = 1,
-		.help = "the guest has it; can be changed while it runs" },
 	{ 0 },
 };
 
@@ -310,13 +301,14 @@ const struct bp_field port_state[] = {
 	{ BP_FIELD(struct port, out_done, BP_U64) },
 	{ BP_FIELD(struct port, in_head, BP_U32) },
 	{ BP_FIELD(struct port, out_head, BP_U32) },
+	{ BP_FIELD(struct port, plugged, BP_BOOL), .def = 1 },
 	{ 0 },
 };
 
 const struct bp_object virtio_console_port = {
 	.size = sizeof(virtio_console_port),
 	.instance_size = sizeof(struct port),
-	.state_version = 1,
+	.state_version = 2,
 	.state_oldest = 1,
 	.props = props,
 	.state = port_state,
@@ -325,5 +317,4 @@ const struct bp_object virtio_console_port = {
 	.destroy = destroy,
 	.loaded = loaded,
 	.interface = interface,
-	.changed = changed,
 };

@@ -7,6 +7,8 @@ bench.py kernels [WORD...]     kernels inside Linux against the same C code on t
 bench.py user [WORD...]        kernels as programs of their own, under `backplane user` and qemu-riscv64
 bench.py translate             a guest that runs distinct code once, less an empty run
 bench.py scaling [WORD...]     copies of a kernel at once, on as many CPUs, against one: wall-clock time
+bench.py disks [REGEX...]      fio in the guest on a raw and a qcow2 disk
+bench.py networks              iperf3 in the guest through the user-mode network and between two guests
 """
 import argparse
 import os
@@ -26,6 +28,7 @@ import cpio  # noqa: E402
 import debian  # noqa: E402
 import emulator  # noqa: E402
 import measure  # noqa: E402
+import transfer  # noqa: E402
 from measure import BenchError  # noqa: E402
 
 GROUPS = ("int", "mem", "flt", "vecs", "vecv", "sys")
@@ -302,7 +305,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for do, runs in ((start, 15), (kernels, 3), (user, 3), (translate, 5), (scaling, 3)):
+    for do, runs in ((start, 15), (kernels, 3), (user, 3), (translate, 5), (scaling, 3),
+                     (transfer.disks, 3), (transfer.networks, 3)):
         sub = commands.add_parser(do.__name__, parents=[common])
         sub.set_defaults(do=do)
         sub.add_argument("--runs", type=int, default=runs, help=f"turns (default {runs})")
@@ -324,6 +328,8 @@ def main():
             sub.add_argument("--scale", type=int, default=10, help="units of work of each kernel")
             sub.add_argument("words", nargs="*", metavar="WORD",
                              help=f"kernels or groups; default: {' '.join(SCALING)}")
+        elif do in (transfer.disks, transfer.networks):
+            transfer.add_arguments(sub, do)
         else:
             sub.add_argument("--mib", type=float, default=16, help="of code (default 16)")
     args = parser.parse_args()
@@ -331,7 +337,7 @@ def main():
         samples = args.do(args, Emulators(args))
         if args.json:
             measure.write_json(args.json, samples)
-    except (BenchError, OSError, debian.FetchError) as e:
+    except (BenchError, OSError, subprocess.SubprocessError, debian.FetchError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 1
     return 0

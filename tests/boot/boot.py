@@ -172,7 +172,7 @@ def use_port(console, path):
 
 def use_input(console, path):
     """Events as od shows them: type, code, and the value's halves, behind 16 bytes of time."""
-    shell(console, "while read -r m; do insmod /modules/$m; done </modules/later")
+    load_modules(console)
     shell(console, "until ls /dev/input/event1; do sleep 1; done")
     names = shell(console, "cd /sys/class/input; grep . event*/device/name; cd /")
     keys, tablet = (check(names, rf"^(event\d)/device/name:Backplane {kind}$", "the devices")[1]
@@ -362,7 +362,8 @@ def hot_plug(start, guests):
                           more=more)
         with start(machine) as console:
             console.expect(PROMPT, FIRMWARE_S + KERNEL_S)
-            digest = use_disks(console, "/dev/nvme0n1")
+            load_modules(console)
+            digest = use_disks(console, "/dev/vda", "/dev/nvme0n1")
             surf(console, server)
             with Control(f"{folder}/control", REPLY_S) as control:
                 for _ in range(2):

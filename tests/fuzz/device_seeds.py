@@ -8,7 +8,7 @@ import pathlib
 import struct
 import sys
 
-READ, WRITE, POKE, TIME, RECEIVE, STREAM, WIRE, STORE, LOAD, RESET = range(10)
+READ, WRITE, POKE, TIME, RECEIVE, STREAM, WIRE, STORE, LOAD, RESET, PLUG = range(11)
 WORD, BYTE, HALF, DOUBLE = range(4)
 RAM = 0x8000_0000
 DESC, AVAIL, USED, DATA = 0x1000, 0x2000, 0x3000, 0x4000
@@ -150,6 +150,14 @@ def seeds():
                     load(flash) + store(flash, 0xff_00ff) + load(flash, DOUBLE))
     yield "finisher", store(0x10_0000, 0x5555) + store(0x10_0000, 0x3333_1234) + store(
         0x10_0000, 0x7777) + step(RESET)
+    # every card is pulled and plugged, asked for and plugged, and pulled once more, with a reset meanwhile
+    yield "cards", b"".join(step(PLUG, 0, 0, param, n) for param in (2, 0, 1, 0, 2) for n in range(16)) + step(
+        RESET) + b"".join(step(PLUG, 0, 0, 0, n) for n in range(16))
+    # a port leaves with bytes under way in both directions, and comes back
+    yield "console-unplug", (poke(DATA, 1 << 48) + driver(console, control, 2) + store(console + 0x50, 3) +
+                             step(STREAM, 2, 0, 4, 0) + step(RECEIVE, 2, 0, 9, 0, 0x61) +
+                             b"".join(step(PLUG, 0, 0, param, n) for param in (2, 0) for n in range(16)) +
+                             store(console + 0x50, 2) + step(RECEIVE, 2, 0, 9, 0, 0x61))
     yield "sizes", b"".join(step(what, which, size, 17, 3, 0x0123456789abcdef)
                             for which in range(32) for size in (6, 14, 22, 70, 7) for what in
                             (READ, WRITE))

@@ -385,6 +385,7 @@ struct rig {
 	struct machine *m;
 	GArray *banks; /* struct bank */
 	GPtrArray *streams; /* struct object * */
+	GPtrArray *cards; /* struct instance *: what may leave its slot */
 	struct wires *wires;
 	struct bank ram;
 	int64_t time;
@@ -422,6 +423,14 @@ static void add_banks(struct rig *r, struct object *o)
 	}
 }
 
+static void add_card(struct rig *r, struct instance *in)
+{
+	const struct bp_bus *bus =
+		in->controller ? object_interface(in->controller->object, "bp.bus/1") : NULL;
+	if (bus && BP_HAS(bus, plug) && bus->plug)
+		g_ptr_array_add(r->cards, in);
+}
+
 static void rig_init(struct rig *r)
 {
 	struct error_list errors = { 0 };
@@ -434,9 +443,11 @@ static void rig_init(struct rig *r)
 	error_list_finish(&errors);
 	r->banks = g_array_new(FALSE, FALSE, sizeof(struct bank));
 	r->streams = g_ptr_array_new();
+	r->cards = g_ptr_array_new();
 	for (unsigned i = 0; i < r->m->instances->len; i++) {
 		struct object *o = object_at(r, i);
 		add_banks(r, o);
+		add_card(r, g_ptr_array_index(r->m->instances, i));
 		if (o->type->object == &stream_type || !strcmp(o->type->id, "fuzz-chr"))
 			g_ptr_array_add(r->streams, o);
 		if (!strcmp(o->type->id, "fuzz-wires"))
@@ -445,8 +456,9 @@ static void rig_init(struct rig *r)
 	for (unsigned i = 0; i < r->m->instances->len; i++)
 		connect_inputs(wires, object_at(r, i));
 	r->wires = wires->instance;
-	if (!r->ram.space || !r->banks->len || !r->streams->len || !r->wires->count)
-		broken("Memory, a register bank, a byte stream and an input are needed.",
+	if (!r->ram.space || !r->banks->len || !r->streams->len || !r->wires->count ||
+		!r->cards->len)
+		broken("Memory, a register bank, a byte stream, an input and a card are needed.",
 			FUZZ_MACHINE);
 }
 
@@ -455,6 +467,7 @@ static void rig_finish(struct rig *r)
 	machine_destroy(r->m);
 	g_array_free(r->banks, TRUE);
 	g_ptr_array_free(r->streams, TRUE);
+	g_ptr_array_free(r->cards, TRUE);
 }
 
 /* ---- steps ---- */
@@ -569,8 +582,19 @@ static void do_reset(struct rig *r, const struct step *s)
 		machine_reset(r->m);
 }
 
+/* A card comes, is asked for, or goes. */
+static void do_plug(struct rig *r, const struct step *s)
+{
+	const struct instance *in =
+		g_ptr_array_index(r->cards, (s->offset + s->which) % r->cards->len);
+	GString *answer = g_string_new(NULL);
+	machine_plug(r->m, in->name, BP_PLUG_IN + (int)(s->param % 3), answer);
+	machine_cards(r->m, answer);
+	g_string_free(answer, TRUE);
+}
+
 static void (*const steps[])(struct rig *r, const struct step *s) = { do_read, do_write, do_poke,
-	do_time, do_receive, do_stream, do_wire, do_store, do_load, do_reset };
+	do_time, do_receive, do_stream, do_wire, do_store, do_load, do_reset, do_plug };
 
 static void check_left(const struct rig *r)
 {

@@ -28,6 +28,7 @@ memory = "a:size"
 append = { "p:label" = "console={} quiet" }
 kernel = ["p:label", "q:label"]
 serial = ["p:chr"]
+share = { type = "probe", link = "label" }
 
 [q]
 type = "probe"
@@ -116,6 +117,9 @@ def good_files(tap, b):
                   d["p"]["label"] == "K" and d["q"]["label"] == "K" and d["a"]["size"] == "1M" and
                   d["p"]["mode"] == "slow" and d["q"]["irq"] == ["p:1"] and d["p"]["level"] == 7,
                   str(d))
+        d = dumped(b, path, "--share", "label=/a=b", "--share", "path,label=c,flag,level=2")
+        tap.check("a share is an object of its own", d["share0"] == {"type": "probe", "label": "/a=b"} and
+                  d["share1"] == {"type": "probe", "label": "c", "flag": True, "level": 2}, str(d))
         d = dumped(b, path, "--append", "ttyS0")
         tap.check("templates", d["p"]["label"] == "console=ttyS0 quiet", str(d))
 

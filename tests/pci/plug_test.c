@@ -150,7 +150,7 @@ static void good(const char *line)
 static void bad(const char *line, const char *words)
 {
 	const char *answer = machine_command(rig.m, line);
-	if (!g_str_has_prefix(answer, "error: ") || !strstr(answer, words))
+	if (!g_str_has_prefix(answer, "error: ") || strchr(answer, '\n') || !strstr(answer, words))
 		g_error("%s: \"%s\" is not an error with \"%s\"", line, answer, words);
 }
 
@@ -614,6 +614,37 @@ static void test_state(void)
 	g_free(file);
 }
 
+/* A port of a console: its bus is no PCI, and the guest is told, not asked. */
+static void test_console_port(void)
+{
+	struct error_list errors = { 0 };
+	char *file = g_build_filename(g_get_tmp_dir(), "backplane-plug-port.state", NULL);
+	g_assert_nonnull(rig_start(
+		"[vpci]\ntype = \"virtio-pci\"\nbus = \"pci\"\nslot = 1\n"
+		"[hvc]\ntype = \"virtio-console\"\nbus = \"vpci\"\n"
+		"[agent]\ntype = \"virtio-console-port\"\nbus = \"hvc\"\nplugged = false\n"
+		"[other]\ntype = \"virtio-console-port\"\nbus = \"hvc\"\n",
+		NULL));
+	says("list", "agent (virtio-console-port) on hvc: out");
+	says("list", "other (virtio-console-port) on hvc: in");
+	bad("unplug agent", "out of its slot already");
+	bad("set agent.plugged 1", "there is no such property");
+	good("plug agent");
+	says("list", "agent (virtio-console-port) on hvc: in");
+	machine_reset(rig.m);
+	good("unplug other");
+	g_assert_cmpint(machine_save(rig.m, file, &errors), ==, 0);
+	good("unplug! agent");
+	good("plug other");
+	g_assert_cmpint(machine_restore(rig.m, file, &errors), ==, 0);
+	says("list", "agent (virtio-console-port) on hvc: in");
+	says("list", "other (virtio-console-port) on hvc: out");
+	rig_stop();
+	g_assert_cmpuint(errors.total, ==, 0);
+	g_unlink(file);
+	g_free(file);
+}
+
 static void test_wrong(void)
 {
 	static const struct {
@@ -636,10 +667,64 @@ static void test_wrong(void)
 	}
 	g_assert_nonnull(rig_start(NVME_TOML, NULL));
 	bad("unplug", "the name of a card is missing");
+	bad("plug", "the name of a card is missing");
+	bad("unplug! ", "the name of a card is missing");
+	bad("plug nvme", "in its slot already");
+	bad("plug nvme nvme", "there is no object \"nvme nvme\"");
+	bad("unplug pci", "pci is on no bus");
 	bad("plug nobody", "there is no object \"nobody\"");
 	bad("unplug! ram", "ram is on no bus");
 	bad("list nvme", "list takes nothing more");
 	bad("unpluck nvme", "there is no command");
+	rig_stop();
+}
+
+/* Words that set and resize do not take, and that nothing changes by them. */
+static void test_words(void)
+{
+	static const struct {
+		const char *line, *words;
+	} cases[] = {
+		{ "set", "OBJECT.PROPERTY VALUE" },
+		{ "set nic", "OBJECT.PROPERTY VALUE" },
+		{ "set nic.cable", "OBJECT.PROPERTY VALUE" },
+		{ "set .cable 1", "there is no such property" },
+		{ "set nobody.cable 1", "there is no such property" },
+		{ "set nic.colour 1", "there is no such property" },
+		{ "set nic.queues 2", "nic.queues does not change while it runs" },
+		{ "set nic.net 1", "nic.net does not change while it runs" },
+		{ "set nic.cable maybe", "maybe: a number is expected" },
+		{ "set nic.cable  ", "OBJECT.PROPERTY VALUE" },
+		{ "set nic.cable -1", "-1: a number is expected" },
+		{ "set nic.cable 0 0", "0 0: a number is expected" },
+		{ "set nic.cable 2", "2 is out of range: nic.cable is true or false" },
+		{ "set nic.cable 99999999999999999999999", "a number is expected" },
+		{ "resize", "resize DRIVE SIZE" },
+		{ "resize nic", "resize DRIVE SIZE" },
+		{ "resize nic much", "resize DRIVE SIZE" },
+		{ "resize nic 1M 2M", "resize DRIVE SIZE" },
+		{ "resize nic 99999999E", "resize DRIVE SIZE" },
+		{ "resize nobody 1M", "there is no object \"nobody\"" },
+		{ "resize nic 1M", "it is of type virtio-net, no drive" },
+		{ "save", "it needs the name of a file" },
+		{ "pause now", "pause takes nothing more; \"now\" is too much" },
+		{ "help me", "help takes nothing more" },
+		{ "sett nic.cable 0", "there is no command \"sett\"" },
+	};
+	g_assert_nonnull(rig_start(
+		"[hub]\ntype = \"net-hub\"\n[vpci]\ntype = \"virtio-pci\"\nbus = \"pci\"\n"
+		"slot = 1\n[nic]\ntype = \"virtio-net\"\nbus = \"vpci\"\nnet = \"hub\"\n",
+		NULL));
+	const struct object *nic = instance_find(rig.m, "nic")->object;
+	const struct bp_field *cable =
+		field_find(nic->type->object->props, nic->type->field_size, "cable");
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++)
+		bad(cases[i].line, cases[i].words);
+	g_assert_cmpuint(field_get_number(cable, nic->instance), ==, 1);
+	good("set nic.cable 0");
+	g_assert_cmpuint(field_get_number(cable, nic->instance), ==, 0);
+	good(" set  nic.cable\t= 1 ");
+	g_assert_cmpuint(field_get_number(cable, nic->instance), ==, 1);
 	rig_stop();
 }
 
@@ -681,7 +766,8 @@ static void test_anything(void)
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "pci-host-ecam-generic", "pcie-root-port", "nvme",
-		"virtio-pci", "virtio-blk", "virtio-net", "net-hub", NULL };
+		"virtio-pci", "virtio-blk", "virtio-net", "net-hub", "virtio-console",
+		"virtio-console-port", NULL };
 	g_test_init(&argc, &argv, NULL);
 	rig_types(own_types, names, argv[1]);
 	g_test_add_func("/plug/nvme", test_nvme);
@@ -692,7 +778,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/plug/messages", test_slot_messages);
 	g_test_add_func("/plug/absent", test_absent);
 	g_test_add_func("/plug/state", test_state);
+	g_test_add_func("/plug/console-port", test_console_port);
 	g_test_add_func("/plug/wrong", test_wrong);
+	g_test_add_func("/plug/words", test_words);
 	g_test_add_func("/plug/anything", test_anything);
 	return g_test_run();
 }

@@ -175,6 +175,17 @@ def starting(c, r):
     done = r.run(tell, options=["--trace", "sys"])
     c.check("trace", b'write(1, "' in done.stderr and b"exit_group(7)" in done.stderr,
             explain(done))
+    # The byte order of a header says how the rest of it is read: here a big-endian program.
+    for data, machine, says in ((2, 243, b"elf64-big-243"), (2, 21, b"elf64-big-21"),
+                                (1, 21, b"elf64-little-21"), (3, 243, b"no program")):
+        other = r.folder / "other-end"
+        order = "big" if data == 2 else "little"
+        other.write_bytes(b"\x7fELF\2" + bytes((data, 1)) + bytes(9) +
+                          b"".join(n.to_bytes(2, order) for n in (2, machine)) + bytes(44))
+        other.chmod(0o755)
+        done = r.run(other)
+        c.check(f"refused: byte order {data}, machine {machine}",
+                done.returncode == 1 and says in done.stderr, explain(done))
     for what, words, says in (
             ("no such file", ["/nonexistent"], b"No such file"),
             ("a folder", ["/tmp"], b"/tmp: "),

@@ -259,19 +259,25 @@ static void test_no_control_buffers(void)
 static void test_plugging(void)
 {
 	begin_port();
+	const struct bp_bus *bus = fake_type(console)->interface(console, "bp.bus/1");
+	const struct bp_link child = { sizeof(child), 0, ports[0], port_link, "port" };
 	set_up();
 	fake.room = 0;
 	fake_offer(TX1, "stuck", 5, 0, 5);
 	fake_kick(TX1);
 	g_assert_cmpuint(virtio.used[TX1]->len, ==, 0);
-	ports[0]->plugged = 0;
-	fake_type(ports[0])->changed(ports[0], "plugged");
+	g_assert_cmpint(bus->plugged(console, &child), ==, BP_PLUGGED_IN);
+	g_assert_cmpint(bus->plug(console, &child, BP_PLUG_IN, NULL), ==, -1);
+	g_assert_nonnull(strstr(fake.message, "in its slot already"));
+	g_assert_cmpint(bus->plug(console, &child, BP_PLUG_ASK, NULL), ==, 0);
+	g_assert_cmpint(bus->plugged(console, &child), ==, BP_PLUGGED_OUT);
 	expect(1, REMOVE, 1, NULL, 0);
 	g_assert_cmpuint(virtio.used[TX1]->len, ==, 1);
 	fake_offer(RX1, NULL, 0, 100, 100);
 	g_assert_cmpuint(fake_receive("x", 1), ==, 0);
-	ports[0]->plugged = 1;
-	fake_type(ports[0])->changed(ports[0], "plugged");
+	g_assert_cmpint(bus->plug(console, &child, BP_PLUG_OUT, NULL), ==, -1);
+	g_assert_nonnull(strstr(fake.message, "out of its slot already"));
+	g_assert_cmpint(bus->plug(console, &child, BP_PLUG_IN, NULL), ==, 0);
 	expect(1, ADD, 1, NULL, 0);
 	tell(1, PORT_READY, 1);
 	expect(1, NAME, 1, "org.example.one", 15);
