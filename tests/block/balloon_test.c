@@ -94,7 +94,7 @@ static void test_stats(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	find_types(argc, argv, rig_types);
+	find_types(argc, argv, driver_types);
 	g_test_add_func("/balloon/inflate", test_inflate);
 	g_test_add_func("/balloon/reports", test_reports);
 	g_test_add_func("/balloon/stats", test_stats);

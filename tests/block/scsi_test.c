@@ -421,7 +421,7 @@ static void test_in_flight(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	find_types(argc, argv, rig_types);
+	find_types(argc, argv, driver_types);
 	g_test_add_func("/scsi/inquiry", test_inquiry);
 	g_test_add_func("/scsi/addresses", test_addresses);
 	g_test_add_func("/scsi/io", test_io);

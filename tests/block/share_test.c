@@ -249,7 +249,7 @@ static void test_state(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	find_types(argc, argv, rig_types);
+	find_types(argc, argv, driver_types);
 	g_test_add_func("/share/reset", test_reset);
 	g_test_add_func("/share/state", test_state);
 	return g_test_run();

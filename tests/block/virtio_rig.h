@@ -6,86 +6,21 @@
 #include "machine/internal.h"
 #include "machine/machine.h"
 #include "sched/sched.h"
+#include "virtio_driver.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { RING = 8, RIG_QUEUES = 5, NEEDS_RESET = 64 };
-#define RAM       UINT64_C(0x80000000)
-#define MMIO      UINT64_C(0x10001000)
-#define CONFIG    (MMIO + 0x100)
-#define F_VERSION (UINT64_C(1) << 32)
-
-struct test_driver {
-	const struct bp_host *host;
-	bp_dma *dma;
-};
-
-struct piece {
-	uint64_t addr;
-	uint32_t len;
-	bool writable;
-};
+enum { RING = 8, RIG_QUEUES = 5 };
+#define CONFIG (MMIO + 0x100)
 
 static struct rig {
 	struct toml_value *desc;
 	struct machine *m;
 	struct error_list errors;
-	struct test_driver *d;
 	uint64_t features;
 	uint16_t avail[RIG_QUEUES], used[RIG_QUEUES];
 } x;
-
-static void rig_irq(void *self, unsigned n, int level)
-{
-	(void)self;
-	(void)n;
-	(void)level;
-}
-
-static int rig_create(void *self, const struct bp_host *host, bp_error *err)
-{
-	(void)err;
-	((struct test_driver *)self)->host = host;
-	return 0;
-}
-
-static const char *const link_dma[] = { "bp.dma/1", NULL };
-static const struct bp_field rig_props[] = {
-	{ BP_PROP(struct test_driver, dma, BP_LINK, "dma"), .names = link_dma },
-	{ 0 },
-};
-static const struct bp_pin rig_in[] = { { .name = "irq", .count = 1, .set = rig_irq }, { 0 } };
-static const struct bp_object rig_object = { .size = sizeof(rig_object),
-	.instance_size = sizeof(struct test_driver),
-	.props = rig_props,
-	.in = rig_in,
-	.create = rig_create };
-static const struct bp_type rig_types[] = {
-	{ "test-driver", "a driver of this test", BP_KIND_DEVICE, 0, &rig_object, NULL }, { 0 }
-};
-
-static void put(uint64_t addr, uint64_t value, unsigned bytes)
-{
-	g_assert_cmpint(x.d->host->dma_write(x.d->dma, addr, &value, bytes), ==, BP_OK);
-}
-
-static uint64_t get(uint64_t addr, unsigned bytes)
-{
-	uint64_t value = 0;
-	g_assert_cmpint(x.d->host->dma_read(x.d->dma, addr, &value, bytes), ==, BP_OK);
-	return value;
-}
-
-static void reg(unsigned offset, uint32_t value)
-{
-	put(MMIO + offset, value, 4);
-}
-
-static uint32_t reg_of(unsigned offset)
-{
-	return (uint32_t)get(MMIO + offset, 4);
-}
 
 static void rig_start(const char *objects)
 {
@@ -103,7 +38,7 @@ static void rig_start(const char *objects)
 		error_list_print(&x.errors, stderr);
 	g_assert_cmpuint(x.errors.total, ==, 0);
 	machine_reset(x.m);
-	x.d = instance_find(x.m, "drv")->object->instance;
+	driver = instance_find(x.m, "drv")->object->instance;
 }
 
 static void rig_stop(void)

@@ -9,13 +9,12 @@
 #include "machine/internal.h"
 #include "machine/machine.h"
 #include "sched/sched.h"
+#include "virtio_driver.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { DISK = 1 << 20, SECTOR = 512, SIZE = 8, QUEUE_PAGE = 4096 };
-#define RAM    UINT64_C(0x80000000)
-#define MMIO   UINT64_C(0x10001000)
 #define DESC   (RAM + 0x1000)
 #define AVAIL  (DESC + 16 * SIZE)
 #define USED   (RAM + 0x2000) /* where the legacy layout has it */
@@ -26,32 +25,17 @@ enum { DISK = 1 << 20, SECTOR = 512, SIZE = 8, QUEUE_PAGE = 4096 };
 
 #define F_INDIRECT (UINT64_C(1) << 28)
 #define F_EVENT    (UINT64_C(1) << 29)
-#define F_VERSION  (UINT64_C(1) << 32)
 #define F_PACKED   (UINT64_C(1) << 34)
 #define F_RESET    (UINT64_C(1) << 40)
 #define F_BLK      (UINT64_C(0x6e44) | 1 << 9) /* segments, sizes, flush, discard, zeroes, cache */
 
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, ZEROES = 13 };
-enum { NEEDS_RESET = 64 };
-
-struct test_driver {
-	const struct bp_host *host;
-	bp_dma *dma;
-	unsigned interrupts;
-};
-
-struct piece {
-	uint64_t addr;
-	uint32_t len;
-	bool writable;
-};
 
 static struct fixture {
 	struct toml_value *desc;
 	struct machine *m;
 	struct error_list errors;
 	char *file;
-	struct test_driver *d;
 	/* the driver */
 	uint64_t features;
 	bool legacy, indirect;
@@ -59,59 +43,6 @@ static struct fixture {
 	unsigned place, used_place; /* packed */
 	bool wrap, used_wrap;
 } x;
-
-/* ---- the machine's other end ---- */
-
-static void irq(void *self, unsigned n, int level)
-{
-	struct test_driver *d = self;
-	(void)n;
-	d->interrupts += level != 0;
-}
-
-static int driver_create(void *self, const struct bp_host *host, bp_error *err)
-{
-	(void)err;
-	((struct test_driver *)self)->host = host;
-	return 0;
-}
-
-static const char *const link_dma[] = { "bp.dma/1", NULL };
-static const struct bp_field props[] = {
-	{ BP_PROP(struct test_driver, dma, BP_LINK, "dma"), .names = link_dma },
-	{ 0 },
-};
-static const struct bp_pin in[] = { { .name = "irq", .count = 1, .set = irq }, { 0 } };
-static const struct bp_object driver_object = { .size = sizeof(driver_object),
-	.instance_size = sizeof(struct test_driver),
-	.props = props,
-	.in = in,
-	.create = driver_create };
-static const struct bp_type driver_types[] = {
-	{ "test-driver", "a driver of this test", BP_KIND_DEVICE, 0, &driver_object, NULL }, { 0 }
-};
-
-static void put(uint64_t addr, uint64_t value, unsigned bytes)
-{
-	g_assert_cmpint(x.d->host->dma_write(x.d->dma, addr, &value, bytes), ==, BP_OK);
-}
-
-static uint64_t get(uint64_t addr, unsigned bytes)
-{
-	uint64_t value = 0;
-	g_assert_cmpint(x.d->host->dma_read(x.d->dma, addr, &value, bytes), ==, BP_OK);
-	return value;
-}
-
-static void reg(unsigned offset, uint32_t value)
-{
-	put(MMIO + offset, value, 4);
-}
-
-static uint32_t reg_of(unsigned offset)
-{
-	return (uint32_t)get(MMIO + offset, 4);
-}
 
 /* ---- the machine ---- */
 
@@ -140,7 +71,7 @@ static void build(const char *transport, const char *drive, const char *blk)
 		error_list_print(&x.errors, stderr);
 	g_assert_cmpuint(x.errors.total, ==, 0);
 	machine_reset(x.m);
-	x.d = instance_find(x.m, "drv")->object->instance;
+	driver = instance_find(x.m, "drv")->object->instance;
 }
 
 static void stop(void)
@@ -319,12 +250,12 @@ static void put_segment(unsigned n, uint64_t sector, uint32_t sectors, uint32_t 
 
 static void all_commands(void)
 {
-	uint32_t before = x.d->interrupts;
+	uint32_t before = driver->interrupts;
 	g_assert_cmpint(command(IN, 3, 2 * SECTOR, true), ==, 0);
 	g_assert_cmpuint(get(DATA, 1), ==, 3);
 	g_assert_cmpuint(get(DATA + SECTOR, 1), ==, 4);
 	if (!(x.features & F_EVENT))
-		g_assert_cmpuint(x.d->interrupts, ==, before + 1);
+		g_assert_cmpuint(driver->interrupts, ==, before + 1);
 	put(DATA, 0x5a, 1);
 	g_assert_cmpint(command(OUT, 9, SECTOR, false), ==, 0);
 	put(DATA, 0, 1);
@@ -417,7 +348,7 @@ static void test_events(gconstpointer data)
 		bool now = n % 2 == 0;
 		unsigned next = x.used_place + (now ? 0 : 3);
 		bool wrap = next >= SIZE ? !x.used_wrap : x.used_wrap;
-		unsigned before = x.d->interrupts;
+		unsigned before = driver->interrupts;
 		if (packed) {
 			put(AVAIL, next % SIZE | (unsigned)wrap << 15, 2);
 			put(AVAIL + 2, 2, 2);
@@ -425,7 +356,7 @@ static void test_events(gconstpointer data)
 			put(AVAIL + 4 + 2 * SIZE, (uint16_t)(x.used_idx + !now), 2);
 		}
 		g_assert_cmpint(command(IN, n, SECTOR, true), ==, 0);
-		g_assert_cmpuint(x.d->interrupts, ==, before + now);
+		g_assert_cmpuint(driver->interrupts, ==, before + now);
 		/* And the device wants to hear of the next one. */
 		if (packed) {
 			g_assert_cmpuint(get(USED + 2, 2), ==, 2);
@@ -465,12 +396,12 @@ static void test_resize(void)
 	build("", "", "");
 	set_up(F_VERSION | F_BLK);
 	uint32_t generation = reg_of(0xfc);
-	unsigned before = x.d->interrupts;
+	unsigned before = driver->interrupts;
 	g_assert_cmphex(reg_of(0x100), ==, DISK / SECTOR);
 	g_assert_cmpstr(machine_command(x.m, "resize disk 3M"), ==, "");
 	g_assert_cmphex(reg_of(0x100), ==, 3 * DISK / SECTOR);
 	g_assert_cmphex(reg_of(0x60), ==, 2);
-	g_assert_cmpuint(x.d->interrupts, ==, before + 1);
+	g_assert_cmpuint(driver->interrupts, ==, before + 1);
 	g_assert_cmphex(reg_of(0xfc), !=, generation);
 	g_assert_true(g_str_has_prefix(
 		machine_command(x.m, "resize disk 1M"), "error: disk: it has 3145728 bytes"));
