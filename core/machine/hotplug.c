@@ -86,7 +86,7 @@ void machine_cards(struct machine *m, GString *out)
 
 void machine_plug(struct machine *m, const char *name, int what, GString *out)
 {
-	const struct instance *in = instance_find(m, name);
+	struct instance *in = instance_find(m, name);
 	if (!*name || !in) {
 		g_string_append_printf(out,
 			*name ? "error: there is no object \"%s\"; list names the cards"
@@ -106,7 +106,7 @@ void machine_plug(struct machine *m, const char *name, int what, GString *out)
 				bus_of(up) ? up->name : "");
 		return;
 	}
-	char *why = plug((struct instance *)(uintptr_t)in, what);
+	char *why = plug(in, what);
 	if (why)
 		g_string_append_printf(out, "error: %s", why);
 	else if (what == BP_PLUG_ASK && plugged(in) == BP_PLUGGED_ASKED)

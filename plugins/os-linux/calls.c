@@ -94,31 +94,30 @@ const struct call *call_find(const struct os *os, uint64_t number)
 /* ---- arguments ---- */
 
 enum way { IN = 1, OUT = 2 };
+/* By an argument's letter, '0' being the first. */
 static const struct {
-	char letter;
-	uint8_t which, way; /* enum structure, enum way */
+	uint8_t which, way; /* enum structure, enum way; 0: no letter */
 } call_structs[] = {
-	{ '0', S_TIMESPEC, IN },
-	{ '1', S_TIMESPEC, OUT },
-	{ '2', S_TIMESPEC, IN | OUT },
-	{ '3', S_TIMESPEC_PAIR, IN },
-	{ '4', S_ITIMERSPEC, IN },
-	{ '5', S_ITIMERSPEC, OUT },
-	{ '6', S_ITIMERVAL, IN },
-	{ '7', S_ITIMERVAL, OUT },
-	{ '8', S_SIGEVENT, IN },
-	{ '9', S_MQ_ATTR, IN },
-	{ 'A', S_MQ_ATTR, OUT },
-	{ 'B', S_RUSAGE, OUT },
-	{ 'C', S_TMS, OUT },
+	['0' - '0'] = { S_TIMESPEC, IN },
+	['1' - '0'] = { S_TIMESPEC, OUT },
+	['2' - '0'] = { S_TIMESPEC, IN | OUT },
+	['3' - '0'] = { S_TIMESPEC_PAIR, IN },
+	['4' - '0'] = { S_ITIMERSPEC, IN },
+	['5' - '0'] = { S_ITIMERSPEC, OUT },
+	['6' - '0'] = { S_ITIMERVAL, IN },
+	['7' - '0'] = { S_ITIMERVAL, OUT },
+	['8' - '0'] = { S_SIGEVENT, IN },
+	['9' - '0'] = { S_MQ_ATTR, IN },
+	['A' - '0'] = { S_MQ_ATTR, OUT },
+	['B' - '0'] = { S_RUSAGE, OUT },
+	['C' - '0'] = { S_TMS, OUT },
 };
 
 static int find_struct(char letter)
 {
-	for (unsigned i = 0; i < sizeof(call_structs) / sizeof(call_structs[0]); i++)
-		if (call_structs[i].letter == letter)
-			return (int)i;
-	return -1;
+	unsigned i = (unsigned)(letter - '0');
+	return i < sizeof(call_structs) / sizeof(call_structs[0]) && call_structs[i].way ? (int)i
+											 : -1;
 }
 
 /* What a guest of 32 bits has in registers, as one of 64 bits would: 64-bit numbers in one piece. */
