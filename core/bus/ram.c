@@ -66,24 +66,51 @@ static void *map_shared(const char *file, uint64_t mapped, int *fd, bp_error *er
 	return host;
 }
 
+/* A file of `size` bytes that nobody changes: what all of a kind map, so the last one is kept. */
+static int filled_file(uint8_t fill, uint64_t size, bp_error *err)
+{
+	static struct {
+		int fd;
+		uint8_t fill;
+		uint64_t size;
+	} last = { .fd = -1 };
+	char block[16384];
+	if (last.fd >= 0 && last.fill == fill && last.size == size)
+		return last.fd;
+	int fd = open_memory(NULL, size, err);
+	ssize_t n = 0;
+	memset(block, fill, sizeof(block));
+	for (uint64_t at = 0; fd >= 0 && n >= 0 && at < size; at += (uint64_t)n)
+		n = pwrite(fd, block, MIN(sizeof(block), size - at), (off_t)at);
+	if (n < 0) {
+		map_failed(size, err);
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		return -1;
+	if (last.fd >= 0)
+		close(last.fd);
+	last.fd = fd;
+	last.fill = fill;
+	last.size = size;
+	return fd;
+}
+
 /* One filled piece, seen again and again: writing a page copies it, nothing else costs. Its address
  * or MAP_FAILED. */
 static void *map_filled(uint8_t fill, uint64_t mapped, uint64_t page, bp_error *err)
 {
 	uint64_t piece = (mapped / FILLED_PIECES + page - 1) & ~(page - 1);
 	piece = MAX(piece, page);
-	int fd = open_memory(NULL, piece, err);
+	int fd = filled_file(fill, piece, err);
 	if (fd < 0)
 		return MAP_FAILED;
-	uint8_t *host =
-		mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	uint8_t *host = mmap(NULL, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool mapped_all = host != MAP_FAILED;
-	if (mapped_all)
-		memset(host, fill, piece);
 	for (uint64_t at = 0; mapped_all && at < mapped; at += piece)
 		mapped_all = mmap(host + at, MIN(piece, mapped - at), PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) != MAP_FAILED;
-	close(fd);
 	if (mapped_all)
 		return host;
 	map_failed(mapped, err);

@@ -1005,18 +1005,20 @@ struct toml_value *toml_parse_file(const char *path, struct error_list *errors)
 {
 	struct toml_value *value = NULL;
 	FILE *file = fopen(path, "rbe");
-	size_t length = 0, n = 1;
-	char *bytes;
+	size_t length = 0, room = 0, n = 1;
+	char *bytes = NULL;
 
 	if (!file) {
 		error_list_add(errors, path, "The file cannot be opened: %s.", g_strerror(errno));
 		return NULL;
 	}
-	/* One byte more than allowed, which the parser then refuses: the size of a pipe or device
+	/* Up to one byte more than allowed, which the parser then refuses: the size of a pipe or device
 	 * is known only by reading. */
-	bytes = g_malloc(TOML_SIZE_MAX + 1);
 	while (n && length < TOML_SIZE_MAX + 1) {
-		n = fread(bytes + length, 1, TOML_SIZE_MAX + 1 - length, file);
+		if (length == room)
+			bytes = g_realloc(
+				bytes, room = MIN(MAX(4096, 2 * room), TOML_SIZE_MAX + 1));
+		n = fread(bytes + length, 1, room - length, file);
 		length += n;
 	}
 	if (ferror(file))

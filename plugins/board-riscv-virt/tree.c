@@ -187,15 +187,30 @@ static int by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* The caller frees it; NULL when no memory is left. */
+static struct bp_wire *wires_of(
+	const struct bp_machine *machine, const void *object, unsigned *count)
+{
+	struct bp_wire one, *all;
+	for (*count = 0; *count < WIRES && machine->wire(object, *count, &one) == 0;)
+		++*count;
+	all = calloc(*count + 1, sizeof(*all));
+	for (unsigned i = 0; all && i < *count; i++)
+		machine->wire(object, i, &all[i]);
+	return all;
+}
+
 /* Wires to interrupt controllers: all with their controller (interrupts-extended), or the numbers
  * under one parent. */
 static void set_interrupts(struct node *n, const void *object, int extended)
 {
-	struct bp_wire *wire = calloc(WIRES, sizeof(*wire));
-	uint32_t *cells = calloc(WIRES, 5 * sizeof(*cells)), parent = 0;
-	unsigned wires = 0, count = 0;
-	while (wire && wires < WIRES && n->t->machine->wire(object, wires, &wire[wires]) == 0)
-		wires++;
+	unsigned wires, count = 0;
+	struct bp_wire *wire = wires_of(n->t->machine, object, &wires);
+	uint32_t *cells = calloc(wires + 1, 5 * sizeof(*cells)), parent = 0;
+	if (!wire || !cells) {
+		n->t->failed = 1;
+		wires = 0;
+	}
 	/* One index after the other, and inside it the order of the pins. */
 	if (extended && wires) {
 		for (unsigned i = 1; i < wires; i++)
@@ -205,7 +220,7 @@ static void set_interrupts(struct node *n, const void *object, int extended)
 				wire[k - 1] = t;
 			}
 	}
-	for (unsigned i = 0; cells && i < wires; i++) {
+	for (unsigned i = 0; i < wires; i++) {
 		const struct bp_fdt_node *to =
 			n->t->machine->interface_of(wire[i].target, "bp.fdt-node/1");
 		uint32_t numbers[4];
@@ -433,6 +448,14 @@ static void *finish(struct tree *t, size_t *size)
 	return t->fdt;
 }
 
+/* An empty tree with room to grow. libfdt would clear all of the room. */
+static int start(void *fdt)
+{
+	uint64_t small[32];
+	int failed = fdt_create_empty_tree(small, sizeof(small));
+	return failed ? failed : fdt_open_into(small, fdt, TREE_BYTES);
+}
+
 void *tree_make(const struct bp_machine *machine, const void *self, const struct tree_options *o,
 	size_t *size)
 {
@@ -440,7 +463,7 @@ void *tree_make(const struct bp_machine *machine, const void *self, const struct
 		.machine = machine,
 		.space = o->space,
 		.handle = calloc(HANDLES, sizeof(struct handle)) };
-	t.failed = !t.fdt || !t.handle || fdt_create_empty_tree(t.fdt, TREE_BYTES) != 0;
+	t.failed = !t.fdt || !t.handle || start(t.fdt) != 0;
 	if (!t.failed)
 		fill(&t, self, o);
 	return finish(&t, size);
