@@ -38,6 +38,7 @@ struct val { /* of the instruction being compiled */
 	uint8_t type, place, reg, user_conds; /* user_conds: uses that can test a comparison */
 	uint16_t uses, last; /* last record that uses it */
 	uint32_t off;
+	bool narrow; /* known: bits 31 to 63 are alike; of an I32 in a register too */
 	uint64_t imm;
 	uint64_t ones; /* bits known to be set */
 };
@@ -47,6 +48,7 @@ struct slot { /* the guest register that lies in a host register */
 	uint32_t off;
 	uint32_t touched; /* for eviction */
 	uint8_t bytes;
+	bool narrow; /* as val.narrow */
 };
 
 typedef uint64_t reg_set; /* host registers */
@@ -224,6 +226,9 @@ unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
 /* Bits of value id that are known to be set. */
 uint64_t value_ones(const struct native_compiler *c, unsigned id);
+/* Whether value id is val.narrow; whether record r makes such a value. */
+bool value_narrow(const struct native_compiler *c, unsigned id);
+bool makes_narrow(const struct native_compiler *c, const struct bp_ir *r);
 
 /* ---- codegen_float.c: for the hosts' float.c ---- */
 

@@ -45,6 +45,49 @@ uint64_t value_ones(const struct native_compiler *c, unsigned id)
 	return c->v[id].place == P_CONST ? c->v[id].imm : c->v[id].ones;
 }
 
+bool value_narrow(const struct native_compiler *c, unsigned id)
+{
+	const struct val *v = &c->v[id];
+	if (v->place == P_CONST)
+		return v->type == BP_T_I64 && (int64_t)v->imm == (int32_t)v->imm;
+	return v->narrow;
+}
+
+static bool second_narrow(const struct native_compiler *c, const struct bp_ir *r)
+{
+	return r->aux & BP_IR_IMM || value_narrow(c, r->arg[1]);
+}
+
+static bool narrow_load(uint32_t memop)
+{
+	return (memop & BP_MEM_SIZE) < BP_MEM_32 ||
+		((memop & BP_MEM_SIZE) == BP_MEM_32 && memop & BP_MEM_SIGNED);
+}
+
+bool makes_narrow(const struct native_compiler *c, const struct bp_ir *r)
+{
+	int64_t b;
+	/* 32-bit instructions of the hosts clear the upper half. */
+	if (r->op == BP_IR_SHR && r->type == BP_T_I32)
+		return second_const(c, r, &b) && b > 0 && b < 32;
+	if (r->type != BP_T_I64)
+		return false;
+	switch (r->op) {
+	case BP_IR_SEXT: return r->aux <= BP_T_I32;
+	case BP_IR_ZEXT: return r->aux < BP_T_I32;
+	case BP_IR_LD: return narrow_load(bp_ir_memop(r));
+	case BP_IR_AND:
+		if (second_const(c, r, &b) && b >= 0 && b <= INT32_MAX)
+			return true;
+		return value_narrow(c, r->arg[0]) && second_narrow(c, r);
+	case BP_IR_OR:
+	case BP_IR_XOR: return value_narrow(c, r->arg[0]) && second_narrow(c, r);
+	case BP_IR_SAR: return value_narrow(c, r->arg[0]);
+	case BP_IR_SELECT: return value_narrow(c, r->arg[1]) && value_narrow(c, r->arg[2]);
+	default: return false;
+	}
+}
+
 /* Results that are constant although their operands are not, or equal to one of them. */
 static bool fold(struct native_compiler *c, const struct bp_ir *r)
 {
@@ -78,6 +121,7 @@ static void alias(struct native_compiler *c, unsigned type, unsigned id)
 	}
 	set_reg(c, c->at, type, reg);
 	v->ones = from->ones;
+	v->narrow = from->narrow && is_small(type) && is_small(from->type);
 }
 
 /* Conversions that are the value itself, or a constant. */
@@ -102,6 +146,12 @@ static bool same_value(struct native_compiler *c, const struct bp_ir *r)
 		alias(c, to, r->arg[0]);
 		return true;
 	}
+	const struct val *v = &c->v[r->arg[0]];
+	if (r->op == BP_IR_SEXT && from == BP_T_I32 && to == BP_T_I64 && v->place == P_REG &&
+		v->narrow && !is_fp(v->reg)) {
+		alias(c, to, r->arg[0]);
+		return true;
+	}
 	if (from != BP_T_I1 || r->op == BP_IR_SEXT)
 		return false;
 	set_reg(c, c->at, to, use(c, r->arg[0])); /* clean to 64 bits already */
@@ -118,6 +168,17 @@ bool select_known(struct native_compiler *c, const struct bp_ir *r)
 {
 	int64_t known;
 	switch (r->op) {
+	case BP_IR_ADD:
+	case BP_IR_SUB:
+	case BP_IR_OR:
+	case BP_IR_XOR:
+	case BP_IR_SHL:
+	case BP_IR_SHR:
+	case BP_IR_SAR:
+		if (!is_word(r->type) || !second_const(c, r, &known) || known)
+			break;
+		alias(c, r->type, r->arg[0]);
+		return true;
 	case BP_IR_SEXT:
 	case BP_IR_ZEXT:
 	case BP_IR_TRUNC:

@@ -141,8 +141,10 @@ void write_back(struct native_compiler *c, bool clean)
 void reload_pinned(struct native_compiler *c)
 {
 	for (reg_set left = c->s.pinned; left; left &= left - 1) {
+		struct slot *s = &c->s.slot[first_of(left)];
 		load_slot(c, first_of(left));
-		c->s.slot[first_of(left)].ones = 0;
+		s->ones = 0;
+		s->narrow = false;
 	}
 }
 
@@ -355,6 +357,7 @@ static unsigned from_memory(struct native_compiler *c, struct val *v, bool fp)
 	unsigned bytes = ir_types[v->type].bytes;
 	bool guest = v->off < c->in->frame;
 	unsigned reg = guest ? slot_find(c, v->off, bytes) : NO_REG;
+	v->narrow = v->narrow && v->type == BP_T_I64; /* else it was in the register alone */
 	if (reg != NO_REG) {
 		touch(c, reg);
 		v->ones = c->s.slot[reg].ones;
@@ -527,6 +530,7 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 			touch(c, reg);
 			set_reg(c, id, type, reg);
 			c->v[id].ones = s->ones;
+			c->v[id].narrow = s->narrow;
 			return;
 		}
 		slot_store(c, reg);
@@ -588,9 +592,11 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 	}
 	unsigned has = slot_find(c, off, bytes);
 	slots_release(c, off, bytes, has);
+	bool narrow = type == BP_T_I64 && value_narrow(c, id);
 	if (has != NO_REG && is_pinned(c, has)) {
 		put_pinned(c, has, id);
 		c->s.slot[has].ones = v->ones;
+		c->s.slot[has].narrow = narrow;
 		return;
 	}
 	unsigned reg = value_in(c, id, prefers_fp(c, off));
@@ -605,7 +611,9 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 	}
 	if (has != NO_REG)
 		slot_forget(c, has);
-	slot_new(c, off, bytes, reg)->ones = v->ones;
+	struct slot *s = slot_new(c, off, bytes, reg);
+	s->ones = v->ones;
+	s->narrow = narrow;
 	c->s.dirty |= reg_bit(reg);
 }
 

@@ -42,21 +42,21 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 11, STYLES = 7 };
+enum { LABELS = 32, MACROS = 12, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec words */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1, 6 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2, 8 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4, 2 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4, 1 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24, 1 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4, 2 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2, 4 }, 12, 128 },
 };
 
 struct gen {
@@ -461,8 +461,41 @@ static void vectors(struct gen *g)
 	emit(g, with_target(BNE | counter << 15, (int32_t)(start - g->at)));
 }
 
+/* Words in a few registers, extended over and over as compilers do it: addiw with 0. */
+static void words(struct gen *g)
+{
+	static const uint32_t two[] = { 0x33, 0x3033, 0x4033, 0x6033, 0x7033, 0x3b, 0x103b, 0x503b,
+		0x4000503b }; /* add, sltu, xor, or, and, addw, sllw, srlw, sraw */
+	static const uint32_t one[] = { 0x501b, 0x4000501b, 0x40005013, 0x4013, 0x6013,
+		0x7013 }; /* srliw, sraiw, srai, xori, ori, andi */
+	static const uint32_t loads[] = { 0x1003, 0x2003, 0x3003, 0x4003, 0x6003 };
+	unsigned reg[3] = { pick_dest(g), pick_dest(g), pick_dest(g) }, n = 3 + rng_below(g->r, 9);
+	for (unsigned i = 0; g->xlen == 64 && i < n; i++) {
+		unsigned to = reg[rng_below(g->r, 3)], from = reg[rng_below(g->r, 3)];
+		unsigned other = reg[rng_below(g->r, 3)];
+		switch (rng_below(g->r, 8)) {
+		case 0:
+			emit(g,
+				i_type(loads[rng_below(g->r, 5)], to, REG_DATA,
+					(int32_t)rng_below(g->r, 64) * 8));
+			break;
+		case 1:
+			emit(g,
+				i_type(one[rng_below(g->r, 6)], to, from,
+					(int32_t)rng_below(g->r, 32)));
+			break;
+		case 2:
+		case 3:
+		case 4:
+			emit(g, two[rng_below(g->r, 9)] | to << 7 | from << 15 | other << 20);
+			break;
+		default: emit(g, i_type(0x1b, to, from, 0)); break;
+		}
+	}
+}
+
 static void (*const macros[MACROS])(struct gen *g) = { loop, jump, call, modify, device, exclusive,
-	float_csr, patched_call, other_space, walk, vectors };
+	float_csr, patched_call, other_space, walk, vectors, words };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)
