@@ -26,6 +26,8 @@ struct bp_virtio_request { /* one descriptor chain taken from a ring */
 		head; /* the transport's: which chain it is; the queue's number in the high 16 bits */
 	uint32_t count; /* buffers, device-readable ones first */
 	uint32_t readable; /* how many of them the device reads */
+	uint32_t resumed; /* out since before a snapshot; the device clears it when it begins it */
+	uint32_t place; /* the transport's: 1 + where it is in held(); 0: it comes from pop */
 	struct bp_virtio_buffer buffer[BP_VIRTIO_MAX_BUFFERS];
 };
 
@@ -62,6 +64,14 @@ struct bp_virtio_transport {
 	 * is left alone. [owner] */
 	void (*discard_at)(void *transport, uint64_t addr, uint64_t len);
 	void (*discard)(void *transport, const struct bp_virtio_buffer *buffer);
+	/* For devices with a request_size, whose requests end later than kick does: pop into memory of
+	 * the transport, which saves what is out, and after a restore has it out again, `resumed`,
+	 * before loaded() of the device. push and release end it, and it is not touched any more.
+	 * NULL: nothing was taken; *more 0: pop says so, 1: no memory, come back. [owner] */
+	struct bp_virtio_request *(*take)(void *transport, unsigned queue, int *more);
+	/* How many are out, and which. Look from the end: who ends has place 0 and leaves its own to
+	 * the last. [owner] */
+	uint32_t (*held)(void *transport, struct bp_virtio_request *const **list);
 };
 
 struct bp_virtio_device {
@@ -84,9 +94,17 @@ struct bp_virtio_device {
 	/* Optional, and then the transport offers VIRTIO_F_RING_RESET: the driver takes one queue away.
 	 * The chains of this queue are released when it returns. [owner] */
 	void (*queue_stop)(void *self, unsigned queue);
+	/* Bytes of the device's own struct, which begins with a struct bp_virtio_request; 0: take is
+	 * not used. */
+	uint32_t request_size, reserved2;
 };
 
 /* ---- chains ---- */
+
+static inline unsigned bp_virtio_queue_of(const struct bp_virtio_request *c)
+{
+	return c->head >> 16;
+}
 
 /* Numbers of bytes, little-endian as virtio has them. */
 static inline uint64_t bp_virtio_get(const uint8_t *p, unsigned bytes)

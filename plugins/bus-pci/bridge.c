@@ -19,6 +19,7 @@ enum { /* slot control and slot status (PCI Express Base 4.0, 7.5.3.10 and 11) *
 };
 
 struct bridge {
+	struct bus bus; /* first */
 	const struct bp_host *host;
 	struct bp_pci_device dev;
 	struct bridge_part part;
@@ -27,8 +28,8 @@ struct bridge {
 	/* Saved: */
 	uint8_t asked; /* the guest is to let go of the card: it leaves when its power goes */
 	uint8_t told; /* an event is there that the guest wants an interrupt for */
-	struct bus bus;
 };
+_Static_assert(offsetof(struct bridge, bus) == 0, "the bus is the owner");
 
 /* ---- the slot ---- */
 
@@ -260,16 +261,11 @@ static int loaded(void *self, uint32_t from_version, bp_error *err)
 	return bus_loaded(&b->bus, err);
 }
 
-static int attach(void *self, const struct bp_link *child, const char *slot, bp_error *err)
-{
-	return bus_attach(&((struct bridge *)self)->bus, child, slot, err);
-}
-
 static const struct bp_bus bus = {
 	.size = sizeof(bus),
 	.slots = FUNCTIONS,
 	.child_interface = "bp.pci-device/1",
-	.attach = attach,
+	.attach = bus_attach,
 	.plug = plug,
 	.plugged = plugged,
 };
@@ -283,21 +279,6 @@ static const void *interface(void *self, const char *id)
 }
 
 /* ---- tables ---- */
-
-static int table_read(
-	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
-{
-	(void)how;
-	return bus_msix_read(&((struct bridge *)self)->bus, offset, bytes, value);
-}
-
-static int table_write(
-	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
-{
-	if (how->flags & BP_ACCESS_DEBUG)
-		return BP_OK;
-	return bus_msix_write(&((struct bridge *)self)->bus, offset, bytes, value);
-}
 
 #define FIELD(m) (uint32_t) offsetof(struct bridge, m)
 static const struct bp_field port_props[] = {
@@ -322,8 +303,8 @@ static const struct bp_region regions[] = {
 		.size = FUNCTIONS * MSIX_BYTES,
 		.min_access = 4,
 		.max_access = 8,
-		.read = table_read,
-		.write = table_write },
+		.read = bus_msix_read,
+		.write = bus_msix_write },
 	{ 0 },
 };
 

@@ -95,8 +95,9 @@ int bus_add(struct bus *b, const struct bp_pci_device *dev, void *self, const ch
 	return dev->attach ? dev->attach(self, &pci_bus_ops, f) : 0;
 }
 
-int bus_attach(struct bus *b, const struct bp_link *child, const char *slot, bp_error *err)
+int bus_attach(void *bus, const struct bp_link *child, const char *slot, bp_error *err)
 {
+	struct bus *b = bus;
 	const struct bp_pci_device *dev = child->ops;
 	if (!dev || dev->size < offsetof(struct bp_pci_device, config_written) || !dev->attach)
 		return b->host->fail(err, "%s: its PCI description is too short (a plugin's fault)",
@@ -198,8 +199,9 @@ static void set_absent(struct bus *b, const struct function *f, int absent)
 			reset_function(&b->fn[i]);
 }
 
-int bus_plug(struct bus *b, const struct bp_link *child, int what, bp_error *err)
+int bus_plug(void *bus, const struct bp_link *child, int what, bp_error *err)
 {
+	struct bus *b = bus;
 	struct function *f = function_of(b, child);
 	if (!f || (what != BP_PLUG_IN && can_leave(b, f, err) != 0))
 		return -1;
@@ -217,9 +219,9 @@ int bus_plug(struct bus *b, const struct bp_link *child, int what, bp_error *err
 	return 0;
 }
 
-int bus_plugged(struct bus *b, const struct bp_link *child)
+int bus_plugged(void *bus, const struct bp_link *child)
 {
-	const struct function *f = function_of(b, child);
+	const struct function *f = function_of(bus, child);
 	return f && !f->absent ? BP_PLUGGED_IN : BP_PLUGGED_OUT;
 }
 
@@ -532,19 +534,24 @@ const struct bp_pci_bus pci_bus_ops = {
 
 /* ---- the windows over MSI-X tables ---- */
 
-int bus_msix_read(struct bus *b, uint64_t offset, unsigned bytes, uint64_t *value)
+int bus_msix_read(
+	void *bus, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
 {
+	struct bus *b = bus;
 	uint64_t n = offset / MSIX_BYTES;
+	(void)how;
 	*value = 0;
 	if (n < b->functions && b->fn[n].msix)
 		*value = msix_read(&b->fn[n], (unsigned)(offset % MSIX_BYTES), bytes);
 	return BP_OK;
 }
 
-int bus_msix_write(struct bus *b, uint64_t offset, unsigned bytes, uint64_t value)
+int bus_msix_write(
+	void *bus, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
 {
+	struct bus *b = bus;
 	uint64_t n = offset / MSIX_BYTES;
-	if (n < b->functions && b->fn[n].msix)
+	if (n < b->functions && b->fn[n].msix && !(how->flags & BP_ACCESS_DEBUG))
 		msix_write(&b->fn[n], (unsigned)(offset % MSIX_BYTES), bytes, value);
 	return BP_OK;
 }

@@ -58,21 +58,6 @@ static int nobody_write(
 	return BP_OK;
 }
 
-static int table_read(
-	void *self, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how)
-{
-	(void)how;
-	return bus_msix_read(&((struct root *)self)->bus, offset, bytes, value);
-}
-
-static int table_write(
-	void *self, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how)
-{
-	if (how->flags & BP_ACCESS_DEBUG)
-		return BP_OK;
-	return bus_msix_write(&((struct root *)self)->bus, offset, bytes, value);
-}
-
 /* ---- life ---- */
 
 /* The host bridge as guests see it, in slot 0. */
@@ -157,28 +142,13 @@ static int loaded(void *self, uint32_t from_version, bp_error *err)
 	return 0;
 }
 
-static int attach(void *self, const struct bp_link *child, const char *slot, bp_error *err)
-{
-	return bus_attach(&((struct root *)self)->bus, child, slot, err);
-}
-
-static int plug(void *self, const struct bp_link *child, int what, bp_error *err)
-{
-	return bus_plug(&((struct root *)self)->bus, child, what, err);
-}
-
-static int plugged(void *self, const struct bp_link *child)
-{
-	return bus_plugged(&((struct root *)self)->bus, child);
-}
-
 static const struct bp_bus bus = {
 	.size = sizeof(bus),
 	.slots = FUNCTIONS - 1,
 	.child_interface = "bp.pci-device/1",
-	.attach = attach,
-	.plug = plug,
-	.plugged = plugged,
+	.attach = bus_attach,
+	.plug = bus_plug,
+	.plugged = bus_plugged,
 };
 
 /* ---- device tree (IEEE 1275 PCI binding, host-generic-pci) ---- */
@@ -314,8 +284,8 @@ static const struct bp_region regions[] = {
 		.size = FUNCTIONS * MSIX_BYTES,
 		.min_access = 4,
 		.max_access = 8,
-		.read = table_read,
-		.write = table_write },
+		.read = bus_msix_read,
+		.write = bus_msix_write },
 	{ 0 },
 };
 static const struct bp_pin out[] = { { .name = "irq", .offset = FIELD(irq), .count = PIN_COUNT },

@@ -107,6 +107,7 @@ struct function {
 	uint8_t pending[VECTORS / 8];
 };
 
+/* It stands first in its owner: what the core calls of the owner's tables takes either. */
 struct bus {
 	const struct bp_host *host;
 	void *owner; /* the instance that has it: a host bridge or a bridge */
@@ -127,13 +128,14 @@ struct aperture { /* PCI addresses that the host bridge decodes */
 enum { APERTURES = 3 };
 
 struct root {
+	struct bus bus; /* first */
 	const struct bp_host *host;
 	bp_space *space; /* of the machine: windows and guest memory */
 	bp_line *irq[4];
 	struct aperture aperture[APERTURES];
 	uint64_t ecam_size, pio_size, mmio_size, mmio64_size;
-	struct bus bus;
 };
+_Static_assert(offsetof(struct root, bus) == 0, "the bus is the owner");
 
 /* ---- config.c ---- */
 
@@ -168,7 +170,7 @@ void bus_finish(struct bus *b);
 /* A function in a slot; slot NULL: the first free device. 0, or -1 after host->fail. */
 int bus_add(struct bus *b, const struct bp_pci_device *dev, void *self, const char *name,
 	const struct bridge_part *bridge, const char *slot, bp_error *err);
-int bus_attach(struct bus *b, const struct bp_link *child, const char *slot, bp_error *err);
+int bus_attach(void *bus, const struct bp_link *child, const char *slot, bp_error *err);
 /* Build all that is behind root. 0, or -1 after host->fail. */
 int bus_realise(struct bus *b, struct root *root, struct function *bridge, bp_error *err);
 void bus_power_on(struct bus *b);
@@ -177,16 +179,18 @@ void bus_reset(struct bus *b);
 /* Somebody is in a slot. */
 int bus_occupied(const struct bus *b);
 /* "bp.bus/1" of slots that cannot ask; the answer of all others too, where nobody is asked. */
-int bus_plug(struct bus *b, const struct bp_link *child, int what, bp_error *err);
-int bus_plugged(struct bus *b, const struct bp_link *child);
+int bus_plug(void *bus, const struct bp_link *child, int what, bp_error *err);
+int bus_plugged(void *bus, const struct bp_link *child);
 int bus_loaded(struct bus *b, bp_error *err);
 struct function *bus_find(struct bus *b, unsigned bus, unsigned slot);
 /* After any change of what is decoded, forwarded, numbered or there. */
 void root_remap(struct root *root);
 void root_route(struct root *root); /* INTx levels */
 /* The window "msix" of a bus's owner. */
-int bus_msix_read(struct bus *b, uint64_t offset, unsigned bytes, uint64_t *value);
-int bus_msix_write(struct bus *b, uint64_t offset, unsigned bytes, uint64_t value);
+int bus_msix_read(
+	void *bus, uint64_t offset, unsigned bytes, uint64_t *value, const struct bp_access *how);
+int bus_msix_write(
+	void *bus, uint64_t offset, unsigned bytes, uint64_t value, const struct bp_access *how);
 void function_changed(struct function *f, unsigned offset, unsigned bytes);
 
 /* ---- types ---- */

@@ -244,6 +244,11 @@ static void reset(void *self, int step)
 	}
 }
 
+static void destroy(void *self)
+{
+	virtio_finish(&((struct mmio *)self)->virtio);
+}
+
 static int attach(void *self, const struct bp_link *child, const char *slot, bp_error *err)
 {
 	struct mmio *s = self;
@@ -329,6 +334,7 @@ static const struct bp_object object = {
 	.out = out,
 	.create = create,
 	.reset = reset,
+	.destroy = destroy,
 	.loaded = loaded,
 	.interface = interface,
 };

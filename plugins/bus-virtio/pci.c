@@ -536,6 +536,11 @@ static void reset(void *self, int step)
 		device_reset(self);
 }
 
+static void destroy(void *self)
+{
+	virtio_finish(&((struct pci *)self)->virtio);
+}
+
 static int attach(void *self, const struct bp_link *child, const char *slot, bp_error *err)
 {
 	struct pci *s = self;
@@ -619,6 +624,7 @@ const struct bp_object virtio_pci = {
 	.create = create,
 	.realise = realise,
 	.reset = reset,
+	.destroy = destroy,
 	.loaded = loaded,
 	.interface = interface,
 };

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* A request's head says its queue too: release has nothing else to know it by. */
 enum { HEAD_BITS = 16, HEAD_MASK = 0xffff };
+
+/* What take gives out. Who ends leaves its place to the last one, so that nothing is searched, and is
+ * the next to be taken: it is in the host's caches still. */
+struct later {
+	uint32_t room, made;
+	struct bp_virtio_request *request[]; /* those that are out, then the others */
+};
 
 static uint64_t all_offered(const struct virtio *v)
 {
@@ -39,6 +47,65 @@ static void broken(void *transport)
 		v->signals->config(v->owner);
 }
 
+/* ---- requests that end later ---- */
+
+static int later_init(struct virtio *v)
+{
+	const struct bp_virtio_device *dev = v->dev;
+	if (!BP_HAS(dev, request_size) || dev->request_size < sizeof(struct bp_virtio_request))
+		return 0;
+	uint32_t room = dev->queues * dev->queue_size;
+	v->later = calloc(1, sizeof(*v->later) + room * sizeof(v->later->request[0]));
+	if (!v->later)
+		return -1;
+	v->later->room = room;
+	return 0;
+}
+
+void virtio_finish(struct virtio *v)
+{
+	for (uint32_t i = 0; v->later && i < v->later->made; i++)
+		free(v->later->request[i]);
+	free(v->later);
+	v->later = NULL;
+}
+
+/* One that is not out; it stays so until later_hold. NULL: there is no memory. */
+static struct bp_virtio_request *later_spare(const struct virtio *v)
+{
+	struct later *l = v->later;
+	if (!l || v->out == l->room)
+		return NULL;
+	if (v->out == l->made) {
+		struct bp_virtio_request *req = malloc(v->dev->request_size);
+		if (!req)
+			return NULL;
+		l->request[l->made++] = req;
+	}
+	l->request[v->out]->size = sizeof(struct bp_virtio_request);
+	return l->request[v->out];
+}
+
+static void later_hold(struct virtio *v, struct bp_virtio_request *req, uint32_t resumed)
+{
+	v->heads[v->out++] = req->head;
+	req->place = v->out;
+	req->resumed = resumed;
+}
+
+static void later_end(struct virtio *v, struct bp_virtio_request *req)
+{
+	uint32_t last = v->out - 1, at = req->place - 1;
+	struct bp_virtio_request **request = v->later->request, *moved = request[last];
+	request[at] = moved;
+	moved->place = at + 1;
+	v->heads[at] = v->heads[last];
+	request[last] = req;
+	req->place = 0;
+	v->heads[last] = 0;
+	v->out = last;
+}
+
 /* ---- what the device may ask ---- */
 
 static int queue_ready(void *transport, unsigned n)
@@ -50,6 +117,7 @@ static int queue_ready(void *transport, unsigned n)
 static int pop(void *transport, unsigned n, struct bp_virtio_request *req)
 {
 	struct virtio *v = transport;
+	req->place = 0;
 	if (v->status & VIRTIO_STATUS_NEEDS_RESET || !queue_ready(v, n))
 		return 0;
 	struct queue_memory m = memory(v);
@@ -68,6 +136,8 @@ static void push(void *transport, unsigned n, struct bp_virtio_request *req, uin
 	req->head &= HEAD_MASK;
 	if (n < VIRTIO_QUEUES && queue_push(&v->queue[n], &m, req, written) != 0)
 		broken(v);
+	if (req->place)
+		later_end(v, req);
 }
 
 static void notify(void *transport, unsigned n)
@@ -98,12 +168,15 @@ static void release(void *transport, struct bp_virtio_request *req)
 	struct queue *q = &v->queue[(req->head >> HEAD_BITS) % VIRTIO_QUEUES];
 	req->head &= HEAD_MASK;
 	queue_forget(q, &m, req);
+	if (req->place)
+		later_end(v, req);
 }
 
 static int retake(void *transport, unsigned n, uint32_t head, struct bp_virtio_request *req)
 {
 	struct virtio *v = transport;
 	struct queue_memory m = memory(v);
+	req->place = 0;
 	if (n >= VIRTIO_QUEUES || head >> HEAD_BITS != n ||
 		queue_retake(&v->queue[n], &m, head & HEAD_MASK, req) != 0)
 		return -1;
@@ -133,6 +206,28 @@ static void discard(void *transport, const struct bp_virtio_buffer *buffer)
 		v->host->dma_discard(v->dma, buffer->data, buffer->len);
 }
 
+static struct bp_virtio_request *take(void *transport, unsigned n, int *more)
+{
+	struct virtio *v = transport;
+	struct bp_virtio_request *req = later_spare(v);
+	*more = 1;
+	if (!req)
+		return NULL;
+	if (pop(v, n, req) != 1) {
+		*more = 0;
+		return NULL;
+	}
+	later_hold(v, req, 0);
+	return req;
+}
+
+static uint32_t held(void *transport, struct bp_virtio_request *const **list)
+{
+	const struct virtio *v = transport;
+	*list = v->later ? v->later->request : NULL;
+	return v->out;
+}
+
 static const struct bp_virtio_transport transport_ops = {
 	.size = sizeof(transport_ops),
 	.pop = pop,
@@ -146,6 +241,8 @@ static const struct bp_virtio_transport transport_ops = {
 	.broken = broken,
 	.discard_at = discard_at,
 	.discard = discard,
+	.take = take,
+	.held = held,
 };
 
 /* ---- status and features ---- */
@@ -329,7 +426,29 @@ int virtio_attach(struct virtio *v, const struct bp_link *child, uint32_t config
 			dev ? dev->config_size : 0);
 	v->dev = dev;
 	v->dev_self = child->self;
+	if (later_init(v) != 0)
+		return v->host->fail(
+			err, "%s: there is no memory for its %u queues", child->name, dev->queues);
 	return dev->attach(child->self, &transport_ops, v);
+}
+
+/* What the device had not ended is mapped again. */
+static int take_again(struct virtio *v, bp_error *err)
+{
+	uint32_t count = v->out, room = v->later ? v->later->room : 0;
+	v->out = 0;
+	if (count > room)
+		return v->host->fail(err,
+			"%u saved requests are with the device; at most %u are possible", count,
+			room);
+	for (uint32_t i = 0; i < count; i++) {
+		struct bp_virtio_request *req = later_spare(v);
+		uint32_t n = v->heads[i] >> HEAD_BITS;
+		if (!req || n >= v->dev->queues || retake(v, n, v->heads[i], req) != 0)
+			return v->host->fail(err, "a saved request is in no queue");
+		later_hold(v, req, 1);
+	}
+	return 0;
 }
 
 /* Sizes mask indexes, so a foreign snapshot is not believed. */
@@ -349,7 +468,7 @@ int virtio_loaded(struct virtio *v, bp_error *err)
 	}
 	if (queue_held_check(&v->held) != 0)
 		return v->host->fail(err, "the saved chains of packed rings are not disjoint");
-	return 0;
+	return take_again(v, err);
 }
 
 static const struct bp_field queue_state[] = {
@@ -393,5 +512,8 @@ const struct bp_field virtio_state[] = {
 		.sub_size = sizeof(struct queue) },
 	{ BP_FIELD(struct virtio, held, BP_STRUCT), .sub = held_state,
 		.sub_size = sizeof(struct queue_held) },
+	{ BP_FIELD(struct virtio, out, BP_U32) },
+	{ BP_FIELD(struct virtio, heads, BP_U32), .count = VIRTIO_QUEUES * QUEUE_SIZE_MAX,
+		.count_offset = offsetof(struct virtio, out) },
 	{ 0 },
 };

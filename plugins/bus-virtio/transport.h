@@ -5,6 +5,7 @@
  *   - it embeds one and fills host, dma, owner and signals in create (or before attach);
  *   - its bp.bus/1 attach is virtio_attach; its register handlers call the functions below;
  *   - reset: virtio_reset, at the machine's (BP_RESET_ENTER) and when the driver writes status 0;
+ *   - destroy: virtio_finish;
  *   - its state table has { .type = BP_STRUCT, .sub = virtio_state, .sub_size = sizeof(struct
  *     virtio) }, and its loaded calls virtio_loaded. */
 #ifndef BUS_VIRTIO_TRANSPORT_H
@@ -43,6 +44,10 @@ struct virtio {
 	uint64_t driver_features;
 	struct queue queue[VIRTIO_QUEUES];
 	struct queue_held held; /* large, and only packed rings touch it */
+	/* Requests that the device ends later: those, and the heads of as many as are out. */
+	struct later *later; /* NULL: it has none */
+	uint32_t out;
+	uint32_t heads[VIRTIO_QUEUES * QUEUE_SIZE_MAX];
 };
 
 extern const struct bp_field virtio_state[];
@@ -50,6 +55,7 @@ extern const struct bp_field virtio_state[];
 /* A device comes: 0, or -1 after host->fail. config_max: bytes of configuration that are reachable. */
 int virtio_attach(
 	struct virtio *v, const struct bp_link *child, uint32_t config_max, bp_error *err);
+void virtio_finish(struct virtio *v);
 void virtio_reset(struct virtio *v);
 int virtio_loaded(struct virtio *v, bp_error *err);
 

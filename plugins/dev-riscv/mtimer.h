@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The timer that CLINT and ACLINT MTIMER share: one counter, and a comparator for each hart. */
+/* The timer of CLINT and ACLINT MTIMER: one counter, and a comparator for each hart. */
 #ifndef DEV_RISCV_MTIMER_H
 #define DEV_RISCV_MTIMER_H
 #include <backplane/counter.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtio block device (Virtio 1.2, section 5.2) in front of a drive (blk.h).
  *
- * A chain taken from a ring becomes a struct request; its steps are requests to the drive, one after
- * the other (most have one), and its end is a status byte and the chain given back. */
+ * A chain taken from a ring is a struct request; its steps are requests to the drive, one after the
+ * other (most have one), and its end is a status byte and the chain given back. The transport knows
+ * which are in flight. */
 #include <backplane/blk.h>
 #include <backplane/plugin.h>
 #include <backplane/virtio.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SECTOR = 512, QUEUES = 64, QUEUE_SIZE = 1024, BATCH = 32, ID_BYTES = 20 };
@@ -45,14 +45,12 @@ struct request {
 	struct bp_blk_iov iov[BP_VIRTIO_MAX_BUFFERS];
 	struct bp_blk_iov rest; /* of a piece of memory that a step ends within; len 0: none */
 	struct blk *owner;
-	struct request *next; /* free ones */
 	uint8_t *status;
 	uint64_t offset, left; /* read and write: where the next step begins, and what is left */
-	uint32_t queue, type, place; /* place: in in_flight */
+	uint32_t type;
 	uint32_t written; /* writable bytes of the chain */
 	uint32_t iov_at, iov_count; /* the pieces that are left */
 	uint32_t segment, segments; /* discard, zeroes: the next one, how many */
-	uint32_t waiting; /* comes from a snapshot, and is not begun yet */
 };
 
 struct blk {
@@ -67,15 +65,10 @@ struct blk {
 	const struct bp_virtio_transport *ops;
 	void *transport;
 	struct bp_virtio_device device;
-	struct request *free;
-	struct request **requests; /* those in flight, in the order of `heads` */
 	uint64_t stopping; /* queues whose chains are let go of */
 	uint8_t closing;
 	/* The cache of writes: by default, as the driver wants it, as it is. */
 	uint8_t cache_default, cache_wanted, cache;
-	/* What is in flight, for snapshots: the transport's heads. */
-	uint32_t in_flight;
-	uint32_t heads[QUEUES * QUEUE_SIZE];
 };
 
 /* ---- bytes ---- */
@@ -109,56 +102,12 @@ static void gather(struct request *r, uint32_t from, uint32_t to, uint64_t skip,
 	}
 }
 
-/* ---- requests in flight ---- */
-
-static struct request *request_new(struct blk *d)
-{
-	struct request *r = d->free;
-	if (r)
-		d->free = r->next;
-	else if (!(r = malloc(sizeof(*r))))
-		return NULL;
-	r->owner = d;
-	r->waiting = 0;
-	r->chain.size = sizeof(r->chain);
-	return r;
-}
-
-static void request_free(struct blk *d, struct request *r)
-{
-	r->next = d->free;
-	d->free = r;
-}
-
-static void fly(struct blk *d, struct request *r)
-{
-	r->place = d->in_flight++;
-	d->heads[r->place] = r->chain.head;
-	d->requests[r->place] = r;
-}
-
-static void land(struct blk *d, const struct request *r)
-{
-	uint32_t last = --d->in_flight;
-	d->requests[r->place] = d->requests[last];
-	d->requests[r->place]->place = r->place;
-	d->heads[r->place] = d->heads[last];
-	d->heads[last] = 0;
-}
-
 static void answer(struct blk *d, struct request *r, uint8_t status)
 {
+	unsigned queue = bp_virtio_queue_of(&r->chain);
 	*r->status = status;
-	d->ops->push(d->transport, r->queue, &r->chain, r->written);
-	d->ops->notify(d->transport, r->queue);
-	request_free(d, r);
-}
-
-static void let_go(struct blk *d, struct request *r)
-{
-	land(d, r);
-	d->ops->release(d->transport, &r->chain);
-	request_free(d, r);
+	d->ops->push(d->transport, queue, &r->chain, r->written);
+	d->ops->notify(d->transport, queue);
 }
 
 /* ---- steps ---- */
@@ -235,11 +184,10 @@ static void done(void *owner, struct bp_blk_request *req, int result)
 {
 	struct blk *d = owner;
 	struct request *r = (struct request *)(uintptr_t)req->tag;
-	if (d->closing) {
-		land(d, r);
-		request_free(d, r);
-	} else if (d->stopping >> r->queue & 1) {
-		let_go(d, r);
+	if (d->closing)
+		return;
+	if (d->stopping >> bp_virtio_queue_of(&r->chain) & 1) {
+		d->ops->release(d->transport, &r->chain);
 	} else if (result == -ECANCELED) {
 		d->blk->submit(d->blk_self, &req, 1); /* another queue was meant */
 	} else {
@@ -248,7 +196,6 @@ static void done(void *owner, struct bp_blk_request *req, int result)
 			d->blk->submit(d->blk_self, &req, 1);
 			return;
 		}
-		land(d, r);
 		answer(d, r, (uint8_t)status);
 	}
 }
@@ -347,11 +294,11 @@ static int start(struct blk *d, struct request *r)
 {
 	const struct bp_virtio_request *c = &r->chain;
 	int local = 0;
+	r->owner = d;
 	if (c->readable == c->count) {
 		/* No place for a status: nothing can be said but this. */
 		d->ops->release(d->transport, &r->chain);
 		d->ops->broken(d->transport);
-		request_free(d, r);
 		return 0;
 	}
 	const struct bp_virtio_buffer *last = &c->buffer[c->count - 1];
@@ -362,7 +309,6 @@ static int start(struct blk *d, struct request *r)
 		answer(d, r, (uint8_t)status);
 		return 0;
 	}
-	fly(d, r);
 	return 1;
 }
 
@@ -372,16 +318,14 @@ static void kick(void *self, unsigned queue)
 {
 	struct blk *d = self;
 	struct bp_blk_request *batch[BATCH];
-	unsigned count = 0, taken = 0;
-	struct request *r = NULL;
-	while (taken < 2 * d->queue_size && (r = request_new(d))) {
-		if (d->ops->pop(d->transport, queue, &r->chain) != 1)
+	unsigned count = 0;
+	int more = 1;
+	for (unsigned taken = 0; taken < 2 * d->queue_size; taken++) {
+		struct request *r = (void *)d->ops->take(d->transport, queue, &more);
+		if (!r)
 			break;
-		taken++;
-		r->queue = queue;
 		if (start(d, r))
 			batch[count++] = &r->blk;
-		r = NULL;
 		if (count == BATCH) {
 			d->blk->submit(d->blk_self, batch, count);
 			count = 0;
@@ -389,9 +333,7 @@ static void kick(void *self, unsigned queue)
 	}
 	if (count)
 		d->blk->submit(d->blk_self, batch, count);
-	if (r)
-		request_free(d, r);
-	else /* a driver that fills the ring all the time leaves others a turn, too */
+	if (more) /* a driver that fills the ring all the time leaves others a turn, too */
 		d->host->post(d, again, queue);
 }
 
@@ -422,6 +364,8 @@ static uint64_t offered(void *self)
 static int attach(void *self, const struct bp_virtio_transport *ops, void *transport)
 {
 	struct blk *d = self;
+	if (!BP_HAS(ops, held))
+		return -1;
 	d->ops = ops;
 	d->transport = transport;
 	return 0;
@@ -482,14 +426,15 @@ static void config_write(void *self, uint32_t offset, const void *buf, uint32_t 
 /* Let go of the chains of these queues. */
 static void stop(struct blk *d, uint64_t queues)
 {
+	struct bp_virtio_request *const *list;
 	uint32_t held = 0;
 	d->stopping = queues;
-	for (uint32_t i = d->in_flight; i-- > 0;) {
-		struct request *r = d->requests[i];
-		if (!(queues >> r->queue & 1))
+	for (uint32_t i = d->ops->held(d->transport, &list); i-- > 0;) {
+		struct request *r = (void *)list[i];
+		if (!r->chain.place || !(queues >> bp_virtio_queue_of(&r->chain) & 1))
 			continue;
-		if (r->waiting)
-			let_go(d, r);
+		if (r->chain.resumed)
+			d->ops->release(d->transport, &r->chain);
 		else
 			d->blk->cancel(d->blk_self, &r->blk);
 	}
@@ -539,9 +484,6 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	if (d->serial && strlen(d->serial) > ID_BYTES)
 		return host->fail(
 			err, "serial: \"%s\" has more than %d bytes", d->serial, ID_BYTES);
-	d->requests = calloc((size_t)d->queues * d->queue_size, sizeof(struct request *));
-	if (!d->requests)
-		return host->fail(err, "there is no memory for %u queues", d->queues);
 	d->blk = d->drive->ops;
 	d->blk_self = d->drive->self;
 	d->info.size = sizeof(d->info);
@@ -558,7 +500,8 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 		.config_write = config_write,
 		.kick = kick,
 		.run = run,
-		.queue_stop = queue_stop };
+		.queue_stop = queue_stop,
+		.request_size = sizeof(struct request) };
 	int r = d->blk->attach(d->blk_self, d, &front, !(d->info.flags & BP_BLK_READ_ONLY), err);
 	if (r != 0)
 		d->blk = NULL;
@@ -571,28 +514,20 @@ static void destroy(void *self)
 	d->closing = 1;
 	if (d->blk)
 		d->blk->detach(d->blk_self);
-	for (uint32_t i = 0; i < d->in_flight; i++)
-		free(d->requests[i]);
-	for (struct request *r = d->free, *next; r; r = next) {
-		next = r->next;
-		free(r);
-	}
-	free(d->requests);
 }
 
 /* Requests that were in flight are begun anew: what they did before is done again. */
 static void restart(void *self, uint64_t arg)
 {
 	struct blk *d = self;
+	struct bp_virtio_request *const *list;
 	(void)arg;
-	for (uint32_t i = d->in_flight; i-- > 0;) {
-		struct request *r = d->requests[i];
+	for (uint32_t i = d->ops->held(d->transport, &list); i-- > 0;) {
+		struct request *r = (void *)list[i];
 		struct bp_blk_request *one = &r->blk;
-		if (!r->waiting)
+		if (!r->chain.place || !r->chain.resumed)
 			continue;
-		/* The last one takes its place, and that one was looked at. */
-		land(d, r);
-		r->waiting = 0;
+		r->chain.resumed = 0;
 		if (start(d, r))
 			d->blk->submit(d->blk_self, &one, 1);
 	}
@@ -601,27 +536,11 @@ static void restart(void *self, uint64_t arg)
 static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct blk *d = self;
-	uint32_t count = d->in_flight;
+	struct bp_virtio_request *const *list;
 	(void)from_version;
-	d->in_flight = 0;
+	(void)err;
 	d->blk->write_cache(d->blk_self, d->cache);
-	if (count > d->queues * d->queue_size || (count && !d->ops))
-		return d->host->fail(err, "%u saved requests do not fit", count);
-	for (uint32_t i = 0; i < count; i++) {
-		struct request *r = request_new(d);
-		/* The upper half of a head is the queue's number. */
-		uint32_t queue = d->heads[i] >> 16;
-		if (!r || queue >= d->queues ||
-			d->ops->retake(d->transport, queue, d->heads[i], &r->chain) != 0) {
-			if (r)
-				request_free(d, r);
-			return d->host->fail(err, "a saved request is in no queue");
-		}
-		r->queue = queue;
-		r->waiting = 1;
-		fly(d, r);
-	}
-	if (count)
+	if (d->ops && d->ops->held(d->transport, &list))
 		d->host->post(d, restart, 0);
 	return 0;
 }
@@ -646,17 +565,14 @@ static const struct bp_field props[] = {
 static const struct bp_field state[] = {
 	{ BP_FIELD(struct blk, cache_wanted, BP_BOOL) },
 	{ BP_FIELD(struct blk, cache, BP_BOOL) },
-	{ BP_FIELD(struct blk, in_flight, BP_U32) },
-	{ BP_FIELD(struct blk, heads, BP_U32), .count = QUEUES * QUEUE_SIZE,
-		.count_offset = offsetof(struct blk, in_flight) },
 	{ 0 },
 };
 
 static const struct bp_object object = {
 	.size = sizeof(object),
 	.instance_size = sizeof(struct blk),
-	.state_version = 1,
-	.state_oldest = 1,
+	.state_version = 2, /* 1 had the heads of what is in flight */
+	.state_oldest = 2,
 	.props = props,
 	.state = state,
 	.create = create,

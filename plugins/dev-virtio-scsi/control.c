@@ -43,8 +43,9 @@ static int of_target(const struct request *r, const void *what)
 static int any(const struct scsi *d, int (*meant)(const struct request *, const void *),
 	const struct task *t)
 {
-	for (uint32_t i = 0; i < d->in_flight; i++)
-		if (meant(d->requests[i], t))
+	struct bp_virtio_request *const *list;
+	for (uint32_t i = d->ops->held(d->transport, &list); i-- > 0;)
+		if (meant((const void *)list[i], t))
 			return 1;
 	return 0;
 }

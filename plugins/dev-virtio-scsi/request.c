@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "scsi.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* struct virtio_scsi_req_cmd: lun, id, attributes, CDB; sense length, residual, qualifier, status,
@@ -9,48 +8,7 @@ enum { ID = 8, CDB = 19, RESIDUAL = 4, STATUS = 10, RESPONSE = 11, SENSE = 12, B
 enum { REPORT_LUNS = 0xa0, INQUIRY = 0x12, REQUEST_SENSE = 0x03, REPORT_MAX = 8 + 8 * LUNS };
 enum { ILLEGAL_REQUEST = 5, NO_SUCH_UNIT = 0x25, NO_SUCH_FIELD = 0x24 };
 
-/* ---- in flight ---- */
-
-static struct request *request_new(struct scsi *d)
-{
-	struct request *r = d->free;
-	if (r)
-		d->free = r->next;
-	else if (!(r = malloc(sizeof(*r))))
-		return NULL;
-	r->owner = d;
-	r->waiting = r->cancelled = 0;
-	r->chain.size = sizeof(r->chain);
-	return r;
-}
-
-static void request_free(struct scsi *d, struct request *r)
-{
-	r->next = d->free;
-	d->free = r;
-}
-
-static void fly(struct scsi *d, struct request *r)
-{
-	r->place = d->in_flight++;
-	d->heads[r->place] = r->chain.head;
-	d->requests[r->place] = r;
-}
-
-static void land(struct scsi *d, const struct request *r)
-{
-	uint32_t last = --d->in_flight;
-	d->requests[r->place] = d->requests[last];
-	d->requests[r->place]->place = r->place;
-	d->heads[r->place] = d->heads[last];
-	d->heads[last] = 0;
-}
-
-static void let_go(struct scsi *d, struct request *r)
-{
-	d->ops->release(d->transport, &r->chain);
-	request_free(d, r);
-}
+/* ---- ending ---- */
 
 static void respond(struct scsi *d, struct request *r, enum response response)
 {
@@ -69,19 +27,18 @@ static void respond(struct scsi *d, struct request *r, enum response response)
 	bp_virtio_put(head + RESIDUAL, 4, left < UINT32_MAX ? left : UINT32_MAX);
 	head[RESPONSE] = (uint8_t)response;
 	bp_virtio_write(&r->chain, 0, head, sizeof(head));
-	d->ops->push(d->transport, r->queue, &r->chain,
+	unsigned queue = bp_virtio_queue_of(&r->chain);
+	d->ops->push(d->transport, queue, &r->chain,
 		(uint32_t)(SENSE + d->sense_size + (c->in_len ? moved : 0)));
-	d->ops->notify(d->transport, r->queue);
-	request_free(d, r);
+	d->ops->notify(d->transport, queue);
 }
 
 static void done(void *owner, struct bp_scsi_command *c)
 {
 	struct scsi *d = owner;
 	struct request *r = (struct request *)(uintptr_t)c->tag;
-	land(d, r);
-	if (d->stopping >> r->queue & 1)
-		let_go(d, r);
+	if (d->stopping >> bp_virtio_queue_of(&r->chain) & 1)
+		d->ops->release(d->transport, &r->chain);
 	else if (c->result == BP_SCSI_CANCELLED)
 		respond(d, r, r->cancelled ? r->cancelled : S_ABORTED);
 	else
@@ -185,6 +142,8 @@ static void parse(struct scsi *d, struct request *r)
 {
 	struct bp_scsi_command *c = &r->cmd;
 	uint8_t id[8];
+	r->owner = d;
+	r->cancelled = 0;
 	*c = (struct bp_scsi_command){
 		.size = sizeof(*c), .done = done, .owner = d, .tag = (uintptr_t)r
 	};
@@ -209,7 +168,7 @@ static int start(struct scsi *d, struct request *r)
 	if (bp_virtio_bytes(&r->chain, 0) < CDB + (uint64_t)d->cdb_size ||
 		bp_virtio_bytes(&r->chain, 1) < SENSE + (uint64_t)d->sense_size) {
 		/* No place for a response: nothing can be said but this. */
-		let_go(d, r);
+		d->ops->release(d->transport, &r->chain);
 		d->ops->broken(d->transport);
 		return 0;
 	}
@@ -223,10 +182,8 @@ static int start(struct scsi *d, struct request *r)
 		respond(d, r, report_luns(r, target));
 	else if (!r->unit)
 		respond(d, r, nobody(r, other));
-	else {
-		fly(d, r);
+	else
 		return 1;
-	}
 	return 0;
 }
 
@@ -262,21 +219,16 @@ static void again(void *self, uint64_t queue)
 void request_kick(struct scsi *d, unsigned queue)
 {
 	struct batch batch = { .count = 0 };
-	struct request *r = NULL;
-	unsigned taken = 0;
-	while (taken < 2 * d->queue_size && (r = request_new(d))) {
-		if (d->ops->pop(d->transport, queue, &r->chain) != 1)
+	int more = 1;
+	for (unsigned taken = 0; taken < 2 * d->queue_size; taken++) {
+		struct request *r = (void *)d->ops->take(d->transport, queue, &more);
+		if (!r)
 			break;
-		taken++;
-		r->queue = queue;
 		if (start(d, r))
 			batch_add(&batch, r);
-		r = NULL;
 	}
 	batch_submit(&batch);
-	if (r)
-		request_free(d, r);
-	else if (!(d->posted >> queue & 1)) {
+	if (more && !(d->posted >> queue & 1)) {
 		/* A driver that fills the ring all the time leaves others a turn, too. */
 		d->posted |= UINT64_C(1) << queue;
 		d->host->post(d, again, queue);
@@ -288,15 +240,15 @@ void request_kick(struct scsi *d, unsigned queue)
 uint32_t request_cancel(struct scsi *d, int (*meant)(const struct request *r, const void *what),
 	const void *what, enum response why)
 {
+	struct bp_virtio_request *const *list;
 	uint32_t count = 0;
-	/* From the end: who lands leaves its place to one that was looked at. */
-	for (uint32_t i = d->in_flight; i-- > 0;) {
-		struct request *r = d->requests[i];
-		if (!meant(r, what))
+	for (uint32_t i = d->ops->held(d->transport, &list); i-- > 0;) {
+		struct request *r = (void *)list[i];
+		if (!r->chain.place || !meant(r, what))
 			continue;
 		count++;
 		r->cancelled = why;
-		if (!r->waiting) {
+		if (!r->chain.resumed) {
 			r->unit->dev->cancel(r->unit->self, &r->cmd);
 			continue;
 		}
@@ -313,14 +265,14 @@ uint32_t request_cancel(struct scsi *d, int (*meant)(const struct request *r, co
 static void restart(void *self, uint64_t arg)
 {
 	struct scsi *d = self;
+	struct bp_virtio_request *const *list;
 	struct batch batch = { .count = 0 };
 	(void)arg;
-	for (uint32_t i = d->in_flight; i-- > 0;) {
-		struct request *r = d->requests[i];
-		if (!r->waiting)
+	for (uint32_t i = d->ops->held(d->transport, &list); i-- > 0;) {
+		struct request *r = (void *)list[i];
+		if (!r->chain.place || !r->chain.resumed)
 			continue;
-		land(d, r);
-		r->waiting = 0;
+		r->chain.resumed = 0;
 		if (start(d, r))
 			batch_add(&batch, r);
 	}
@@ -329,37 +281,14 @@ static void restart(void *self, uint64_t arg)
 
 int request_loaded(struct scsi *d, bp_error *err)
 {
-	uint32_t count = d->in_flight;
-	d->in_flight = 0;
-	if (count > d->queues * d->queue_size || (count && !d->ops))
-		return d->host->fail(err, "%u saved requests do not fit", count);
+	struct bp_virtio_request *const *list;
+	uint32_t count = d->ops ? d->ops->held(d->transport, &list) : 0;
 	for (uint32_t i = 0; i < count; i++) {
-		struct request *r = request_new(d);
-		/* The upper half of a head is the queue's number. */
-		uint32_t queue = d->heads[i] >> 16;
-		if (!r || queue < REQUESTQ || queue >= d->queues + REQUESTQ ||
-			d->ops->retake(d->transport, queue, d->heads[i], &r->chain) != 0) {
-			if (r)
-				request_free(d, r);
-			return d->host->fail(err, "a saved request is in no queue");
-		}
-		r->queue = queue;
-		r->waiting = 1;
-		parse(d, r); /* so that task management finds it */
-		fly(d, r);
+		if (bp_virtio_queue_of(list[i]) < REQUESTQ)
+			return d->host->fail(err, "a saved request is in no request queue");
+		parse(d, (void *)list[i]); /* so that task management finds it */
 	}
 	if (count)
 		d->host->post(d, restart, 0);
 	return 0;
-}
-
-void request_finish(struct scsi *d)
-{
-	for (uint32_t i = 0; i < d->in_flight; i++)
-		free(d->requests[i]);
-	for (struct request *r = d->free, *next; r; r = next) {
-		next = r->next;
-		free(r);
-	}
-	free(d->requests);
 }

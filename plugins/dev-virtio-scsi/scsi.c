@@ -101,6 +101,8 @@ static uint64_t offered(void *self)
 static int attach(void *self, const struct bp_virtio_transport *ops, void *transport)
 {
 	struct scsi *d = self;
+	if (!BP_HAS(ops, held))
+		return -1;
 	d->ops = ops;
 	d->transport = transport;
 	return 0;
@@ -137,9 +139,10 @@ static void config_read(void *self, uint32_t offset, void *buf, uint32_t len)
 static void config_write(void *self, uint32_t offset, const void *buf, uint32_t len)
 {
 	struct scsi *d = self;
+	struct bp_virtio_request *const *list;
 	uint32_t value = (uint32_t)bp_virtio_get(buf, len < 4 ? len : 4);
 	/* Sizes of requests do not change under those that are there. */
-	if (len != 4 || value > SIZE_MAX_SET || d->in_flight)
+	if (len != 4 || value > SIZE_MAX_SET || d->ops->held(d->transport, &list))
 		return;
 	if (offset == SENSE_SIZE)
 		d->sense_size = value;
@@ -160,7 +163,7 @@ static void kick(void *self, unsigned queue)
 
 static int in_queues(const struct request *r, const void *queues)
 {
-	return *(const uint64_t *)queues >> r->queue & 1;
+	return *(const uint64_t *)queues >> bp_virtio_queue_of(&r->chain) & 1;
 }
 
 static void stop(struct scsi *d, uint64_t queues)
@@ -243,9 +246,6 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 	if (d->queue_size < 4 || d->queue_size & (d->queue_size - 1))
 		return host->fail(
 			err, "queue-size: a power of two is expected, not %u", d->queue_size);
-	d->requests = calloc((size_t)d->queues * d->queue_size, sizeof(struct request *));
-	if (!d->requests)
-		return host->fail(err, "there is no memory for %u queues", d->queues);
 	d->device = (struct bp_virtio_device){ .size = sizeof(d->device),
 		.device_id = 8,
 		.queues = d->queues + REQUESTQ,
@@ -257,26 +257,20 @@ static int create(void *self, const struct bp_host *host, bp_error *err)
 		.config_write = config_write,
 		.kick = kick,
 		.run = run,
-		.queue_stop = queue_stop };
+		.queue_stop = queue_stop,
+		.request_size = sizeof(struct request) };
 	return 0;
-}
-
-static void destroy(void *self)
-{
-	request_finish(self);
 }
 
 static int loaded(void *self, uint32_t from_version, bp_error *err)
 {
 	struct scsi *d = self;
 	(void)from_version;
-	if (d->sense_size > SIZE_MAX_SET || d->cdb_size > SIZE_MAX_SET) {
-		d->in_flight = 0;
+	if (d->sense_size > SIZE_MAX_SET || d->cdb_size > SIZE_MAX_SET)
 		return d->host->fail(err,
 			"saved sizes of sense data and commands are %u and %u; "
 			"at most %d is possible",
 			d->sense_size, d->cdb_size, SIZE_MAX_SET);
-	}
 	return request_loaded(d, err);
 }
 
@@ -300,21 +294,17 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct scsi, sense_size, BP_U32) },
 	{ BP_FIELD(struct scsi, cdb_size, BP_U32) },
 	{ BP_FIELD(struct scsi, events_missed, BP_BOOL) },
-	{ BP_FIELD(struct scsi, in_flight, BP_U32) },
-	{ BP_FIELD(struct scsi, heads, BP_U32), .count = QUEUES * QUEUE_SIZE,
-		.count_offset = offsetof(struct scsi, in_flight) },
 	{ 0 },
 };
 
 static const struct bp_object object = {
 	.size = sizeof(object),
 	.instance_size = sizeof(struct scsi),
-	.state_version = 1,
-	.state_oldest = 1,
+	.state_version = 2, /* 1 had the heads of what is in flight */
+	.state_oldest = 2,
 	.props = props,
 	.state = state,
 	.create = create,
-	.destroy = destroy,
 	.loaded = loaded,
 	.interface = interface,
 };

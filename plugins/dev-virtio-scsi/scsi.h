@@ -41,11 +41,8 @@ struct request {
 	struct bp_scsi_command cmd;
 	struct bp_blk_iov iov[BP_VIRTIO_MAX_BUFFERS + 2]; /* of out, then of in */
 	struct scsi *owner;
-	struct request *next; /* free ones */
 	struct unit *unit;
 	uint64_t id;
-	uint32_t queue, place; /* place: in in_flight */
-	uint32_t waiting; /* comes from a snapshot, and is not begun yet */
 	uint32_t cancelled; /* why: enum response, 0: it is not */
 	uint8_t lun[LUN_BYTES];
 };
@@ -59,16 +56,11 @@ struct scsi {
 	struct bp_virtio_request control, event; /* one at a time, never held */
 	struct unit unit[UNITS];
 	uint32_t units;
-	struct request *free;
-	struct request **requests; /* those in flight, in the order of `heads` */
 	uint64_t stopping; /* queues whose chains are let go of */
 	uint64_t posted; /* queues that are looked at again soon */
 	/* What the driver set, and events that found no chain. */
 	uint32_t sense_size, cdb_size;
 	uint8_t events_missed;
-	/* What is in flight, for snapshots: the transport's heads. */
-	uint32_t in_flight;
-	uint32_t heads[QUEUES * QUEUE_SIZE];
 };
 
 /* ---- addresses ---- */
@@ -85,9 +77,8 @@ void request_kick(struct scsi *d, unsigned queue);
  * chains are let go of. Returns how many there were. */
 uint32_t request_cancel(struct scsi *d, int (*meant)(const struct request *r, const void *what),
 	const void *what, enum response why);
-/* After loading: takes the chains that were in flight again, and begins them soon. */
+/* After loading: begins what the transport has taken again, soon. */
 int request_loaded(struct scsi *d, bp_error *err);
-void request_finish(struct scsi *d);
 
 void control_kick(struct scsi *d);
 

@@ -572,6 +572,52 @@ static void test_in_flight(gconstpointer data)
 	g_free(file);
 }
 
+/* A word of what the transport saves of its virtio part. */
+static uint32_t *saved_word(const char *name)
+{
+	const struct object *o = instance_find(x.m, "virtio")->object;
+	const struct bp_field *f = o->type->object->state;
+	while (strcmp(f->name, "virtio") != 0)
+		f++;
+	uint8_t *part = (uint8_t *)o->instance + f->offset;
+	for (f = f->sub; strcmp(f->name, name) != 0;)
+		f++;
+	return (uint32_t *)(void *)(part + f->offset);
+}
+
+/* Snapshots that say what cannot be of the request under way. */
+static void test_in_flight_lies(void)
+{
+	static const struct {
+		const char *name, *error;
+		uint32_t value;
+	} lies[] = { { "heads", "in no queue", SIZE }, { "heads", "in no queue", 5u << 16 },
+		{ "out", "at most", SIZE + 1 } };
+	char *file = g_build_filename(g_get_tmp_dir(), "backplane-virtio-test.state", NULL);
+	for (unsigned n = 0; n < G_N_ELEMENTS(lies); n++) {
+		build("", "filter = \"blk-log,fail-at=1,fail-count=1,fail=enospc\"", "");
+		set_up(F_BLK | F_VERSION);
+		put(HEADER, OUT, 8);
+		offer((struct piece[]){ { HEADER, 16, false }, { DATA, SECTOR, false },
+			      { STATUS, 1, true } },
+			3);
+		reg(0x50, 0);
+		g_assert_cmpuint(*saved_word("out"), ==, 1);
+		uint32_t *word = saved_word(lies[n].name), truth = *word;
+		*word = lies[n].value;
+		g_assert_cmpint(machine_save(x.m, file, &x.errors), ==, 0);
+		*word = truth;
+		machine_reset(x.m);
+		g_assert_cmpuint(*saved_word("out"), ==, 0);
+		g_assert_cmpint(machine_restore(x.m, file, &x.errors), !=, 0);
+		g_assert_cmpuint(x.errors.total, ==, 1);
+		g_assert_nonnull(strstr(x.errors.entries[0].text, lies[n].error));
+		stop();
+		g_unlink(file);
+	}
+	g_free(file);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -591,6 +637,7 @@ int main(int argc, char **argv)
 		}
 	g_test_add_data_func("/virtio/events/split", &rings[2], test_events);
 	g_test_add_data_func("/virtio/events/packed", &rings[5], test_events);
+	g_test_add_func("/virtio/in-flight-lies", test_in_flight_lies);
 	g_test_add_func("/virtio/config", test_config);
 	g_test_add_func("/virtio/read-only", test_read_only);
 	g_test_add_func("/virtio/resize", test_resize);
