@@ -7,6 +7,7 @@
  *   vdso.c     an ELF image made of the CPU's pieces of code
  *   mem.c      mmap and its family, brk
  *   thread.c   clone, fork, vfork, exec, futexes, the end of a thread
+ *   fork.c     a fork with flags
  *   signal.c   the host's signals come in, the guest's handlers are entered
  *   calls.c    what most system calls have in common
  *   files.c    paths (--sysroot, /proc/self), stat, poll, epoll, ioctl, fcntl
@@ -112,6 +113,12 @@ _Noreturn void die_by(struct thread *t, const siginfo_t *info);
 /* The robust locks of all threads, at the end of the process. */
 void threads_release(struct os *os);
 
+/* ---- fork.c ---- */
+/* As clone3 without CLONE_VM, and the child's C library is as after fork(). With signals blocked and
+ * os->threads held. The number, 0 in the child, or -1 and errno. */
+struct clone_args;
+long fork_with(const struct clone_args *how);
+
 /* ---- guest memory ---- */
 static inline void *host_ptr(const struct thread *t, uint64_t addr)
 {
@@ -161,6 +168,7 @@ int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot);
 
 /* ---- signal.c ---- */
 void signals_init(struct os *os);
+void signal_arrived(int signal, siginfo_t *info, void *context); /* the host's handler */
 void signals_clear(struct os *os);
 void thread_mask(struct thread *t, uint64_t mask); /* the guest's mask is from now on... */
 void signals_deliver(struct thread *t);
