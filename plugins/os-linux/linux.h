@@ -19,8 +19,8 @@
  *   trace.c    --trace sys
  *
  * Guest pointers. A guest address becomes the host's by host_ptr: 0 stays NULL, what lies outside the
- * guest's address space becomes a place where nothing is ever mapped, so that the kernel itself says
- * EFAULT. Structs that hold pointers are copied and rewritten; C code here reads guest memory through
+ * guest's address space becomes one that is the kernel's own, so that it says EFAULT by itself, or EINVAL
+ * where an address is to be a multiple of something. Structs that hold pointers are copied and rewritten; C code here reads guest memory through
  * copy_in and copy_out alone.
  *
  * Signals. The host's mask of a thread is the guest's (but for SIGSEGV and SIGBUS, which the JIT needs),
@@ -123,7 +123,9 @@ long fork_with(const struct clone_args *how);
 static inline void *host_ptr(const struct thread *t, uint64_t addr)
 {
 	const struct os *os = t->os;
-	return addr == 0 ? NULL : os->base + (addr < os->limit ? addr : os->limit);
+	if (addr >= os->limit)
+		return (void *)(uintptr_t)(UINT64_MAX << 12 | (addr & (PAGE - 1)));
+	return addr ? os->base + addr : NULL;
 }
 static inline int copy_in(const struct thread *t, void *to, uint64_t addr, size_t len)
 {

@@ -81,7 +81,7 @@ static void exec_with_lock(char *self)
 
 /* ---- forks that libc's fork() cannot express, beside threads whose calls make the emulator allocate ---- */
 
-enum { BUSY = 8, ROUNDS = 200, VECTORS = 600, CHILD_SECONDS = 20 };
+enum { BUSY = 4, ROUNDS = 150, VECTORS = 600, CHILD_SECONDS = 20 };
 
 static _Atomic(int) enough;
 
