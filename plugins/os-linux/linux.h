@@ -14,7 +14,7 @@
  *   sockets.c  messages with their buffers and control data
  *   dump.c     core files
  *   convert.c  structs, from descriptions; layout64.c, layout32.c: these, one for each struct and layout
- *   table.c, table32.c  system calls, one table for each ABI; compat.c: handlers of the second
+ *   table.c    system calls; table32.c, compat.c: those that differ for 32 bits, and their handlers
  *   rseq.c     restartable sequences
  *   trace.c    --trace sys
  *
@@ -185,7 +185,7 @@ typedef int64_t call_fn(struct thread *t, const uint64_t args[6]);
 struct call {
 	uint16_t number; /* the guest's */
 	int16_t host; /* the host's, or -1 */
-	const char *name;
+	const char *name; /* NULL: the call is not there */
 	/* One letter an argument, for the trace and for what the host gets:
 	 *   d decimal  x hexadecimal  o octal  f descriptor  a folder's descriptor  n size  S signal
 	 *   p pointer  s string  b bytes, as many as the next argument or the result says
@@ -204,8 +204,12 @@ int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[
 int64_t safe_call(struct thread *t, long number, const int64_t args[6]);
 #define SAFE(t, number, ...) safe_call(t, number, (const int64_t[6]){ __VA_ARGS__ })
 #define HOST(p)              ((int64_t)(uintptr_t)(p))
-extern const struct call calls_generic64[], calls_generic32[];
-extern const unsigned calls_generic64_count, calls_generic32_count;
+struct calls { /* of an ABI, by number */
+	const struct call *row;
+	unsigned count;
+	const struct calls *others; /* numbers that have no row here; NULL: there are none */
+};
+extern const struct calls calls_generic64, calls_generic32;
 
 /* ---- files.c ---- */
 enum { PATH_SIZE = 4096 };
@@ -306,8 +310,7 @@ struct layout {
 	uint8_t elf_class, elf_data, calls, layout; /* as in struct bp_linux_abi */
 	uint8_t word; /* bytes of a pointer, and of a long */
 	const struct description *descriptions; /* S_COUNT of them */
-	const struct call *call;
-	const unsigned *call_count;
+	const struct calls *table;
 };
 const struct layout *layout_find(const struct bp_linux_abi *abi); /* or NULL */
 extern const struct description descriptions_generic64[S_COUNT], descriptions_generic32[S_COUNT];
