@@ -347,7 +347,7 @@ static const struct bp_field event_state[] = {
 static const struct bp_field report_state[] = {
 	{ BP_FIELD(struct report, count, BP_U32) },
 	{ BP_FIELD(struct report, event, BP_STRUCT), .count = BP_INPUT_REPORT_MAX,
-		.count_offset = offsetof(struct report, count), .sub = event_state,
+		.flags = BP_F_WHOLE, .sub = event_state,
 		.sub_size = sizeof(struct bp_input_event) },
 	{ 0 },
 };
