@@ -101,10 +101,6 @@ bp_blk_node *blk_file_of(bp_blk_node *n);
 /* The bp_error for the functions of a format's node. */
 bp_error blk_error(bp_blk_node *n, struct error_list *errors);
 
-/* The next of "key=value,key,..."; a comma in a value is written twice. *key is to be freed, *value lies
- * in it, or is NULL. False: there is none. */
-bool blk_option_next(const char **text, char **key, char **value);
-
 struct blk_options { /* values for a format's create_options */
 	const struct bp_field *table;
 	uint32_t stride, size;

@@ -246,24 +246,6 @@ static int set_option(const struct bp_field *table, uint32_t stride, void *value
 	return -1;
 }
 
-bool blk_option_next(const char **text, char **key, char **value)
-{
-	const char *at = *text;
-	if (!*at)
-		return false;
-	GString *part = g_string_new(NULL);
-	for (; *at && (*at != ',' || at[1] == ','); at++) {
-		at += *at == ',';
-		g_string_append_c(part, *at);
-	}
-	*text = at + (*at == ',');
-	*key = g_string_free(part, FALSE);
-	*value = strchr(*key, '=');
-	if (*value)
-		*(*value)++ = 0;
-	return true;
-}
-
 void blk_options_init(struct blk_options *o, const struct bp_blk_format *f, const struct type *type)
 {
 	unsigned rows = 0;
@@ -295,7 +277,7 @@ int blk_options_parse(struct blk_options *o, const char *text, struct error_list
 {
 	char *key, *value;
 	int r = 0;
-	while (blk_option_next(&text, &key, &value)) {
+	while (option_next(&text, &key, &value)) {
 		r |= blk_options_set(o, key, value, errors);
 		g_free(key);
 	}
@@ -423,7 +405,7 @@ static struct format_node *make(const struct bp_host *host, const struct blk_spe
 	bp_error err = { errors, f->object };
 	char *key, *value;
 	int r = 0;
-	while (options && blk_option_next(&options, &key, &value)) {
+	while (options && option_next(&options, &key, &value)) {
 		r |= set_option(type->object->props, type->field_size, f->object->instance, key,
 			value, errors);
 		g_free(key);

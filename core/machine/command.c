@@ -20,21 +20,6 @@ static void save(struct machine *m, const char *file, GString *out)
 	g_string_append_printf(out, "saving to %s", *file ? file : m->save_to);
 }
 
-static void plug_in(struct machine *m, const char *name, GString *out)
-{
-	machine_plug(m, name, BP_PLUG_IN, out);
-}
-
-static void plug_ask(struct machine *m, const char *name, GString *out)
-{
-	machine_plug(m, name, BP_PLUG_ASK, out);
-}
-
-static void plug_out(struct machine *m, const char *name, GString *out)
-{
-	machine_plug(m, name, BP_PLUG_OUT, out);
-}
-
 static void list(struct machine *m, const char *rest, GString *out)
 {
 	if (*rest)
@@ -106,6 +91,7 @@ static const struct {
 	int request;
 	void (*answer)(GString *out);
 	void (*run)(struct machine *m, const char *argument, GString *out);
+	int plug; /* what becomes of the card that is named, enum bp_plug; 0: no such command */
 } commands[] = {
 	{ "help", "this list", 0, help, NULL },
 	{ "info", "what runs", 0, info, NULL },
@@ -115,10 +101,10 @@ static const struct {
 	{ "set", "OBJECT.PROPERTY VALUE: change what may change at run time", 0, NULL, set },
 	{ "save", "save the machine to the file that follows", 0, NULL, save },
 	{ "list", "cards, and which of them are in their slots", 0, NULL, list },
-	{ "plug", "put the card that follows into its slot", 0, NULL, plug_in },
+	{ "plug", "put the card that follows into its slot", 0, NULL, NULL, BP_PLUG_IN },
 	{ "unplug", "ask the guest for the card that follows; without asking where it has no way",
-		0, NULL, plug_ask },
-	{ "unplug!", "pull it out of its slot at once", 0, NULL, plug_out },
+		0, NULL, NULL, BP_PLUG_ASK },
+	{ "unplug!", "pull it out of its slot at once", 0, NULL, NULL, BP_PLUG_OUT },
 	{ "resize", "let a drive grow: its name and the size it is to have", 0, NULL, resize },
 	{ "quit", "end this program; the guest is not asked", BP_REQ_QUIT, NULL, NULL },
 };
@@ -144,6 +130,8 @@ const char *machine_command(struct machine *m, const char *line)
 		g_string_printf(out, "error: there is no command \"%s\"; help lists them", word);
 	else if (*word && commands[i].run)
 		commands[i].run(m, rest, out);
+	else if (*word && commands[i].plug)
+		machine_plug(m, rest, commands[i].plug, out);
 	else if (*word && *rest)
 		g_string_printf(
 			out, "error: %s takes nothing more; \"%s\" is too much", word, rest);

@@ -108,11 +108,11 @@ static char *fresh_name(const struct toml_value *desc, const char *prefix)
 static char *add_object(struct toml_value *desc, const char *prefix, const char *text,
 	struct toml_pos pos, struct error_list *errors)
 {
-	char **parts = g_strsplit(text, ",", 0);
-	char *colon = parts[0] ? strchr(parts[0], ':') : NULL, *name = NULL;
+	const char *rest = text;
+	char *word = option_part(&rest), *colon = word ? strchr(word, ':') : NULL, *name = NULL;
 	if (colon)
 		*colon++ = 0;
-	char *id = g_strdup_printf("%s-%s", prefix, parts[0] ? parts[0] : "");
+	char *id = g_strdup_printf("%s-%s", prefix, word ? word : "");
 	struct type_entry *e = type_find(id);
 	const struct type *type = e ? type_load(e, "command line", errors) : NULL;
 	if (!e) {
@@ -130,17 +130,16 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 				toml_new_string(pos, colon, strlen(colon)));
 		else if (colon)
 			toml_error(errors, pos, "%s takes no argument \"%s\"", id, colon);
-		for (unsigned i = 1; parts[i]; i++) {
-			char *equals = strchr(parts[i], '=');
-			if (equals)
-				*equals++ = 0;
-			add_text(table, parts[i], equals ? equals : "true", pos);
+		char *key, *value;
+		while (option_next(&rest, &key, &value)) {
+			add_text(table, key, value ? value : "true", pos);
+			g_free(key);
 		}
 		name = fresh_name(desc, prefix);
 		toml_set(desc, name, strlen(name), pos, table);
 	}
 	g_free(id);
-	g_strfreev(parts);
+	g_free(word);
 	return name;
 }
 
@@ -149,20 +148,17 @@ static char *add_object(struct toml_value *desc, const char *prefix, const char 
 static void set_keys(
 	struct toml_value *table, const char *first, const char *text, struct toml_pos pos)
 {
-	char **parts = g_strsplit(text, ",", 0);
-	for (unsigned i = 0; parts[i]; i++) {
-		char *equals = strchr(parts[i], '=');
-		if (equals)
-			*equals++ = 0;
-		const char *key = i || equals ? parts[i] : first;
-		const char *value = equals ? equals : i ? "true" : parts[i];
+	char *part, *equals;
+	for (bool begins = true; option_next(&text, &part, &equals); begins = false) {
+		const char *key = begins && !equals ? first : part;
+		const char *value = equals ? equals : begins ? part : "true";
 		if (!strcmp(key, first))
 			toml_set(table, key, strlen(key), pos,
 				toml_new_string(pos, value, strlen(value)));
 		else
 			set_text(table, key, value, pos);
+		g_free(part);
 	}
-	g_strfreev(parts);
 }
 
 /* A new drive; its name. */

@@ -93,7 +93,7 @@ static void check_prop(struct check *c, const struct bp_field *f)
 		NULL };
 	if (f->type > BP_LINKS)
 		bad(c, "property", f->name, "a machine file cannot give values of its type");
-	if (f->count > 1)
+	if (f->count > 1 || f->count_offset)
 		bad(c, "property", f->name, "properties are no arrays");
 	if (g_strv_contains(keys, f->name))
 		bad(c, "property", f->name, "every object has a key of this name");
@@ -105,6 +105,21 @@ static void check_prop(struct check *c, const struct bp_field *f)
 		(f->min > f->max ||
 			(!(f->flags & BP_F_REQUIRED) && (f->def < f->min || f->def > f->max))))
 		bad(c, "property", f->name, "its default lies outside its range");
+}
+
+static void check_state(struct check *c, const char *table, const struct bp_field *f)
+{
+	bool whole = f->flags & BP_F_WHOLE;
+	if (f->type == BP_STR || f->type == BP_LINK || f->type == BP_LINKS)
+		bad(c, table, f->name, "pointers to what the host owns are no state");
+	if (f->flags & ~(unsigned)BP_F_WHOLE)
+		bad(c, table, f->name, "it has flags that this core does not know");
+	if (f->count > 1 && whole == !!f->count_offset)
+		bad(c, table, f->name,
+			"how many of the array are in use? Either count_offset says where that "
+			"stands, or BP_F_WHOLE that all are");
+	if (f->count <= 1 && (whole || f->count_offset))
+		bad(c, table, f->name, "it is no array, and says how many of it are in use");
 }
 
 static void check_fields(struct check *c, const char *table, const struct bp_field *fields,
@@ -124,9 +139,8 @@ static void check_fields(struct check *c, const char *table, const struct bp_fie
 			(f->count_offset && (uint64_t)f->count_offset + 4 > limit))
 			bad(c, table, f->name, "it lies outside the instance");
 		check_words(c, table, f);
-		if (fields != c->type->object->props &&
-			(f->type == BP_STR || f->type == BP_LINK || f->type == BP_LINKS))
-			bad(c, table, f->name, "pointers to what the host owns are no state");
+		if (fields != c->type->object->props)
+			check_state(c, table, f);
 		if (f->type == BP_STRUCT && (!f->sub || depth > 4))
 			bad(c, table, f->name, "its own table is missing");
 		else if (f->type == BP_STRUCT)

@@ -197,3 +197,34 @@ bool size_parse(const char *text, uint64_t *bytes)
 	*bytes = (uint64_t)part;
 	return part <= UINT64_MAX;
 }
+
+/* ---- options ---- */
+
+char *option_part(const char **text)
+{
+	const char *at = *text;
+	if (!*at)
+		return NULL;
+	GString *part = g_string_new(NULL);
+	for (; *at && (*at != ',' || at[1] == ','); at++) {
+		at += *at == ',';
+		g_string_append_c(part, *at);
+	}
+	*text = at + (*at == ',');
+	return g_string_free(part, FALSE);
+}
+
+char *option_value(char *part)
+{
+	char *equals = strchr(part, '=');
+	if (equals)
+		*equals++ = 0;
+	return equals;
+}
+
+bool option_next(const char **text, char **key, char **value)
+{
+	*key = option_part(text);
+	*value = *key ? option_value(*key) : NULL;
+	return *key != NULL;
+}

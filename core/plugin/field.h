@@ -27,4 +27,12 @@ int field_set_word(const struct bp_field *f, void *instance, const char *word);
 /* "128M", "1.5G", "60K", "4096" into bytes. False: not a size. */
 bool size_parse(const char *text, uint64_t *bytes);
 
+/* ---- options: "key=value,key,..." ---- */
+/* The next part, to be freed, or NULL; a comma in it is written twice. */
+char *option_part(const char **text);
+/* The value of "key=value", which is cut to its key; NULL: there is none. */
+char *option_value(char *part);
+/* Both: *key is to be freed, *value lies in it, or is NULL. False: there is none. */
+bool option_next(const char **text, char **key, char **value);
+
 #endif

@@ -130,11 +130,43 @@ static void test_defaults(void)
 	g_assert_null(row("nothing"));
 }
 
+static void test_options(void)
+{
+	static const struct {
+		const char *text, *parts; /* each as key|value; */
+	} cases[] = {
+		{ "", "" },
+		{ "a", "a;" },
+		{ "a=b,c", "a|b;c;" },
+		{ "file=x,,y.img,format=raw", "file|x,y.img;format|raw;" },
+		{ "a,,b=c,,,d", "a,b|c,;d;" },
+		{ "a=b=c", "a|b=c;" },
+		{ "a=,b", "a|;b;" },
+		{ ",a", ";a;" },
+		{ "a,", "a;" },
+		{ ",,", ",;" },
+		{ ",,,", ",;" },
+	};
+	for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+		GString *seen = g_string_new(NULL);
+		const char *text = cases[i].text;
+		char *key, *value;
+		while (option_next(&text, &key, &value)) {
+			g_string_append_printf(
+				seen, "%s%s%s;", key, value ? "|" : "", value ? value : "");
+			g_free(key);
+		}
+		g_assert_cmpstr(seen->str, ==, cases[i].parts);
+		g_string_free(seen, TRUE);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/field/numbers", test_numbers);
 	g_test_add_func("/field/sizes", test_sizes);
 	g_test_add_func("/field/defaults", test_defaults);
+	g_test_add_func("/field/options", test_options);
 	return g_test_run();
 }

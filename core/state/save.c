@@ -15,7 +15,7 @@ const struct bp_field state_cpu_fields[] = {
 	{ CPU(watching, BP_BOOL) },
 	{ CPU(watch_size, BP_U32) },
 	{ CPU(watch_offset, BP_U64) },
-	{ CPU(watch_value, BP_U64), .count = 2 },
+	{ CPU(watch_value, BP_U64), .count = 2, .flags = BP_F_WHOLE },
 	{ 0 },
 };
 

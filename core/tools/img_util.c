@@ -22,7 +22,7 @@ static int each_key(struct img *m, const char *text,
 {
 	char *key, *value;
 	int r = 0;
-	while (!r && blk_option_next(&text, &key, &value)) {
+	while (!r && option_next(&text, &key, &value)) {
 		r = each(m, context, key, value);
 		g_free(key);
 	}

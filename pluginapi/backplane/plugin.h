@@ -51,7 +51,8 @@ struct bp_links {
 enum bp_field_flags {
 	BP_F_REQUIRED = 1, /* the machine file must give it */
 	BP_F_RUNTIME = 2, /* may be set while the machine runs; changed() is called */
-	BP_F_RANGE = 4 /* numbers must lie in min..max */
+	BP_F_RANGE = 4, /* numbers must lie in min..max */
+	BP_F_WHOLE = 8 /* state: all of an array is in use, always */
 };
 
 struct bp_field { /* an element of a table that ends with a NULL name */
@@ -60,8 +61,9 @@ struct bp_field { /* an element of a table that ends with a NULL name */
 	uint32_t offset; /* of the value in the instance */
 	uint16_t type, flags; /* enum bp_vtype, enum bp_field_flags */
 	uint32_t count; /* array length; 0 means 1 */
-	uint32_t
-		count_offset; /* state: offset of a uint32_t that says how many are in use; 0: all */
+	/* State that is an array: where a uint32_t says how many are in use. 0: the field has
+	 * BP_F_WHOLE, or is no array; a table with an array of neither is refused. */
+	uint32_t count_offset;
 	uint64_t def; /* default of numbers; BP_STR: see def_str */
 	uint64_t min, max; /* with BP_F_RANGE; both inclusive */
 	const char *def_str;

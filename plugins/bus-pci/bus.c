@@ -562,9 +562,10 @@ static const struct bp_field function_state[] = {
 	{ BP_FIELD(struct function, devfn, BP_U32) },
 	{ BP_FIELD(struct function, intx, BP_U32) },
 	{ BP_FIELD(struct function, absent, BP_BOOL) },
-	{ BP_FIELD(struct function, config, BP_BYTES), .count = CONFIG_BYTES },
-	{ BP_FIELD(struct function, vectors, BP_BYTES), .count = VECTORS * VECTOR_BYTES },
-	{ BP_FIELD(struct function, pending, BP_BYTES), .count = VECTORS / 8 },
+	{ BP_FIELD(struct function, config, BP_BYTES), .count = CONFIG_BYTES, .flags = BP_F_WHOLE },
+	{ BP_FIELD(struct function, vectors, BP_BYTES), .count = VECTORS * VECTOR_BYTES,
+		.flags = BP_F_WHOLE },
+	{ BP_FIELD(struct function, pending, BP_BYTES), .count = VECTORS / 8, .flags = BP_F_WHOLE },
 	{ 0 },
 };
 const struct bp_field bus_state[] = {

@@ -594,7 +594,7 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct pci, driver_sel, BP_U32) },
 	{ BP_FIELD(struct pci, queue_sel, BP_U32) },
 	{ BP_FIELD(struct pci, config_vector, BP_U32) },
-	{ BP_FIELD(struct pci, queue_vector, BP_U32), .count = VIRTIO_QUEUES },
+	{ BP_FIELD(struct pci, queue_vector, BP_U32), .count = VIRTIO_QUEUES, .flags = BP_F_WHOLE },
 	{ BP_FIELD(struct pci, virtio, BP_STRUCT), .sub = virtio_state,
 		.sub_size = sizeof(struct virtio) },
 	{ 0 },

@@ -86,9 +86,13 @@ static const struct bp_cpu_reg regs[] = {
 
 /* What a snapshot holds beside the head, which is the core's. */
 static const struct bp_field state[] = {
-	{ .name = "x", .offset = AT(x), .type = BP_U64, .count = 32 },
-	{ .name = "f", .offset = AT(f), .type = BP_U64, .count = 32 },
-	{ .name = "v", .offset = AT(v), .type = BP_BYTES, .count = 32 * RV_VLEN_MAX / 8 },
+	{ .name = "x", .offset = AT(x), .type = BP_U64, .count = 32, .flags = BP_F_WHOLE },
+	{ .name = "f", .offset = AT(f), .type = BP_U64, .count = 32, .flags = BP_F_WHOLE },
+	{ .name = "v",
+		.offset = AT(v),
+		.type = BP_BYTES,
+		.count = 32 * RV_VLEN_MAX / 8,
+		.flags = BP_F_WHOLE },
 	{ BP_FIELD(struct rv_cpu, fflags, BP_U32) },
 	{ BP_FIELD(struct rv_cpu, frm, BP_U32) },
 	{ BP_FIELD(struct rv_cpu, vxrm, BP_U32) },
@@ -125,8 +129,16 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct rv_cpu, stimer, BP_TIMER) },
 	{ BP_FIELD(struct rv_cpu, mcycle_offset, BP_U64) },
 	{ BP_FIELD(struct rv_cpu, minstret_offset, BP_U64) },
-	{ .name = "pmpaddr", .offset = AT(pmpaddr), .type = BP_U64, .count = RV_PMP_COUNT },
-	{ .name = "pmpcfg", .offset = AT(pmpcfg), .type = BP_BYTES, .count = RV_PMP_COUNT },
+	{ .name = "pmpaddr",
+		.offset = AT(pmpaddr),
+		.type = BP_U64,
+		.count = RV_PMP_COUNT,
+		.flags = BP_F_WHOLE },
+	{ .name = "pmpcfg",
+		.offset = AT(pmpcfg),
+		.type = BP_BYTES,
+		.count = RV_PMP_COUNT,
+		.flags = BP_F_WHOLE },
 	{ 0 },
 };
 

@@ -644,9 +644,9 @@ static const struct bp_field state[] = {
 	{ FIELD(left, BP_U32) },
 	{ FIELD(start, BP_U64) },
 	{ FIELD(end, BP_U64) },
-	{ FIELD(buffer, BP_BYTES), .count = BUFFER_BYTES },
-	{ FIELD(locked, BP_BYTES), .count = MAX_BLOCKS / 8 },
-	{ FIELD(locked_down, BP_BYTES), .count = MAX_BLOCKS / 8 },
+	{ FIELD(buffer, BP_BYTES), .count = BUFFER_BYTES, .flags = BP_F_WHOLE },
+	{ FIELD(locked, BP_BYTES), .count = MAX_BLOCKS / 8, .flags = BP_F_WHOLE },
+	{ FIELD(locked_down, BP_BYTES), .count = MAX_BLOCKS / 8, .flags = BP_F_WHOLE },
 	{ 0 },
 };
 

@@ -504,7 +504,7 @@ static const struct bp_field command_state[] = {
 	{ BP_FIELD(struct command, cq, BP_U32) },
 	{ BP_FIELD(struct command, status, BP_U32) },
 	{ BP_FIELD(struct command, result, BP_U32) },
-	{ BP_FIELD(struct command, entry, BP_BYTES), .count = SQ_ENTRY },
+	{ BP_FIELD(struct command, entry, BP_BYTES), .count = SQ_ENTRY, .flags = BP_F_WHOLE },
 	{ 0 },
 };
 static const struct bp_field state[] = {
@@ -516,13 +516,13 @@ static const struct bp_field state[] = {
 	{ BP_FIELD(struct nvme, acq, BP_U64) },
 	{ BP_FIELD(struct nvme, starved, BP_U32) },
 	{ BP_FIELD(struct nvme, changed, BP_U32) },
-	{ BP_FIELD(struct nvme, feature, BP_U32), .count = FEATURES },
-	{ BP_FIELD(struct nvme, sq, BP_STRUCT), .count = QUEUES, .sub = sq_state,
-		.sub_size = sizeof(struct submission_queue) },
-	{ BP_FIELD(struct nvme, cq, BP_STRUCT), .count = QUEUES, .sub = cq_state,
-		.sub_size = sizeof(struct completion_queue) },
-	{ BP_FIELD(struct nvme, command, BP_STRUCT), .count = COMMANDS, .sub = command_state,
-		.sub_size = sizeof(struct command) },
+	{ BP_FIELD(struct nvme, feature, BP_U32), .count = FEATURES, .flags = BP_F_WHOLE },
+	{ BP_FIELD(struct nvme, sq, BP_STRUCT), .count = QUEUES, .flags = BP_F_WHOLE,
+		.sub = sq_state, .sub_size = sizeof(struct submission_queue) },
+	{ BP_FIELD(struct nvme, cq, BP_STRUCT), .count = QUEUES, .flags = BP_F_WHOLE,
+		.sub = cq_state, .sub_size = sizeof(struct completion_queue) },
+	{ BP_FIELD(struct nvme, command, BP_STRUCT), .count = COMMANDS, .flags = BP_F_WHOLE,
+		.sub = command_state, .sub_size = sizeof(struct command) },
 	{ 0 },
 };
 static const struct bp_region regions[] = {

@@ -266,9 +266,9 @@ static const struct bp_field props[] = {
 static const struct bp_field state[] = {
 	{ BP_FIELD(struct plic, priority, BP_U32), .count = SOURCES - 1,
 		.count_offset = FIELD(sources) },
-	{ BP_FIELD(struct plic, pending, BP_U32), .count = WORDS },
-	{ BP_FIELD(struct plic, claimed, BP_U32), .count = WORDS },
-	{ BP_FIELD(struct plic, level, BP_U32), .count = WORDS },
+	{ BP_FIELD(struct plic, pending, BP_U32), .count = WORDS, .flags = BP_F_WHOLE },
+	{ BP_FIELD(struct plic, claimed, BP_U32), .count = WORDS, .flags = BP_F_WHOLE },
+	{ BP_FIELD(struct plic, level, BP_U32), .count = WORDS, .flags = BP_F_WHOLE },
 	{ BP_FIELD(struct plic, enable, BP_U32), .count = CONTEXTS * WORDS,
 		.count_offset = FIELD(enable_words) },
 	{ BP_FIELD(struct plic, threshold, BP_U32), .count = CONTEXTS,

@@ -466,8 +466,8 @@ static const struct bp_field props[] = {
 };
 
 static const struct bp_field fifo_state[] = {
-	{ BP_FIELD(struct fifo, data, BP_BYTES), .count = DEPTH },
-	{ BP_FIELD(struct fifo, error, BP_BYTES), .count = DEPTH },
+	{ BP_FIELD(struct fifo, data, BP_BYTES), .count = DEPTH, .flags = BP_F_WHOLE },
+	{ BP_FIELD(struct fifo, error, BP_BYTES), .count = DEPTH, .flags = BP_F_WHOLE },
 	{ BP_FIELD(struct fifo, at, BP_U8) },
 	{ BP_FIELD(struct fifo, count, BP_U8) },
 	{ 0 },

@@ -282,7 +282,7 @@ static const struct bp_field props[] = {
 static const struct bp_field state[] = {
 	{ BP_FIELD(struct balloon, actual, BP_U32) },
 	{ BP_FIELD(struct balloon, target, BP_U64) },
-	{ BP_FIELD(struct balloon, stats, BP_U64), .count = STATS },
+	{ BP_FIELD(struct balloon, stats, BP_U64), .count = STATS, .flags = BP_F_WHOLE },
 	{ BP_FIELD(struct balloon, stats_held, BP_U32) },
 	{ BP_FIELD(struct balloon, timer, BP_TIMER) },
 	{ "stats_head", .offset = (uint32_t)offsetof(struct balloon, stats_chain.head),

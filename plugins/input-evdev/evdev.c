@@ -295,7 +295,7 @@ static const struct bp_field props[] = {
 	{ 0 },
 };
 static const struct bp_field state[] = {
-	{ BP_FIELD(struct evdev, keys, BP_BYTES), .count = KEY_BYTES },
+	{ BP_FIELD(struct evdev, keys, BP_BYTES), .count = KEY_BYTES, .flags = BP_F_WHOLE },
 	{ 0 },
 };
 

@@ -347,19 +347,19 @@ static const struct bp_field event_state[] = {
 static const struct bp_field report_state[] = {
 	{ BP_FIELD(struct report, count, BP_U32) },
 	{ BP_FIELD(struct report, event, BP_STRUCT), .count = BP_INPUT_REPORT_MAX,
-		.count_offset = offsetof(struct report, count), .sub = event_state,
+		.flags = BP_F_WHOLE, .sub = event_state,
 		.sub_size = sizeof(struct bp_input_event) },
 	{ 0 },
 };
 static const struct bp_field state[] = {
 	{ BP_FIELD(struct text, in_len, BP_U32) },
-	{ BP_FIELD(struct text, in, BP_BYTES), .count = LINE_MAX_BYTES },
+	{ BP_FIELD(struct text, in, BP_BYTES), .count = LINE_MAX_BYTES, .flags = BP_F_WHOLE },
 	{ BP_FIELD(struct text, skipping, BP_BOOL) },
 	{ BP_FIELD(struct text, line, BP_U64) },
 	{ BP_FIELD(struct text, step, BP_U32) },
 	{ BP_FIELD(struct text, sink_at, BP_U32) },
-	{ BP_FIELD(struct text, report, BP_STRUCT), .count = STEPS, .sub = report_state,
-		.sub_size = sizeof(struct report) },
+	{ BP_FIELD(struct text, report, BP_STRUCT), .count = STEPS, .flags = BP_F_WHOLE,
+		.sub = report_state, .sub_size = sizeof(struct report) },
 	{ 0 },
 };
 

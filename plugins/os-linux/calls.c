@@ -77,18 +77,25 @@ int64_t safe_call(struct thread *t, long number, const int64_t args[6])
 
 /* ---- the table ---- */
 
-const struct call *call_find(const struct os *os, uint64_t number)
+static const struct call *find_in(const struct calls *c, uint64_t number)
 {
-	const struct call *row = os->layout->call;
-	unsigned count = *os->layout->call_count, low = 0, high = count;
+	unsigned low = 0, high = c->count;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		if (row[middle].number < number)
+		if (c->row[middle].number < number)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < count && row[low].number == number ? &row[low] : NULL;
+	return low < c->count && c->row[low].number == number ? &c->row[low] : NULL;
+}
+
+const struct call *call_find(const struct os *os, uint64_t number)
+{
+	const struct call *row = NULL;
+	for (const struct calls *c = os->layout->table; c && !row; c = c->others)
+		row = find_in(c, number);
+	return row && row->name ? row : NULL;
 }
 
 /* ---- arguments ---- */

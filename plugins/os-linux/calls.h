@@ -13,6 +13,11 @@
 	{                                                                                          \
 		number, SYS_##name, #name, args, fn                                                \
 	}
+/* Another table's, that is not there for this ABI. */
+#define GONE(number, name)                                                                         \
+	{                                                                                          \
+		number, -1, NULL, NULL, NULL                                                       \
+	}
 /* Polite refusals: the kernel's answer where the call does not exist. */
 #define NONE(number, name, args)                                                                   \
 	{                                                                                          \

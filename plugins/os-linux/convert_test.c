@@ -162,6 +162,52 @@ static void test_info(void)
 	g_assert_cmpint(bytes[15], ==, 0x12);
 }
 
+/* The bytes at the union's place mean what signal and code say; what does not is not there. */
+static void test_info_kinds(void)
+{
+	static const struct {
+		int signal, code;
+		uint8_t at,
+			value; /* one byte of the guest's, and the host's siginfo_t has it set below */
+	} rows[] = {
+		{ SIGUSR1, SI_USER, 12, 1 },
+		{ SIGUSR1, SI_TKILL, 12, 1 },
+		{ SIGUSR1, SI_QUEUE, 20, 3 },
+		{ 64, SI_ASYNCIO, 20, 3 },
+		{ SIGALRM, SI_TIMER, 20, 3 },
+		{ SIGCHLD, CLD_KILLED, 12, 1 },
+		{ SIGSEGV, SEGV_ACCERR, 12, 1 },
+		{ SIGSEGV, SI_KERNEL, 12, 1 },
+		{ SIGIO, POLL_IN, 12, 1 },
+		{ SIGUSR2, SI_SIGIO, 12, 1 },
+	};
+	os.layout = &narrow;
+	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+		siginfo_t in = { .si_signo = rows[i].signal, .si_code = rows[i].code }, out;
+		uint8_t bytes[INFO_BYTES];
+		uint32_t words[4] = { 1, 2, 3, 0 }; /* the union's, whatever their names are */
+		memcpy((uint8_t *)&in + offsetof(siginfo_t, si_pid), words, sizeof(words));
+		info_store(&os, bytes, &in);
+		g_assert_cmpint(bytes[0], ==, rows[i].signal);
+		g_assert_cmpint(bytes[rows[i].at], ==, rows[i].value);
+		info_load(&os, &out, bytes);
+		g_assert_cmpint(out.si_signo, ==, rows[i].signal);
+		g_assert_cmpint(out.si_code, ==, rows[i].code);
+		g_assert_cmpint(out.si_pid, ==, 1);
+	}
+}
+
+/* What lies outside the guest's space is the kernel's, not the host's own memory; odd stays odd. */
+static void test_wild_pointers(void)
+{
+	os.layout = &little;
+	g_assert_null(host_ptr(&thread, 0));
+	g_assert_true(host_ptr(&thread, os.limit - 1) == os.base + os.limit - 1);
+	g_assert_true((int64_t)(intptr_t)host_ptr(&thread, os.limit) < 0);
+	g_assert_true((int64_t)(intptr_t)host_ptr(&thread, UINT64_MAX) < 0);
+	g_assert_cmpuint((uintptr_t)host_ptr(&thread, os.limit + 3) & 7, ==, 3);
+}
+
 /* No member lies outside its struct, or on another one. */
 static void test_tables(void)
 {
@@ -189,6 +235,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/convert/memory", test_memory);
 	g_test_add_func("/convert/words", test_words);
 	g_test_add_func("/convert/info", test_info);
+	g_test_add_func("/convert/info-kinds", test_info_kinds);
+	g_test_add_func("/convert/wild-pointers", test_wild_pointers);
 	g_test_add_func("/convert/tables", test_tables);
 	return g_test_run();
 }

@@ -7,19 +7,20 @@
  *   vdso.c     an ELF image made of the CPU's pieces of code
  *   mem.c      mmap and its family, brk
  *   thread.c   clone, fork, vfork, exec, futexes, the end of a thread
+ *   fork.c     a fork with flags
  *   signal.c   the host's signals come in, the guest's handlers are entered
  *   calls.c    what most system calls have in common
  *   files.c    paths (--sysroot, /proc/self), stat, poll, epoll, ioctl, fcntl
  *   sockets.c  messages with their buffers and control data
  *   dump.c     core files
  *   convert.c  structs, from descriptions; layout64.c, layout32.c: these, one for each struct and layout
- *   table.c, table32.c  system calls, one table for each ABI; compat.c: handlers of the second
+ *   table.c    system calls; table32.c, compat.c: those that differ for 32 bits, and their handlers
  *   rseq.c     restartable sequences
  *   trace.c    --trace sys
  *
  * Guest pointers. A guest address becomes the host's by host_ptr: 0 stays NULL, what lies outside the
- * guest's address space becomes a place where nothing is ever mapped, so that the kernel itself says
- * EFAULT. Structs that hold pointers are copied and rewritten; C code here reads guest memory through
+ * guest's address space becomes one that is the kernel's own, so that it says EFAULT by itself, or EINVAL
+ * where an address is to be a multiple of something. Structs that hold pointers are copied and rewritten; C code here reads guest memory through
  * copy_in and copy_out alone.
  *
  * Signals. The host's mask of a thread is the guest's (but for SIGSEGV and SIGBUS, which the JIT needs),
@@ -112,11 +113,19 @@ _Noreturn void die_by(struct thread *t, const siginfo_t *info);
 /* The robust locks of all threads, at the end of the process. */
 void threads_release(struct os *os);
 
+/* ---- fork.c ---- */
+/* As clone3 without CLONE_VM, and the child's C library is as after fork(). With signals blocked and
+ * os->threads held. The number, 0 in the child, or -1 and errno. */
+struct clone_args;
+long fork_with(const struct clone_args *how);
+
 /* ---- guest memory ---- */
 static inline void *host_ptr(const struct thread *t, uint64_t addr)
 {
 	const struct os *os = t->os;
-	return addr == 0 ? NULL : os->base + (addr < os->limit ? addr : os->limit);
+	if (addr >= os->limit)
+		return (void *)(uintptr_t)(UINT64_MAX << 12 | (addr & (PAGE - 1)));
+	return addr ? os->base + addr : NULL;
 }
 static inline int copy_in(const struct thread *t, void *to, uint64_t addr, size_t len)
 {
@@ -161,6 +170,7 @@ int64_t mem_protect(struct os *os, uint64_t addr, uint64_t len, int prot);
 
 /* ---- signal.c ---- */
 void signals_init(struct os *os);
+void signal_arrived(int signal, siginfo_t *info, void *context); /* the host's handler */
 void signals_clear(struct os *os);
 void thread_mask(struct thread *t, uint64_t mask); /* the guest's mask is from now on... */
 void signals_deliver(struct thread *t);
@@ -175,7 +185,7 @@ typedef int64_t call_fn(struct thread *t, const uint64_t args[6]);
 struct call {
 	uint16_t number; /* the guest's */
 	int16_t host; /* the host's, or -1 */
-	const char *name;
+	const char *name; /* NULL: the call is not there */
 	/* One letter an argument, for the trace and for what the host gets:
 	 *   d decimal  x hexadecimal  o octal  f descriptor  a folder's descriptor  n size  S signal
 	 *   p pointer  s string  b bytes, as many as the next argument or the result says
@@ -194,8 +204,12 @@ int64_t call_host(struct thread *t, const struct call *row, const uint64_t args[
 int64_t safe_call(struct thread *t, long number, const int64_t args[6]);
 #define SAFE(t, number, ...) safe_call(t, number, (const int64_t[6]){ __VA_ARGS__ })
 #define HOST(p)              ((int64_t)(uintptr_t)(p))
-extern const struct call calls_generic64[], calls_generic32[];
-extern const unsigned calls_generic64_count, calls_generic32_count;
+struct calls { /* of an ABI, by number */
+	const struct call *row;
+	unsigned count;
+	const struct calls *others; /* numbers that have no row here; NULL: there are none */
+};
+extern const struct calls calls_generic64, calls_generic32;
 
 /* ---- files.c ---- */
 enum { PATH_SIZE = 4096 };
@@ -296,8 +310,7 @@ struct layout {
 	uint8_t elf_class, elf_data, calls, layout; /* as in struct bp_linux_abi */
 	uint8_t word; /* bytes of a pointer, and of a long */
 	const struct description *descriptions; /* S_COUNT of them */
-	const struct call *call;
-	const unsigned *call_count;
+	const struct calls *table;
 };
 const struct layout *layout_find(const struct bp_linux_abi *abi); /* or NULL */
 extern const struct description descriptions_generic64[S_COUNT], descriptions_generic32[S_COUNT];

@@ -69,7 +69,7 @@ static void own_fault(int signal)
 	sigaction(signal, &plain, NULL); /* the instruction is tried again */
 }
 
-static void arrived(int signal, siginfo_t *info, void *context)
+void signal_arrived(int signal, siginfo_t *info, void *context)
 {
 	struct thread *t = current;
 	ucontext_t *u = context;
@@ -105,14 +105,14 @@ static int install(int signal, const struct action *a)
 		.mask = ~always_open };
 	h.flags &= ~(uint64_t)SA_ONSTACK;
 	if (signal == SIGSEGV || signal == SIGBUS) {
-		h.handler = (uint64_t)(uintptr_t)arrived;
+		h.handler = (uint64_t)(uintptr_t)signal_arrived;
 		h.flags |= SA_NODEFER;
 		h.mask = 0;
 	} else if ((a->handler == (uint64_t)(uintptr_t)SIG_DFL && !dump_signal(signal)) ||
 		a->handler == (uint64_t)(uintptr_t)SIG_IGN) {
 		h.handler = a->handler;
 	} else {
-		h.handler = (uint64_t)(uintptr_t)arrived;
+		h.handler = (uint64_t)(uintptr_t)signal_arrived;
 	}
 	return syscall(SYS_rt_sigaction, signal, &h, NULL, MASK_BYTES) == 0 ? 0 : -errno;
 }

@@ -31,7 +31,7 @@ static int64_t vectors_in(
 		}
 		/* What is longer than the address space would reach beyond its end. */
 		if (v[i].iov_len > t->os->limit && (int64_t)v[i].iov_len >= 0)
-			v[i].iov_base = t->os->base + t->os->limit;
+			v[i].iov_base = host_ptr(t, t->os->limit);
 	}
 	*out = v;
 	return 0;
@@ -135,11 +135,14 @@ static int64_t control_in(struct thread *t, struct msghdr *m, uint8_t *out)
 	return 0;
 }
 
+static bool is_descriptors(const struct cmsghdr *c)
+{
+	return c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+}
+
 /* Descriptors that the guest is not told of, from data + told on, are not to stay open. */
 static void drop_descriptors(const struct cmsghdr *c, uint64_t told)
 {
-	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return;
 	for (uint64_t at = told; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
 		int fd;
 		memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
@@ -156,13 +159,19 @@ static int64_t control_out(struct thread *t, struct msghdr *m, uint64_t addr, ui
 		uint64_t data = c->cmsg_len - CMSG_LEN(0);
 		if (size + head > room) {
 			m->msg_flags |= MSG_CTRUNC;
-			drop_descriptors(c, 0);
+			if (is_descriptors(c))
+				drop_descriptors(c, 0);
 			continue;
 		}
 		if (data > room - size - head) {
-			data = (room - size - head) & ~(uint64_t)(sizeof(int) - 1);
+			data = room - size - head;
 			m->msg_flags |= MSG_CTRUNC;
-			drop_descriptors(c, data);
+			if (is_descriptors(c)) {
+				data &= ~(uint64_t)(sizeof(int) - 1);
+				drop_descriptors(c, data);
+				if (!data)
+					continue;
+			}
 		}
 		guest.cmsg_len = head + data;
 		if (struct_out(t, S_CMSGHDR, addr + size, &guest) != 0 ||

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of asm-generic/unistd.h for 64 bits, by number. */
+/* System calls of asm-generic/unistd.h, by number: as they are for 64 bits; table32.c has what differs. */
 #include "calls.h"
 
 /* clang-format off */
-const struct call calls_generic64[] = {
+static const struct call rows[] = {
 	NONE(0, io_setup, "up"), NONE(1, io_destroy, "p"), NONE(2, io_submit, "pdp"),
 	NONE(3, io_cancel, "ppp"), NONE(4, io_getevents, "pddpp"),
 	C(5, setxattr, "Psbnd"), C(6, lsetxattr, "Psbnd"), C(7, fsetxattr, "fsbnd"),
@@ -111,15 +111,15 @@ const struct call calls_generic64[] = {
 	{ 452, 452, "fchmodat2", "aPox", NULL },
 };
 /* clang-format on */
-const unsigned calls_generic64_count = sizeof(calls_generic64) / sizeof(calls_generic64[0]);
+const struct calls calls_generic64 = { rows, sizeof(rows) / sizeof(rows[0]), NULL };
 
 /* ---- which ABI has which table and which structs ---- */
 
 static const struct layout layouts[] = {
 	{ 2, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC, BP_LINUX_LAYOUT_GENERIC, 8,
-		descriptions_generic64, calls_generic64, &calls_generic64_count },
+		descriptions_generic64, &calls_generic64 },
 	{ 1, BP_LINUX_LITTLE, BP_LINUX_CALLS_GENERIC_TIME64, BP_LINUX_LAYOUT_GENERIC, 4,
-		descriptions_generic32, calls_generic32, &calls_generic32_count },
+		descriptions_generic32, &calls_generic32 },
 };
 
 const struct layout *layout_find(const struct bp_linux_abi *abi)

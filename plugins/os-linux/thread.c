@@ -282,9 +282,8 @@ static int64_t clone_process(struct thread *t, const struct clone *c)
 	pthread_mutex_lock(&os->memory);
 	pthread_mutex_lock(&os->threads);
 	os->user->fork(BP_USER_FORK_BEGIN, t->cpu);
-	/* What fork() does for libc's locks, the call alone does not (docs/user-mode.md). */
 	bool plain = !host.flags && c->signal == SIGCHLD && !c->set_tid_size;
-	long pid = plain ? fork() : syscall(SYS_clone3, &host, sizeof(host));
+	long pid = plain ? fork() : fork_with(&host);
 	int64_t r = pid < 0 ? -errno : pid;
 	if (pid == 0)
 		forked_child(t, c);

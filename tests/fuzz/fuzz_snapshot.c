@@ -30,17 +30,18 @@ static const char *const modes[] = { "idle", "busy", NULL };
 #define DEV(m, t)  BP_FIELD(struct device, m, t)
 static const struct bp_field part_state[] = {
 	{ PART(a, BP_U16) },
-	{ PART(b, BP_BYTES), .count = 3 },
+	{ PART(b, BP_BYTES), .count = 3, .flags = BP_F_WHOLE },
 	{ 0 },
 };
 static const struct bp_field state[] = {
-	{ DEV(wide, BP_U64), .count = 2 },
+	{ DEV(wide, BP_U64), .count = 2, .flags = BP_F_WHOLE },
 	{ DEV(count, BP_U32) },
 	{ DEV(mode, BP_ENUM), .names = modes },
 	{ DEV(ranged, BP_U32), .flags = BP_F_RANGE, .def = 3, .min = 3, .max = 5 },
 	{ DEV(items, BP_U32), .count = ITEMS, .count_offset = offsetof(struct device, count) },
 	{ DEV(on, BP_BOOL) },
-	{ DEV(part, BP_STRUCT), .count = 2, .sub = part_state, .sub_size = sizeof(struct part) },
+	{ DEV(part, BP_STRUCT), .count = 2, .flags = BP_F_WHOLE, .sub = part_state,
+		.sub_size = sizeof(struct part) },
 	{ DEV(timer, BP_TIMER) },
 	{ .name = "out", .offset = offsetof(struct device, out), .type = BP_LINE },
 	{ 0 },

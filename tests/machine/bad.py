@@ -146,7 +146,7 @@ WORDS = [
     (["--share", "x,levl=1"], [r'share0: probe has no property, link or output "levl"; did you mean "level"']),
     (["--share", "x,level=11"], [r"command line:\d+:1: share0: level: 11 is out of range"]),
     (["--share", "x,flag=perhaps"], [r'share0: flag: true or false is expected, not "perhaps"']),
-    (["--share", "x,"], [r'share0: probe has no property, link or output ""']),
+    (["--share", "x,=1"], [r'share0: probe has no property, link or output ""']),
     (["--share", "x", "--share", "y,size=1.5"], [r"share1: size: "]),
     (["--control", "fiel:x"], [r'there is no type chr-fiel for "fiel:x"']),
     (["--control", ""], [r'there is no type chr- for ""']),

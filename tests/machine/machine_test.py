@@ -120,6 +120,9 @@ def good_files(tap, b):
         d = dumped(b, path, "--share", "label=/a=b", "--share", "path,label=c,flag,level=2")
         tap.check("a share is an object of its own", d["share0"] == {"type": "probe", "label": "/a=b"} and
                   d["share1"] == {"type": "probe", "label": "c", "flag": True, "level": 2}, str(d))
+        d = dumped(b, path, "--share", "a,,b,label=x,,,,y,level=2")
+        tap.check("a doubled comma is one of the text's", d["share0"] ==
+                  {"type": "probe", "label": "x,,y", "level": 2}, str(d))
         d = dumped(b, path, "--append", "ttyS0")
         tap.check("templates", d["p"]["label"] == "console=ttyS0 quiet", str(d))
 

@@ -176,12 +176,13 @@ static void odd_mappings(void)
 	}
 	char *page = mapping(8192, PROT_READ | PROT_WRITE);
 	struct iovec far[2] = { { page, 4096 }, { (void *)(uintptr_t)(SPACE + 0x1000), 4096 } };
+	struct iovec hole[2] = { { page, 4096 }, { page + 4096, 4096 } };
 	int null = open("/dev/zero", O_RDWR), p[2];
 	munmap(page + 4096, 4096);
 	_exit(pipe(p) == 0 && read(null, page + 4095, 2) <= 1 &&
 				write(p[1], page + 4090, 4096) <= 6 &&
-				readv(null, far, 2) == 4096 && writev(p[1], &far[1], 1) == -1 &&
-				errno == EFAULT
+				readv(null, hole, 2) == 4096 && readv(null, far, 2) == -1 &&
+				errno == EFAULT && writev(p[1], &far[1], 1) == -1 && errno == EFAULT
 			? FINE
 			: 1);
 }
