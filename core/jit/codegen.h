@@ -99,6 +99,12 @@ struct cold { /* a part of the block that is emitted behind it */
 	bool leaving;
 };
 
+struct operands { /* two values, or one and what an instruction can hold */
+	unsigned a, b; /* ids; b only without imm */
+	int64_t imm;
+	bool has_imm, swapped; /* swapped: the record has them the other way round */
+};
+
 struct native_compiler {
 	struct interp *in;
 	struct verify_type type;
@@ -206,14 +212,14 @@ bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
 /* The rest of the instruction from record c->at on, then leave; COLD_REST. */
 void rest_cold(struct native_compiler *c);
 
-/* ---- codegen_int.c: for the hosts' select_integer ---- */
+/* ---- codegen_int.c ---- */
 
-/* Record c->at, when no instruction is needed for it; false: else. */
-bool select_known(struct native_compiler *c, const struct bp_ir *r);
-/* SEXT, ZEXT, TRUNC that select_known has left over and an instruction can do. */
-bool is_conversion(const struct bp_ir *r);
-bool select_comparison(struct native_compiler *c, const struct bp_ir *r);
-bool select_choice(struct native_compiler *c, const struct bp_ir *r); /* SELECT */
+/* Record c->at, if it is one of integers that is no work for C. */
+bool select_integer(struct native_compiler *c, const struct bp_ir *r);
+/* Compare as record r says; the condition that then means "true". */
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r);
+/* Of a minimum or a maximum: the condition under which the first operand is the result. */
+enum cc choosing_condition(const struct bp_ir *r);
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
 /* Id of the count itself, when record r shifts by (count & (width - 1)), as hosts do; else 0. */
@@ -222,8 +228,6 @@ unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
 bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
 unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
-/* Bits of value id that are known to be set. */
-uint64_t value_ones(const struct native_compiler *c, unsigned id);
 
 /* ---- codegen_float.c: for the hosts' float.c ---- */
 
@@ -294,8 +298,16 @@ static inline unsigned regime_of(uint32_t memop)
 extern const uint8_t host_general[GENERAL], host_pinned[PINNED_GENERAL];
 /* Record c->at, if the host has instructions for it; C does the others. */
 bool select_host(struct native_compiler *c, const struct bp_ir *r);
-/* Compare as record r says; the condition that then means "true". */
-enum cc compare_record(struct native_compiler *c, const struct bp_ir *r);
+/* Integer records of words, and AND, OR, XOR of bits too; what select_integer asks for. */
+void alu_record(struct native_compiler *c, const struct bp_ir *r, const struct operands *o);
+bool shift_record(struct native_compiler *c, const struct bp_ir *r); /* false: C does it */
+void multiply_record(struct native_compiler *c, const struct bp_ir *r);
+void high_half_record(struct native_compiler *c, const struct bp_ir *r); /* of 64 bits */
+void divide_record(struct native_compiler *c, const struct bp_ir *r);
+void min_max_record(struct native_compiler *c, const struct bp_ir *r);
+/* Records of one operand, d from a, or NOT of a bit; whether this CPU has an instruction for it. */
+void emit_one(struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a);
+bool has_one(const struct bp_ir *r);
 /* Jump if value id, an I1, is set, or (`set` false) if it is not: where, for emit_to and emit_here. */
 uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
 /* At a loop's entry, where registers are free: the memos that its accesses look at. */

@@ -22,6 +22,19 @@ enum {
 	LINK_ADDRESS = 12 /* behind the jump, a load and another jump */
 };
 
+enum { /* conditions behind a comparison */
+	IF_EQ = CC_EQ,
+	IF_NE = CC_NE,
+	IF_LTS = CC_LT,
+	IF_LES = CC_LE,
+	IF_GTS = CC_GT,
+	IF_GES = CC_GE,
+	IF_LTU = CC_CC,
+	IF_LEU = CC_LS,
+	IF_GTU = CC_HI,
+	IF_GEU = CC_CS
+};
+
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
 #define AT(off)        ((int32_t)(off))
 
@@ -97,6 +110,18 @@ static inline uint8_t *emit_spend(struct emit *e, unsigned insns)
 static inline void emit_give_back(struct emit *e, unsigned insns)
 {
 	emit_add_i(e, true, false, LEFT, LEFT, insns);
+}
+
+/* Whether an instruction can compute with it, or X16 or X17 take it on the way. */
+static inline bool can_hold(int64_t imm)
+{
+	(void)imm;
+	return true;
+}
+
+static inline void emit_cmp(struct emit *e, bool wide, unsigned a, unsigned b)
+{
+	emit_3(e, A64_SUBS, wide, XZR, a, b);
 }
 
 /* Whether reg is not 0, 32 bits: CC_NE. */

@@ -17,7 +17,6 @@
 
 /* ---- select.c, float.c, access.c: record c->at; false: not one of theirs ---- */
 
-bool select_integer(struct native_compiler *c, const struct bp_ir *r);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
 /* A record by C, which keeps all registers. */

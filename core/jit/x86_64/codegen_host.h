@@ -26,6 +26,19 @@ enum {
 	LINK_ADDRESS = 6 /* behind the jump's distance: the constant of a MOV */
 };
 
+enum { /* conditions behind a comparison */
+	IF_EQ = CC_E,
+	IF_NE = CC_NE,
+	IF_LTS = CC_L,
+	IF_LES = CC_LE,
+	IF_GTS = CC_G,
+	IF_GES = CC_GE,
+	IF_LTU = CC_B,
+	IF_LEU = CC_BE,
+	IF_GTU = CC_A,
+	IF_GEU = CC_AE
+};
+
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member) - CPU_BIAS)
 #define AT(off)        ((int32_t)(off)-BIAS)
 
@@ -129,6 +142,26 @@ static inline uint8_t *emit_spend(struct emit *e, unsigned insns)
 static inline void emit_give_back(struct emit *e, unsigned insns)
 {
 	emit_group1(e, true, G1_ADD, LEFT, (int32_t)insns);
+}
+
+/* Whether an instruction can compute with it. */
+static inline bool can_hold(int64_t imm)
+{
+	return imm == (int32_t)imm;
+}
+
+static inline void emit_cmp(struct emit *e, bool wide, unsigned a, unsigned b)
+{
+	emit_rr(e, OP_CMP_RM, wide, a, b);
+}
+
+/* Compare a with a constant that an instruction can hold. */
+static inline void emit_cmp_i(struct emit *e, bool wide, unsigned a, int64_t imm)
+{
+	if (imm)
+		emit_group1(e, wide, G1_CMP, a, (int32_t)imm);
+	else
+		emit_rr(e, OP_TEST, wide, a, a);
 }
 
 /* Whether reg is not 0, 32 bits: CC_NE. */

@@ -16,7 +16,6 @@
 
 /* ---- select.c, float.c, vector.c, access.c: record c->at; false: not one of theirs ---- */
 
-bool select_integer(struct native_compiler *c, const struct bp_ir *r);
 bool select_float(struct native_compiler *c, const struct bp_ir *r);
 bool select_vector(struct native_compiler *c, const struct bp_ir *r);
 bool select_access(struct native_compiler *c, const struct bp_ir *r);
