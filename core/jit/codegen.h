@@ -7,7 +7,9 @@
  *   codegen_leave.c  jumps, exits, links
  *   codegen_int.c    integer records, as far as all hosts do them alike
  *   codegen_float.c  which floating point is for the host's unit
+ *   codegen_access.c  loads, stores, atomics: what all hosts do alike
  *   codegen_c.c      what C does
+ *   codegen_thunks.c  the code that all blocks share: leaving, calling C
  *   HOST/codegen_host.h   the host's registers, and the instructions that the above are made of
  *   HOST/native.h    its other files: which instructions a record becomes
  *
@@ -250,14 +252,52 @@ void select_call(struct native_compiler *c, const struct bp_ir *r);
 /* A copy of what C is to see, of a multiple of 8 bytes, behind the code so far: INFO points to it. */
 void info(struct native_compiler *c, const void *data, size_t size);
 
-struct c_thunks { /* made by the host: call C, which is given INFO */
+/* ---- codegen_thunks.c: the code that all blocks share ---- */
+
+struct thunks {
+	const void *exit; /* reason in RESULT */
+	const void *leave; /* NATIVE_LEAVE, or NULL: a constant and a jump do */
+	const void *exit_link; /* NATIVE_LOOKUP with the link in INFO */
+	const void *lookup; /* the block at PC, or miss */
+	const void *miss; /* NATIVE_LOOKUP without a link */
+	const void *resync; /* the block at PC, unless something is pending */
+	const void *raise; /* cause in SECOND, jit_native.value */
+	/* Slow accesses, by enum cold_kind, which keep all general registers; [1]: those for floating point
+	 * too. How they are told memop and jit_native.site is the host's affair. CC_LEAVE: leave. */
+	const void *slow[2][COLD_RMW + 1];
+	/* Call C, which is given INFO. */
 	const void *memory, *call; /* keep nothing; CC_LEAVE: leave */
 	const void *generic; /* the same, never leaves */
 	const void *generic_keep; /* keeps all registers */
 };
-extern struct c_thunks c_thunks;
+extern struct thunks thunks;
 
-/* ---- accesses, for the hosts' access.c ---- */
+static inline const void *to_be_run(const struct emit *e) /* where what comes next is executed */
+{
+	return e->at + e->to_execute;
+}
+
+/* PC and LEFT to memory. */
+void save_position(struct emit *e);
+/* In RESULT what C returned: BP_H_RAISED leaves from here, else as CC_LEAVE says. */
+void check_status(struct emit *e);
+/* Leave for `why`; everything is written back. NATIVE_LOOKUP: only if something is pending. */
+void emit_exit(struct emit *e, enum native_exit why);
+/* Raise `cause` with jit_native.value; jit_native.site is set. */
+void emit_raise(struct emit *e, uint32_t cause);
+
+/* ---- codegen_access.c, and more for the hosts' access.c ---- */
+
+/* Record c->at, if it is an access, a fence or a call. */
+bool select_access(struct native_compiler *c, const struct bp_ir *r);
+/* The address of a record in a register: a value's own when there is nothing to add. */
+unsigned access_address(struct native_compiler *c, const struct bp_ir *r, int32_t disp);
+/* The slow way's beginning, behind which jit_native.addr is written; value and operation; which of thunks.slow;
+ * its end, after the call. */
+void slow_begin(struct native_compiler *c, const struct cold *k);
+void slow_operands(struct native_compiler *c, const struct cold *k);
+const void *slow_thunk(const struct native_compiler *c, const struct cold *k);
+void slow_end(struct native_compiler *c, const struct cold *k);
 
 /* Whether the only use of record c->at's value is a PUT into a register for floating point. */
 static inline bool wants_fp(const struct native_compiler *c)
@@ -274,6 +314,12 @@ static inline bool inline_access(const struct bp_ir *r, uint32_t memop)
 {
 	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
 		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
+}
+
+static inline bool inline_rmw(const struct bp_ir *r, uint32_t memop)
+{
+	unsigned size = memop & BP_MEM_SIZE;
+	return (size == 2 || size == 3) && r->type <= BP_T_I64 && !(memop & BP_MEM_BIG_ENDIAN);
 }
 
 /* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
@@ -312,7 +358,17 @@ bool has_one(const struct bp_ir *r);
 uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
 /* At a loop's entry, where registers are free: the memos that its accesses look at. */
 void memos_at_entry(struct native_compiler *c);
+/* An access in line; false: C does it. */
+bool load_record(struct native_compiler *c, const struct bp_ir *r);
+bool store_record(struct native_compiler *c, const struct bp_ir *r);
+bool rmw_record(struct native_compiler *c, const struct bp_ir *r);
+/* Of `before`, bit 0 reads and bit 1 writes, everything comes before what `after` says; neither is 0. */
+void emit_fence(struct emit *e, unsigned before, unsigned after);
 void access_cold(struct native_compiler *c, struct cold *k);
+/* The memo did not match: fill it, and if the TLB has the page, go on with the access. */
+void memo_cold(struct native_compiler *c, const struct cold *k);
+/* The result of a slow access, extended as the record says; flags stay. */
+void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k);
 /* GET or PUT of the register that collects exception flags. */
 void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
@@ -322,13 +378,22 @@ void emit_barrier(struct emit *e);
 /* The block at PC by the jump cache, as jump_slot and jump_hit (find.h) have it; else leave.
  * In line, each place has a jump of its own for the host to predict. */
 void emit_lookup(struct emit *e);
-/* Leave for `why`; everything is written back. NATIVE_LOOKUP: only if something is pending. */
-void emit_exit(struct emit *e, enum native_exit why);
-/* Raise `cause` with jit_native.value; jit_native.site is set. */
-void emit_raise(struct emit *e, uint32_t cause);
 /* A jump that native_patch() can point at a block, and what it does until then: leave with the link's
- * address, which is written LINK_ADDRESS behind l->patch. Sets patch and unlinked. */
+ * address, which is written LINK_ADDRESS behind l->patch. Sets patch. */
 void emit_link(struct emit *e, struct link *l);
+/* Point that jump at `target`, in writable memory, while others run it. */
+void patch_link(uint8_t *jump, const uint8_t *target);
+
+/* What this CPU has. */
+void host_features(void);
+/* The thunks, in this order: for native_host_enter, which is returned, exit and exit_link; resync and what
+ * only the host has; calls of fn(cpu, INFO) that give back every register that a block may use, or keep
+ * nothing. `access`: with what thunks.slow are told. */
+const void *make_entry(struct emit *e);
+void make_more(struct emit *e);
+const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access);
+const void *make_call(struct emit *e, const void *fn);
+void call_absolute(struct emit *e, const void *fn);
 
 static inline reg_set reg_bit(unsigned reg)
 {

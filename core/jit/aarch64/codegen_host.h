@@ -16,6 +16,8 @@ enum {
 	GENERAL = 22, /* that values may be in */
 	PINNED_GENERAL = 14,
 	PINNED_FP = 20,
+	RESULT = X0, /* of C, and why native code is left */
+	SECOND = X1, /* argument of C */
 	INFO = X16, /* what C functions are given points */
 	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 64, /* a cache line of instructions */
@@ -140,6 +142,24 @@ static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, 
 static inline void emit_nop(struct emit *e)
 {
 	emit(e, (uint32_t)A64_NOP);
+}
+
+/* The first argument of C. */
+static inline void emit_first_cpu(struct emit *e)
+{
+	emit_mov(e, true, X0, CPU);
+}
+
+/* RESULT, an enum bp_helper_status but no BP_H_RAISED, as CC_LEAVE. */
+static inline void emit_leave_flag(struct emit *e)
+{
+	emit_cmp_i(e, false, RESULT, 0);
+}
+
+/* Whatever others wrote before this is fetched anew. */
+static inline void code_fetch_anew(void)
+{
+	__asm__ volatile("isb" : : : "memory");
 }
 
 /* What was written to [write, +size) is what will be run: caches. */

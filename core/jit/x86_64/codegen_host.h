@@ -20,6 +20,8 @@ enum {
 	GENERAL = 11, /* that values may be in */
 	PINNED_GENERAL = 7,
 	PINNED_FP = 10,
+	RESULT = RAX, /* of C, and why native code is left */
+	SECOND = RSI, /* argument of C */
 	INFO = RAX, /* what C functions are given points */
 	CC_LEAVE = CC_B, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 16,
@@ -197,6 +199,22 @@ static inline void emit_address(struct emit *e, unsigned reg, const uint8_t *pla
 	emit8(e, (reg & 7) << 3 | 5); /* [RIP + distance] */
 	emit32(e, 0);
 	emit_to(e->at - 4, place);
+}
+
+/* The first argument of C. */
+static inline void emit_first_cpu(struct emit *e)
+{
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
+}
+
+/* RESULT, an enum bp_helper_status but no BP_H_RAISED, as CC_LEAVE: the carry flag. */
+static inline void emit_leave_flag(struct emit *e)
+{
+	emit_rr(e, OP_GROUP3, false, G3_NEG, RESULT);
+}
+
+static inline void code_fetch_anew(void)
+{
 }
 
 /* What is written is seen as code at once (SDM volume 3, 11.6: caches are coherent). */

@@ -28,7 +28,7 @@ void native_host_gather(struct jit_cpu *cpu)
 	if (env && env->size && env->flags_offset) {
 		uint8_t *at = (uint8_t *)cpu->head + env->flags_offset;
 		memcpy(&flags, at, sizeof(flags));
-		flags |= thunks.flags[csr & MXCSR_FLAGS];
+		flags |= own_thunks.flags[csr & MXCSR_FLAGS];
 		memcpy(at, &flags, sizeof(flags));
 	}
 	_mm_setcsr(csr & ~(unsigned)MXCSR_FLAGS);
@@ -58,7 +58,7 @@ static void host_flags(struct native_compiler *c, unsigned reg, unsigned help)
 	emit_rm(&c->e, OP_LDMXCSR, false, 3, CPU, CPU_AT(native.mxcsr)); /* stmxcsr */
 	emit_rm(&c->e, OP_MOVZX8, false, reg, CPU, CPU_AT(native.mxcsr));
 	emit_group1(&c->e, false, G1_AND, reg, MXCSR_FLAGS);
-	emit_const(&c->e, help, (uintptr_t)thunks.flags);
+	emit_const(&c->e, help, (uintptr_t)own_thunks.flags);
 	emit_rx(&c->e, OP_MOVZX8, false, false, reg, help, reg, 0, 0);
 }
 
@@ -174,7 +174,7 @@ void float_cold(struct native_compiler *c, struct cold *k)
 				AT(g.a[i]));
 		}
 	g.d = frame_new(c, size);
-	call_keep(c, &g, sizeof(g), c_thunks.generic_keep);
+	call_keep(c, &g, sizeof(g), thunks.generic_keep);
 	unsigned bytes = ir_types[ir_result_type(r)].bytes;
 	if (bytes == 16)
 		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(g.d));
