@@ -107,6 +107,8 @@ struct operands { /* two values, or one and what an instruction can hold */
 	bool has_imm, swapped; /* swapped: the record has them the other way round */
 };
 
+enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
+
 struct native_compiler {
 	struct interp *in;
 	struct verify_type type;
@@ -231,18 +233,30 @@ bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_
 unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
 
-/* ---- codegen_float.c: for the hosts' float.c ---- */
+/* ---- codegen_float.c ---- */
 
-enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
+/* Record c->at, if it is one of floating point that is no work for C. */
+bool select_float(struct native_compiler *c, const struct bp_ir *r);
+
+struct operation { /* one such record being made */
+	unsigned operand[3], operands;
+	uint8_t *to_c[3]; /* jumps to the way by C */
+	unsigned to_cs;
+	uint8_t *tiny; /* a jump for a result that may have underflown, or NULL */
+	unsigned result, raw; /* host registers; raw: where that result then is */
+};
+
+void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env, enum rounding rounding,
+	struct operation *o);
+/* The result is in o->result, unless one of the jumps was taken: COLD_FLOAT for them. */
+void operation_done(struct native_compiler *c, const struct bp_ir *r, const struct operation *o);
+/* The record of a COLD_FLOAT by C, operands from their registers; all registers are kept. */
+void float_by_c(struct native_compiler *c, const struct cold *k);
+
 /* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
 enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r);
-bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env);
 /* At the block's entry: leave if its floating point is not for the host. */
 void float_entry(struct native_compiler *c);
-/* Whether rounding is to be looked up, which was not done at the entry; the jump for when it is not to
- * nearest. */
-bool asks_rounding(const struct native_compiler *c, enum rounding rounding);
-uint8_t *rounds_otherwise(struct native_compiler *c, const struct bp_fp_env *env);
 
 /* ---- codegen_c.c ---- */
 
@@ -369,6 +383,22 @@ void access_cold(struct native_compiler *c, struct cold *k);
 void memo_cold(struct native_compiler *c, const struct cold *k);
 /* The result of a slow access, extended as the record says; flags stay. */
 void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k);
+/* Floating point, of operands and formats that are fit for hosts, into o->result or o->to_c. */
+bool has_arithmetic(const struct bp_ir *r); /* with this CPU */
+void emit_arithmetic(struct native_compiler *c, const struct bp_ir *r, struct operation *o);
+void emit_min_max(struct native_compiler *c, const struct bp_ir *r, struct operation *o);
+void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o);
+/* d = the comparison of a and b. */
+void emit_float_compare(
+	struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a, unsigned b);
+/* The whole record; false: C does it. */
+bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+bool select_lanes(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+/* C by a thunk that keeps all registers and is given a copy of `data`. */
+void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk);
+/* The host's flags, as it has them, as enum bp_fp_flag. */
+uint32_t guest_flags(unsigned status);
 /* GET or PUT of the register that collects exception flags. */
 void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);

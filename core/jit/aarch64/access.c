@@ -290,10 +290,10 @@ void access_cold(struct native_compiler *c, struct cold *k)
 
 /* ---- what C does ---- */
 
-void call_generic_keep(struct native_compiler *c, const struct gen *g)
+void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk)
 {
-	info(c, g, sizeof(*g));
-	emit_call_to(&c->e, thunks.generic_keep);
+	info(c, data, size);
+	emit_call_to(&c->e, thunk);
 }
 
 void emit_fence(struct emit *e, unsigned before, unsigned after)

@@ -18,6 +18,7 @@ enum {
 	PINNED_FP = 20,
 	RESULT = X0, /* of C, and why native code is left */
 	SECOND = X1, /* argument of C */
+	STATUS_FLAGS = 0x1f, /* of FPSR (Arm ARM, C5.2.10) */
 	INFO = X16, /* what C functions are given points */
 	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 64, /* a cache line of instructions */
@@ -142,6 +143,19 @@ static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, 
 static inline void emit_nop(struct emit *e)
 {
 	emit(e, (uint32_t)A64_NOP);
+}
+
+/* The register of floating-point flags. */
+static inline unsigned host_status(void)
+{
+	uint64_t fpsr;
+	__asm__ volatile("mrs %0, fpsr" : "=r"(fpsr));
+	return (unsigned)fpsr;
+}
+
+static inline void host_set_status(unsigned status)
+{
+	__asm__ volatile("msr fpsr, %0" : : "r"((uint64_t)status));
 }
 
 /* The first argument of C. */

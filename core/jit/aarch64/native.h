@@ -15,12 +15,6 @@
 #define JIT_AARCH64_NATIVE_H
 #include "jit/codegen.h"
 
-/* ---- select.c, float.c, access.c: record c->at; false: not one of theirs ---- */
-
-bool select_float(struct native_compiler *c, const struct bp_ir *r);
-/* A record by C, which keeps all registers. */
-void call_generic_keep(struct native_compiler *c, const struct gen *g);
-
 /* ---- thunks.c ---- */
 
 /* Single-instruction atomics (FEAT_LSE). */

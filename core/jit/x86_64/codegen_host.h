@@ -3,6 +3,7 @@
 #ifndef JIT_X86_64_CODEGEN_HOST_H
 #define JIT_X86_64_CODEGEN_HOST_H
 #include "emit.h"
+#include <xmmintrin.h>
 
 enum {
 	BASE = RBP,
@@ -22,6 +23,7 @@ enum {
 	PINNED_FP = 10,
 	RESULT = RAX, /* of C, and why native code is left */
 	SECOND = RSI, /* argument of C */
+	STATUS_FLAGS = 0x3f, /* of MXCSR (SDM volume 1, 10.2.3) */
 	INFO = RAX, /* what C functions are given points */
 	CC_LEAVE = CC_B, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 16,
@@ -199,6 +201,17 @@ static inline void emit_address(struct emit *e, unsigned reg, const uint8_t *pla
 	emit8(e, (reg & 7) << 3 | 5); /* [RIP + distance] */
 	emit32(e, 0);
 	emit_to(e->at - 4, place);
+}
+
+/* The register of floating-point flags. */
+static inline unsigned host_status(void)
+{
+	return _mm_getcsr();
+}
+
+static inline void host_set_status(unsigned status)
+{
+	_mm_setcsr(status);
 }
 
 /* The first argument of C. */

@@ -16,13 +16,10 @@
 
 /* ---- select.c, float.c, vector.c, access.c: record c->at; false: not one of theirs ---- */
 
-bool select_float(struct native_compiler *c, const struct bp_ir *r);
 bool select_vector(struct native_compiler *c, const struct bp_ir *r);
 /* d = a op b; code: the opcode's map << 8, the opcode; prefix 66. */
 void vector_op3(
 	struct native_compiler *c, unsigned code, bool wide, unsigned d, unsigned a, unsigned b);
-/* C by a thunk that keeps all registers and is given a copy of `data`; RAX too is kept. */
-void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk);
 
 /* ---- thunks.c ---- */
 
