@@ -223,13 +223,17 @@ static void flush(void)
 	move_epoch();
 }
 
+bool cache_fits(const struct block *b, const struct cache_key *key)
+{
+	return b->offset == key->offset && b->ram == key->ram && b->key == key->key &&
+		b->config == key->config && b->limit == key->limit;
+}
+
 struct block *cache_find(const struct cache_key *key)
 {
 	pthread_mutex_lock(&cache.lock);
 	struct block *b = *bucket_of(key);
-	while (b &&
-		(b->offset != key->offset || b->ram != key->ram || b->key != key->key ||
-			b->config != key->config || b->limit != key->limit))
+	while (b && !cache_fits(b, key))
 		b = b->hash_next;
 	pthread_mutex_unlock(&cache.lock);
 	return b;

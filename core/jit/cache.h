@@ -54,6 +54,8 @@ bool cache_enter(struct interp *in);
 bool cache_safepoint(struct interp *in);
 void cache_leave(struct interp *in);
 
+/* Whether it is the block of this key. The caller knows that it is not freed. */
+bool cache_fits(const struct block *b, const struct cache_key *key);
 struct block *cache_find(const struct cache_key *key);
 /* Before bytes are read for translation; hand the number to cache_insert. */
 uint64_t cache_prepare(void);

@@ -16,7 +16,17 @@ static enum found check_second(const struct finder *f, struct jit_given *given, 
 	return FOUND;
 }
 
-static enum found find_code(struct finder *f)
+/* The block that the jump cache has for this address is most often still the one: a flush of the TLB
+ * makes its entries stale, and few pages move. It touches less memory than a search. */
+static struct block *look_up(const struct jit_jump *slot, const struct cache_key *key, uint64_t pc)
+{
+	struct block *b = slot->pc == pc && slot->key == key->key ? slot->block : NULL;
+	if (b && !atomic_load(&b->dead) && cache_fits(b, key))
+		return b;
+	return cache_find(key);
+}
+
+static enum found find_code(struct finder *f, const struct jit_jump *slot)
 {
 	struct jit_cpu *cpu = f->in->cpu;
 	struct jit_given *given = &f->in->given;
@@ -37,7 +47,7 @@ static enum found find_code(struct finder *f)
 		.limit = (cpu->have_breakpoints ? 1 : limit) | f->limit_flag };
 	bool same = true;
 	enum found found = FOUND;
-	f->block = code->ram ? cache_find(&key) : NULL;
+	f->block = code->ram ? look_up(slot, &key, cpu->head->pc) : NULL;
 	if (f->block && f->block->crosses)
 		found = check_second(f, given, &same);
 	if (found == FOUND && (!f->block || !same))
@@ -67,7 +77,7 @@ enum found find_block(struct finder *f)
 	unsigned tries = 0;
 	do {
 		epoch = cpu->space_epoch;
-		found = find_code(f);
+		found = find_code(f, slot);
 	} while (found == FOUND && in_memory(f->block) && epoch != cpu->space_epoch &&
 		++tries < FIND_TRIES);
 	if (found == FOUND && !atomic_load(&f->block->dead))

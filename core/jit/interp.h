@@ -150,6 +150,10 @@ struct block {
 	_Atomic(bool) dead;
 	bool crosses; /* its instruction begins in one page and ends in the next: */
 	uint32_t first_bytes; /* in the first */
+	struct block *hash_next; /* cache.c's; here, where a search looks anyway */
+	/* native: where it is entered, which chunk it lives in; else NULL */
+	_Atomic(const void *) entry;
+	struct code_chunk *chunk;
 	void *ram2;
 	uint64_t offset2; /* of the second page's part */
 	struct op *op;
@@ -158,13 +162,9 @@ struct block {
 	struct link *link;
 	uint32_t links;
 	const uint8_t *code; /* the instructions' bytes, for tracers */
-	/* native: where it is entered, which chunk it lives in; else NULL */
-	_Atomic(const void *) entry;
-	struct code_chunk *chunk;
 	_Atomic(uint32_t)
 		heat; /* slices that began here: for who wants to do better by what is hot */
 	/* cache.c */
-	struct block *hash_next;
 	struct link *incoming;
 	struct page_entry page[BLOCK_PAGES];
 	uint32_t pages;

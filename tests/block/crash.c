@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Nothing that a flush has acknowledged is lost.
  *
- *     crash PLUGINS TEST_PLUGINS [points=N] [seed=N] [variant=NAME] [errors=0|1]
+ *     crash PLUGINS TEST_PLUGINS [points=N] [seed=N] [variant=NAME] [errors=0|1] [kills=N]
  *
  * crash: threads write, flush, discard over a format, over blk-log. At random points of its log the
  * image is made as a crash there could leave it: what was written before the last finished flush, and
  * of later writes a random subset of their 512-byte pieces. It must pass `qemu-img check` (leaks at
  * most), and each sector must hold what was flushed last or what was written since.
  *
- * With BACKPLANE_FULL ten times as many points.
+ * kills: a process that does the same is killed by SIGKILL at a random moment, and the file that it
+ * leaves is looked at in the same way.
+ *
+ * With BACKPLANE_FULL ten times as many points and kills.
  *
  * errors: each write, flush, ... of a workload fails in turn. What is answered with success holds,
  * the image stays consistent. */
@@ -21,6 +24,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -530,6 +534,14 @@ static void load_base(void)
 	g_free(bytes);
 }
 
+static void start_guest(const struct variant *v, const char *filter, uint64_t seed)
+{
+	guest.node = open_image(v, image, true, filter);
+	guest.log = open(logged, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	guest.seed = seed;
+	atomic_store(&guest.next_id, 1);
+}
+
 static void crash_variant(const struct variant *v, unsigned points, uint64_t seed)
 {
 	GThread *threads[THREADS];
@@ -538,10 +550,7 @@ static void crash_variant(const struct variant *v, unsigned points, uint64_t see
 	if (!make_image(v))
 		return;
 	load_base();
-	guest.node = open_image(v, image, true, filter);
-	guest.log = open(logged, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	guest.seed = seed;
-	atomic_store(&guest.next_id, 1);
+	start_guest(v, filter, seed);
 	for (unsigned t = 0; t < THREADS && guest.node; t++)
 		threads[t] = g_thread_new("guest", guest_thread, GUINT_TO_POINTER(t));
 	for (unsigned t = 0; t < THREADS && guest.node; t++)
@@ -554,6 +563,68 @@ static void crash_variant(const struct variant *v, unsigned points, uint64_t see
 	g_array_free(events, TRUE);
 	g_free(bytes);
 	g_free(filter);
+}
+
+/* ---- kills ---- */
+
+/* The process that is killed: it stays when its work is done. */
+static void victim(const struct variant *v, uint64_t seed)
+{
+	start_guest(v, NULL, seed);
+	for (unsigned t = 0; t < THREADS && guest.node; t++)
+		g_thread_unref(g_thread_new("guest", guest_thread, GUINT_TO_POINTER(t)));
+	for (;;)
+		pause();
+}
+
+/* Once its guest has done so much, or has had time enough for all. */
+static void kill_at(pid_t pid, uint64_t records)
+{
+	enum { POLL_US = 200, POLLS = 100000 };
+	struct stat st = { 0 };
+	for (unsigned n = 0; n < POLLS; n++) {
+		if (stat(logged, &st) == 0 &&
+			(uint64_t)st.st_size >= records * sizeof(struct record))
+			break;
+		g_usleep(POLL_US);
+	}
+	if ((uint64_t)st.st_size < records * sizeof(struct record))
+		fault("the process that is to be killed has stopped working");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void kill_variant(const struct variant *v, char **argv, unsigned kills, uint64_t seed)
+{
+	extern char **environ;
+	uint64_t state = seed;
+	char *variant = g_strdup_printf("variant=%s", v->name);
+	char *where = g_strdup_printf("in=%s", folder);
+	for (unsigned n = 0; n < kills; n++) {
+		char *bytes = NULL, *own = g_strdup_printf("seed=%" PRIu64, seed + n);
+		char *name = g_strdup_printf("%s %s kill %u", v->name, own, n);
+		char *args[] = { argv[0], argv[1], argv[2], variant, own, where, NULL };
+		pid_t pid;
+		g_unlink(logged);
+		g_unlink(image);
+		if (!make_image(v) ||
+			posix_spawn(&pid, "/proc/self/exe", NULL, NULL, args, environ))
+			fault("%s cannot be started", name);
+		else
+			kill_at(pid, draw(&state) % (2 * OPS * THREADS));
+		GArray *events = read_log(&bytes);
+		what_is_allowed(events, events->len);
+		g_unlink(crashed);
+		if (rename(image, crashed) != 0)
+			fault("%s: %s", name, g_strerror(errno));
+		look_at(v, name);
+		g_array_free(events, TRUE);
+		g_free(bytes);
+		g_free(name);
+		g_free(own);
+	}
+	g_free(where);
+	g_free(variant);
 }
 
 /* ---- errors ---- */
@@ -626,26 +697,65 @@ static void error_variant(const struct variant *v, unsigned stride)
 
 /* ---- the program ---- */
 
+struct plan {
+	uint64_t points, kills, seed, errors, stride;
+	const char *only, *folder; /* a variant's name; of the process that is killed */
+};
+
+static struct plan read_plan(int argc, char **argv)
+{
+	struct plan p = { .points = 100, .seed = 1, .stride = 1 };
+	for (int k = 3; k < argc; k++) {
+		sscanf(argv[k], "points=%" SCNu64, &p.points);
+		sscanf(argv[k], "kills=%" SCNu64, &p.kills);
+		sscanf(argv[k], "seed=%" SCNu64, &p.seed);
+		sscanf(argv[k], "errors=%" SCNu64, &p.errors);
+		sscanf(argv[k], "stride=%" SCNu64, &p.stride);
+		if (g_str_has_prefix(argv[k], "variant="))
+			p.only = argv[k] + strlen("variant=");
+		if (g_str_has_prefix(argv[k], "in="))
+			p.folder = argv[k] + strlen("in=");
+	}
+	if (getenv("BACKPLANE_FULL")) {
+		p.points *= 10;
+		p.kills *= 10;
+	}
+	return p;
+}
+
+static bool wanted(const struct plan *p, const struct variant *v)
+{
+	return !p->only || !strcmp(p->only, v->name);
+}
+
+static void run_variant(const struct plan *p, const struct variant *v, char **argv)
+{
+	if (p->errors)
+		error_variant(v, (unsigned)p->stride);
+	else if (p->kills)
+		kill_variant(v, argv, (unsigned)p->kills, p->seed);
+	else
+		crash_variant(v, (unsigned)p->points, p->seed);
+}
+
+static void name_files(const char *in)
+{
+	folder = in ? g_strdup(in) : g_dir_make_tmp("backplane-crash-XXXXXX", NULL);
+	image = g_build_filename(folder, "image", NULL);
+	crashed = g_build_filename(folder, "crashed", NULL);
+	logged = g_build_filename(folder, "log", NULL);
+	backing = g_build_filename(folder, "backing", NULL);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t points = 100, seed = 1, errors = 0, stride = 1;
-	const char *only = NULL;
 	struct error_list found = { 0 };
-	unsigned failed = 0, n = 0;
+	unsigned failed = 0, n = 0, count = 0;
 	if (argc < 3)
 		return 2;
+	struct plan plan = read_plan(argc, argv);
 	types_add_path(argv[1]);
 	types_add_path(argv[2]);
-	for (int k = 3; k < argc; k++) {
-		sscanf(argv[k], "points=%" SCNu64, &points);
-		sscanf(argv[k], "seed=%" SCNu64, &seed);
-		sscanf(argv[k], "errors=%" SCNu64, &errors);
-		sscanf(argv[k], "stride=%" SCNu64, &stride);
-		if (g_str_has_prefix(argv[k], "variant="))
-			only = argv[k] + strlen("variant=");
-	}
-	if (getenv("BACKPLANE_FULL"))
-		points *= 10;
 	char *other = g_find_program_in_path("qemu-img");
 	if (!other) {
 		printf("1..1\nok 1 - all # SKIP needs qemu-img\n");
@@ -654,27 +764,25 @@ int main(int argc, char **argv)
 	g_free(other);
 	types_scan(&found);
 	error_list_finish(&found);
-	folder = g_dir_make_tmp("backplane-crash-XXXXXX", NULL);
-	image = g_build_filename(folder, "image", NULL);
-	crashed = g_build_filename(folder, "crashed", NULL);
-	logged = g_build_filename(folder, "log", NULL);
-	backing = g_build_filename(folder, "backing", NULL);
+	name_files(plan.folder);
+	for (unsigned k = 0; k < G_N_ELEMENTS(variants); k++) {
+		if (plan.folder && wanted(&plan, &variants[k]))
+			victim(&variants[k], plan.seed);
+		count += wanted(&plan, &variants[k]);
+	}
 	disk = g_malloc0(IMAGE_MAX);
-	unsigned count = 0;
-	for (unsigned k = 0; k < G_N_ELEMENTS(variants); k++)
-		count += !only || !strcmp(only, variants[k].name);
 	printf("1..%u\n", count);
 	for (unsigned k = 0; k < G_N_ELEMENTS(variants); k++) {
-		if (only && strcmp(only, variants[k].name) != 0)
+		if (!wanted(&plan, &variants[k]))
 			continue;
 		failures = 0;
 		said = false;
-		if (errors)
-			error_variant(&variants[k], (unsigned)stride);
-		else
-			crash_variant(&variants[k], (unsigned)points, seed);
+		run_variant(&plan, &variants[k], argv);
 		printf("%s %u - %s %s (%u faults)\n", failures ? "not ok" : "ok", ++n,
-			errors ? "errors" : "crash", variants[k].name, failures);
+			plan.errors          ? "errors"
+				: plan.kills ? "kills"
+					     : "crash",
+			variants[k].name, failures);
 		fflush(stdout);
 		failed += failures != 0;
 	}
