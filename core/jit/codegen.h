@@ -7,7 +7,9 @@
  *   codegen_leave.c  jumps, exits, links
  *   codegen_int.c    integer records, as far as all hosts do them alike
  *   codegen_float.c  which floating point is for the host's unit
+ *   codegen_access.c  loads, stores, atomics: what all hosts do alike
  *   codegen_c.c      what C does
+ *   codegen_thunks.c  the code that all blocks share: leaving, calling C
  *   HOST/codegen_host.h   the host's registers, and the instructions that the above are made of
  *   HOST/native.h    its other files: which instructions a record becomes
  *
@@ -100,6 +102,14 @@ struct cold { /* a part of the block that is emitted behind it */
 	uint16_t target; /* COLD_EXIT: id of the PCREL */
 	bool leaving;
 };
+
+struct operands { /* two values, or one and what an instruction can hold */
+	unsigned a, b; /* ids; b only without imm */
+	int64_t imm;
+	bool has_imm, swapped; /* swapped: the record has them the other way round */
+};
+
+enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
 
 struct native_compiler {
 	struct interp *in;
@@ -208,14 +218,14 @@ bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
 /* The rest of the instruction from record c->at on, then leave; COLD_REST. */
 void rest_cold(struct native_compiler *c);
 
-/* ---- codegen_int.c: for the hosts' select_integer ---- */
+/* ---- codegen_int.c ---- */
 
-/* Record c->at, when no instruction is needed for it; false: else. */
-bool select_known(struct native_compiler *c, const struct bp_ir *r);
-/* SEXT, ZEXT, TRUNC that select_known has left over and an instruction can do. */
-bool is_conversion(const struct bp_ir *r);
-bool select_comparison(struct native_compiler *c, const struct bp_ir *r);
-bool select_choice(struct native_compiler *c, const struct bp_ir *r); /* SELECT */
+/* Record c->at, if it is one of integers that is no work for C. */
+bool select_integer(struct native_compiler *c, const struct bp_ir *r);
+/* Compare as record r says; the condition that then means "true". */
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r);
+/* Of a minimum or a maximum: the condition under which the first operand is the result. */
+enum cc choosing_condition(const struct bp_ir *r);
 /* Test value id, an I1; the condition that then means "set". */
 enum cc test_condition(struct native_compiler *c, unsigned id);
 /* Id of the count itself, when record r shifts by (count & (width - 1)), as hosts do; else 0. */
@@ -224,24 +234,34 @@ unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
 bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
 unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
-/* Bits of value id that are known to be set. */
-uint64_t value_ones(const struct native_compiler *c, unsigned id);
 /* Whether value id is val.narrow; whether record r makes such a value. */
 bool value_narrow(const struct native_compiler *c, unsigned id);
 bool makes_narrow(const struct native_compiler *c, const struct bp_ir *r);
 
-/* ---- codegen_float.c: for the hosts' float.c ---- */
+/* ---- codegen_float.c ---- */
 
-enum rounding { ROUND_NEAREST, ROUND_ASK, ROUND_OTHER };
+/* Record c->at, if it is one of floating point that is no work for C. */
+bool select_float(struct native_compiler *c, const struct bp_ir *r);
+
+struct operation { /* one such record being made */
+	unsigned operand[3], operands;
+	uint8_t *to_c[3]; /* jumps to the way by C */
+	unsigned to_cs;
+	uint8_t *tiny; /* a jump for a result that may have underflown, or NULL */
+	unsigned result, raw; /* host registers; raw: where that result then is */
+};
+
+void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env, enum rounding rounding,
+	struct operation *o);
+/* The result is in o->result, unless one of the jumps was taken: COLD_FLOAT for them. */
+void operation_done(struct native_compiler *c, const struct bp_ir *r, const struct operation *o);
+/* The record of a COLD_FLOAT by C, operands from their registers; all registers are kept. */
+void float_by_c(struct native_compiler *c, const struct cold *k);
+
 /* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
 enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r);
-bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env);
 /* At the block's entry: leave if its floating point is not for the host. */
 void float_entry(struct native_compiler *c);
-/* Whether rounding is to be looked up, which was not done at the entry; the jump for when it is not to
- * nearest. */
-bool asks_rounding(const struct native_compiler *c, enum rounding rounding);
-uint8_t *rounds_otherwise(struct native_compiler *c, const struct bp_fp_env *env);
 
 /* ---- codegen_c.c ---- */
 
@@ -251,14 +271,52 @@ void select_call(struct native_compiler *c, const struct bp_ir *r);
 /* A copy of what C is to see, of a multiple of 8 bytes, behind the code so far: INFO points to it. */
 void info(struct native_compiler *c, const void *data, size_t size);
 
-struct c_thunks { /* made by the host: call C, which is given INFO */
+/* ---- codegen_thunks.c: the code that all blocks share ---- */
+
+struct thunks {
+	const void *exit; /* reason in RESULT */
+	const void *leave; /* NATIVE_LEAVE, or NULL: a constant and a jump do */
+	const void *exit_link; /* NATIVE_LOOKUP with the link in INFO */
+	const void *lookup; /* the block at PC, or miss */
+	const void *miss; /* NATIVE_LOOKUP without a link */
+	const void *resync; /* the block at PC, unless something is pending */
+	const void *raise; /* cause in SECOND, jit_native.value */
+	/* Slow accesses, by enum cold_kind, which keep all general registers; [1]: those for floating point
+	 * too. How they are told memop and jit_native.site is the host's affair. CC_LEAVE: leave. */
+	const void *slow[2][COLD_RMW + 1];
+	/* Call C, which is given INFO. */
 	const void *memory, *call; /* keep nothing; CC_LEAVE: leave */
 	const void *generic; /* the same, never leaves */
 	const void *generic_keep; /* keeps all registers */
 };
-extern struct c_thunks c_thunks;
+extern struct thunks thunks;
 
-/* ---- accesses, for the hosts' access.c ---- */
+static inline const void *to_be_run(const struct emit *e) /* where what comes next is executed */
+{
+	return e->at + e->to_execute;
+}
+
+/* PC and LEFT to memory. */
+void save_position(struct emit *e);
+/* In RESULT what C returned: BP_H_RAISED leaves from here, else as CC_LEAVE says. */
+void check_status(struct emit *e);
+/* Leave for `why`; everything is written back. NATIVE_LOOKUP: only if something is pending. */
+void emit_exit(struct emit *e, enum native_exit why);
+/* Raise `cause` with jit_native.value; jit_native.site is set. */
+void emit_raise(struct emit *e, uint32_t cause);
+
+/* ---- codegen_access.c, and more for the hosts' access.c ---- */
+
+/* Record c->at, if it is an access, a fence or a call. */
+bool select_access(struct native_compiler *c, const struct bp_ir *r);
+/* The address of a record in a register: a value's own when there is nothing to add. */
+unsigned access_address(struct native_compiler *c, const struct bp_ir *r, int32_t disp);
+/* The slow way's beginning, behind which jit_native.addr is written; value and operation; which of thunks.slow;
+ * its end, after the call. */
+void slow_begin(struct native_compiler *c, const struct cold *k);
+void slow_operands(struct native_compiler *c, const struct cold *k);
+const void *slow_thunk(const struct native_compiler *c, const struct cold *k);
+void slow_end(struct native_compiler *c, const struct cold *k);
 
 /* Whether the only use of record c->at's value is a PUT into a register for floating point. */
 static inline bool wants_fp(const struct native_compiler *c)
@@ -275,6 +333,12 @@ static inline bool inline_access(const struct bp_ir *r, uint32_t memop)
 {
 	return (memop & BP_MEM_SIZE) <= 3 && r->type >= BP_T_I8 && ir_types[r->type].bytes <= 8 &&
 		r->type != BP_T_FLAGS && !(memop & (BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION));
+}
+
+static inline bool inline_rmw(const struct bp_ir *r, uint32_t memop)
+{
+	unsigned size = memop & BP_MEM_SIZE;
+	return (size == 2 || size == 3) && r->type <= BP_T_I64 && !(memop & BP_MEM_BIG_ENDIAN);
 }
 
 /* Of the record that is compiled, as in struct memo_plan. What is done on the way out goes by the TLB. */
@@ -299,13 +363,47 @@ static inline unsigned regime_of(uint32_t memop)
 extern const uint8_t host_general[GENERAL], host_pinned[PINNED_GENERAL];
 /* Record c->at, if the host has instructions for it; C does the others. */
 bool select_host(struct native_compiler *c, const struct bp_ir *r);
-/* Compare as record r says; the condition that then means "true". */
-enum cc compare_record(struct native_compiler *c, const struct bp_ir *r);
+/* Integer records of words, and AND, OR, XOR of bits too; what select_integer asks for. */
+void alu_record(struct native_compiler *c, const struct bp_ir *r, const struct operands *o);
+bool shift_record(struct native_compiler *c, const struct bp_ir *r); /* false: C does it */
+void multiply_record(struct native_compiler *c, const struct bp_ir *r);
+void high_half_record(struct native_compiler *c, const struct bp_ir *r); /* of 64 bits */
+void divide_record(struct native_compiler *c, const struct bp_ir *r);
+void min_max_record(struct native_compiler *c, const struct bp_ir *r);
+/* Records of one operand, d from a, or NOT of a bit; whether this CPU has an instruction for it. */
+void emit_one(struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a);
+bool has_one(const struct bp_ir *r);
 /* Jump if value id, an I1, is set, or (`set` false) if it is not: where, for emit_to and emit_here. */
 uint8_t *jump_on(struct native_compiler *c, unsigned id, bool set);
 /* At a loop's entry, where registers are free: the memos that its accesses look at. */
 void memos_at_entry(struct native_compiler *c);
+/* An access in line; false: C does it. */
+bool load_record(struct native_compiler *c, const struct bp_ir *r);
+bool store_record(struct native_compiler *c, const struct bp_ir *r);
+bool rmw_record(struct native_compiler *c, const struct bp_ir *r);
+/* Of `before`, bit 0 reads and bit 1 writes, everything comes before what `after` says; neither is 0. */
+void emit_fence(struct emit *e, unsigned before, unsigned after);
 void access_cold(struct native_compiler *c, struct cold *k);
+/* The memo did not match: fill it, and if the TLB has the page, go on with the access. */
+void memo_cold(struct native_compiler *c, const struct cold *k);
+/* The result of a slow access, extended as the record says; flags stay. */
+void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k);
+/* Floating point, of operands and formats that are fit for hosts, into o->result or o->to_c. */
+bool has_arithmetic(const struct bp_ir *r); /* with this CPU */
+void emit_arithmetic(struct native_compiler *c, const struct bp_ir *r, struct operation *o);
+void emit_min_max(struct native_compiler *c, const struct bp_ir *r, struct operation *o);
+void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o);
+/* d = the comparison of a and b. */
+void emit_float_compare(
+	struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a, unsigned b);
+/* The whole record; false: C does it. */
+bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+bool select_lanes(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+/* C by a thunk that keeps all registers and is given a copy of `data`. */
+void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk);
+/* The host's flags, as it has them, as enum bp_fp_flag. */
+uint32_t guest_flags(unsigned status);
 /* GET or PUT of the register that collects exception flags. */
 void float_flags(struct native_compiler *c, const struct bp_ir *r);
 void float_cold(struct native_compiler *c, struct cold *k);
@@ -315,13 +413,22 @@ void emit_barrier(struct emit *e);
 /* The block at PC by the jump cache, as jump_slot and jump_hit (find.h) have it; else leave.
  * In line, each place has a jump of its own for the host to predict. */
 void emit_lookup(struct emit *e);
-/* Leave for `why`; everything is written back. NATIVE_LOOKUP: only if something is pending. */
-void emit_exit(struct emit *e, enum native_exit why);
-/* Raise `cause` with jit_native.value; jit_native.site is set. */
-void emit_raise(struct emit *e, uint32_t cause);
 /* A jump that native_patch() can point at a block, and what it does until then: leave with the link's
- * address, which is written LINK_ADDRESS behind l->patch. Sets patch and unlinked. */
+ * address, which is written LINK_ADDRESS behind l->patch. Sets patch. */
 void emit_link(struct emit *e, struct link *l);
+/* Point that jump at `target`, in writable memory, while others run it. */
+void patch_link(uint8_t *jump, const uint8_t *target);
+
+/* What this CPU has. */
+void host_features(void);
+/* The thunks, in this order: for native_host_enter, which is returned, exit and exit_link; resync and what
+ * only the host has; calls of fn(cpu, INFO) that give back every register that a block may use, or keep
+ * nothing. `access`: with what thunks.slow are told. */
+const void *make_entry(struct emit *e);
+void make_more(struct emit *e);
+const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access);
+const void *make_call(struct emit *e, const void *fn);
+void call_absolute(struct emit *e, const void *fn);
 
 static inline reg_set reg_bit(unsigned reg)
 {

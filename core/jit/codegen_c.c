@@ -66,7 +66,7 @@ void select_generic(struct native_compiler *c, const struct bp_ir *r)
 	else
 		reg_claim(c, INFO);
 	info(c, &g, sizeof(g));
-	emit_call_to(&c->e, touches ? c_thunks.generic : c_thunks.generic_keep);
+	emit_call_to(&c->e, touches ? thunks.generic : thunks.generic_keep);
 	if (touches)
 		reload_pinned(c);
 	if (g.d)
@@ -92,7 +92,7 @@ void select_memory(struct native_compiler *c, const struct bp_ir *r)
 	flush(c);
 	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	info(c, &m, sizeof(m));
-	emit_call_to(&c->e, c_thunks.memory);
+	emit_call_to(&c->e, thunks.memory);
 	if (m.d)
 		set_mem(c, c->at, ir_result_type(r), m.d);
 	if (ordered)
@@ -135,6 +135,6 @@ void select_call(struct native_compiler *c, const struct bp_ir *r)
 	flush(c);
 	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
 	info(c, &call, sizeof(call));
-	emit_call_to(&c->e, c_thunks.call);
+	emit_call_to(&c->e, thunks.call);
 	after_call(c);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which floating point is for the host's unit: as far as all hosts agree. */
+/* Which floating point is for the host's unit, as far as all hosts agree; the way by C; flags. */
 #include "codegen.h"
 
 static enum rounding rounding_in(unsigned mode)
@@ -15,7 +15,7 @@ enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
 	return rounding_in(own ? r->arg[3] - 1u : env->rounding);
 }
 
-bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
+static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
 {
 	return env->nan_rule == BP_NAN_CANONICAL && env->flags == BP_FP_TINY_AFTER &&
 		env->flags_offset && env->flags_offset == c->type.cpu->fp_envs->flags_offset;
@@ -55,13 +55,166 @@ void float_entry(struct native_compiler *c)
 	c->rounds = true;
 }
 
-bool asks_rounding(const struct native_compiler *c, enum rounding rounding)
+void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env, enum rounding rounding,
+	struct operation *o)
 {
-	return rounding == ROUND_ASK && !c->rounds;
+	if (rounding != ROUND_ASK || c->rounds)
+		return;
+	emit_cmp_memory(&c->e, BASE, AT(env->rounding_offset), BP_ROUND_NEAREST_EVEN);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
 }
 
-uint8_t *rounds_otherwise(struct native_compiler *c, const struct bp_fp_env *env)
+/* ---- the way by C ---- */
+
+void operation_done(struct native_compiler *c, const struct bp_ir *r, const struct operation *o)
 {
-	emit_cmp_memory(&c->e, BASE, AT(env->rounding_offset), BP_ROUND_NEAREST_EVEN);
-	return emit_jcc(&c->e, CC_NE);
+	uint8_t *from = o->tiny ? o->tiny : o->to_cs ? o->to_c[0] : NULL;
+	struct cold *k = from ? cold_new(c, COLD_FLOAT, from) : NULL;
+	if (k) {
+		unsigned n = 0;
+		k->tiny = o->tiny;
+		for (unsigned i = o->tiny ? 0 : 1; i < 3; i++)
+			if (i < o->to_cs)
+				k->also[n++] = o->to_c[i];
+		while (n < 2)
+			k->also[n++] = NULL;
+		for (unsigned i = 0; i < 3; i++)
+			k->operand[i] = (uint8_t)(i < o->operands ? o->operand[i] : NO_REG);
+		k->result = (uint8_t)o->result;
+		k->value = (uint8_t)o->raw;
+		k->back = c->e.at;
+	}
+	set_reg(c, c->at, r->type, o->result);
+}
+
+void float_by_c(struct native_compiler *c, const struct cold *k)
+{
+	const struct bp_ir *r = &c->rec[k->record];
+	struct gen g = { .r = *r, .fn = generic_for(r), .env = verify_env(&c->type, r->aux) };
+	unsigned size = is_vector(r->type) ? FP_WIDTH : 8;
+	for (unsigned i = 0; i < 2; i++)
+		if (k->also[i])
+			emit_here(&c->e, k->also[i]);
+	for (unsigned i = 0; i < 3; i++)
+		if (k->operand[i] != NO_REG) {
+			g.a[i] = frame_new(c, size);
+			g.has[i] = true;
+			emit_store(&c->e, k->operand[i], size, BASE, AT(g.a[i]));
+		}
+	g.d = frame_new(c, size);
+	call_keep(c, &g, sizeof(g), thunks.generic_keep);
+	emit_load(&c->e, k->result, ir_types[ir_result_type(r)].bytes, BASE, AT(g.d));
+	emit_to(emit_jmp(&c->e), k->back);
+}
+
+/* ---- records ---- */
+
+/* Sums to roots, minimum and maximum. */
+static bool arithmetic(
+	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	struct operation o = { 0 };
+	bool minmax = r->op == BP_IR_FMIN || r->op == BP_IR_FMAX;
+	enum rounding rounding = minmax ? ROUND_NEAREST : rounding_of(env, r);
+	if (!is_format(r->type) || !has_arithmetic(r) || rounding == ROUND_OTHER ||
+		(minmax && r->imm != BP_MINMAX_NUMBER))
+		return false;
+	for (unsigned n = 0; n < 3; n++)
+		if (ir_is_arg_value(r, n))
+			o.operand[o.operands++] = use_fp(c, r->arg[n]);
+	o.result = reg_result(c, true, NO_REG);
+	unless_nearest(c, env, rounding, &o);
+	if (minmax)
+		emit_min_max(c, r, &o);
+	else
+		emit_arithmetic(c, r, &o);
+	operation_done(c, r, &o);
+	return true;
+}
+
+static bool comparison(struct native_compiler *c, const struct bp_ir *r)
+{
+	if (!is_format(r->type))
+		return false;
+	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, false);
+	emit_float_compare(c, r, d, a, b);
+	set_reg(c, c->at, BP_T_I1, d);
+	return true;
+}
+
+static bool format(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	unsigned from = (unsigned)r->imm;
+	struct operation o = { .operands = 1 };
+	enum rounding rounding = r->type == BP_T_F32 ? rounding_of(env, r) : ROUND_NEAREST;
+	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
+		return false;
+	o.operand[0] = use_fp(c, r->arg[0]);
+	o.result = reg_result(c, true, NO_REG);
+	unless_nearest(c, env, rounding, &o);
+	emit_format(c, r, &o);
+	operation_done(c, r, &o);
+	return true;
+}
+
+bool select_float(struct native_compiler *c, const struct bp_ir *r)
+{
+	if (ir_info(r->op)->aux != AUX_ENV)
+		return false;
+	const struct bp_fp_env *env = verify_env(&c->type, r->aux);
+	if (!environment_fits(c, env))
+		return false;
+	if (ir_types[r->type].class == IR_VECTOR)
+		return select_lanes(c, r, env);
+	switch (r->op) {
+	case BP_IR_FADD:
+	case BP_IR_FSUB:
+	case BP_IR_FMUL:
+	case BP_IR_FDIV:
+	case BP_IR_FSQRT:
+	case BP_IR_FMA:
+	case BP_IR_FMIN:
+	case BP_IR_FMAX: return arithmetic(c, r, env);
+	case BP_IR_FCMP: return comparison(c, r);
+	case BP_IR_FCVT: return format(c, r, env);
+	case BP_IR_ITOF: return from_integer(c, r, env);
+	case BP_IR_FTOI: return to_integer(c, r, env);
+	default: return false;
+	}
+}
+
+/* ---- flags ---- */
+
+void native_host_gather(struct jit_cpu *cpu)
+{
+	const struct bp_fp_env *env = cpu->type->fp_envs;
+	unsigned status = host_status();
+	uint32_t flags;
+	if (!(status & STATUS_FLAGS))
+		return;
+	if (env && env->size && env->flags_offset) {
+		uint8_t *at = (uint8_t *)cpu->head + env->flags_offset;
+		memcpy(&flags, at, sizeof(flags));
+		flags |= guest_flags(status);
+		memcpy(at, &flags, sizeof(flags));
+	}
+	host_set_status(status & ~(unsigned)STATUS_FLAGS);
+}
+
+unsigned native_host_flags(void)
+{
+	return host_status();
+}
+
+void native_host_clear(void)
+{
+	unsigned status = host_status();
+	if (status & STATUS_FLAGS)
+		host_set_status(status & ~(unsigned)STATUS_FLAGS);
+}
+
+void native_host_restore(unsigned flags)
+{
+	if (host_status() != flags)
+		host_set_status(flags);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Integer records, as far as all hosts do them alike: what needs no instruction, and choices. */
+/* Integer records, as far as all hosts do them alike: which are for the host, what needs no instruction,
+ * operands, comparisons and choices. */
 #include "codegen.h"
 
 /* ---- operands ---- */
@@ -38,9 +39,21 @@ unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r)
 		: 0;
 }
 
+static struct operands operands_of(
+	const struct native_compiler *c, const struct bp_ir *r, bool swap)
+{
+	struct operands o = { .a = r->arg[0], .b = r->arg[1] };
+	int64_t first;
+	o.has_imm = second_const(c, r, &o.imm) && can_hold(o.imm);
+	if (!o.has_imm && swap && is_const(c, o.a, &first) && can_hold(first))
+		o = (struct operands){ .a = o.b, .imm = first, .has_imm = true, .swapped = true };
+	return o;
+}
+
 /* ---- what is known of bits ---- */
 
-uint64_t value_ones(const struct native_compiler *c, unsigned id)
+/* Bits of value id that are known to be set. */
+static uint64_t value_ones(const struct native_compiler *c, unsigned id)
 {
 	return c->v[id].place == P_CONST ? c->v[id].imm : c->v[id].ones;
 }
@@ -158,13 +171,15 @@ static bool same_value(struct native_compiler *c, const struct bp_ir *r)
 	return true;
 }
 
-bool is_conversion(const struct bp_ir *r)
+/* SEXT, ZEXT, TRUNC that select_known has left over and an instruction can do. */
+static bool is_conversion(const struct bp_ir *r)
 {
 	return r->op != BP_IR_CAST && is_small(r->aux) && is_small(r->type) &&
 		!(r->aux == BP_T_I1 && r->op == BP_IR_SEXT);
 }
 
-bool select_known(struct native_compiler *c, const struct bp_ir *r)
+/* Record c->at, when no instruction is needed for it; false: else. */
+static bool select_known(struct native_compiler *c, const struct bp_ir *r)
 {
 	int64_t known;
 	switch (r->op) {
@@ -199,6 +214,39 @@ bool select_known(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- comparing and choosing ---- */
 
+static const struct {
+	uint8_t plain, swapped; /* of a op b; b op a */
+} condition[] = {
+	[BP_IR_EQ - BP_IR_EQ] = { IF_EQ, IF_EQ },
+	[BP_IR_NE - BP_IR_EQ] = { IF_NE, IF_NE },
+	[BP_IR_LTS - BP_IR_EQ] = { IF_LTS, IF_GTS },
+	[BP_IR_LES - BP_IR_EQ] = { IF_LES, IF_GES },
+	[BP_IR_LTU - BP_IR_EQ] = { IF_LTU, IF_GTU },
+	[BP_IR_LEU - BP_IR_EQ] = { IF_LEU, IF_GEU },
+};
+
+enum cc compare_record(struct native_compiler *c, const struct bp_ir *r)
+{
+	bool wide = is_wide(r->type);
+	struct operands o = operands_of(c, r, true);
+	unsigned a = use(c, o.a), how = r->op - BP_IR_EQ;
+	if (o.has_imm)
+		emit_cmp_i(&c->e, wide, a, o.imm);
+	else
+		emit_cmp(&c->e, wide, a, use(c, o.b));
+	return (enum cc)(o.swapped ? condition[how].swapped : condition[how].plain);
+}
+
+enum cc choosing_condition(const struct bp_ir *r)
+{
+	switch (r->op) {
+	case BP_IR_MINS: return (enum cc)IF_LTS;
+	case BP_IR_MAXS: return (enum cc)IF_GTS;
+	case BP_IR_MINU: return (enum cc)IF_LTU;
+	default: return (enum cc)IF_GTU;
+	}
+}
+
 enum cc test_condition(struct native_compiler *c, unsigned id)
 {
 	if (c->v[id].place == P_COND)
@@ -208,7 +256,7 @@ enum cc test_condition(struct native_compiler *c, unsigned id)
 	return CC_NE;
 }
 
-bool select_comparison(struct native_compiler *c, const struct bp_ir *r)
+static bool select_comparison(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (!is_word(r->type) && r->type != BP_T_I1)
 		return false;
@@ -221,7 +269,7 @@ bool select_comparison(struct native_compiler *c, const struct bp_ir *r)
 	return true;
 }
 
-bool select_choice(struct native_compiler *c, const struct bp_ir *r)
+static bool select_choice(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (ir_types[r->type].bytes > 8)
 		return false;
@@ -232,4 +280,104 @@ bool select_choice(struct native_compiler *c, const struct bp_ir *r)
 	emit_csel(&c->e, true, d, yes, no, cc);
 	set_result(c, r, d);
 	return true;
+}
+
+/* ---- all of them ---- */
+
+static void alu(struct native_compiler *c, const struct bp_ir *r)
+{
+	struct operands o = operands_of(c, r, r->op != BP_IR_SUB);
+	uint64_t ones = 0;
+	if (r->op == BP_IR_OR)
+		ones = value_ones(c, o.a) | (o.has_imm ? (uint64_t)o.imm : value_ones(c, o.b));
+	alu_record(c, r, &o);
+	c->v[c->at].ones = r->type == BP_T_I64 ? ones : 0;
+}
+
+static void one(struct native_compiler *c, const struct bp_ir *r)
+{
+	unsigned a = use(c, r->arg[0]), d = reg_result(c, false, a);
+	emit_one(c, r, d, a);
+	set_result(c, r, d);
+}
+
+/* Of words: the others are left over. */
+static bool select_word(struct native_compiler *c, const struct bp_ir *r)
+{
+	switch (r->op) {
+	case BP_IR_ADD:
+	case BP_IR_SUB: alu(c, r); return true;
+	case BP_IR_SHL:
+	case BP_IR_SHR:
+	case BP_IR_SAR:
+	case BP_IR_ROL:
+	case BP_IR_ROR: return shift_record(c, r);
+	case BP_IR_MUL: multiply_record(c, r); return true;
+	case BP_IR_MULHS:
+	case BP_IR_MULHU:
+	case BP_IR_MULHSU:
+		if (!is_wide(r->type))
+			return false;
+		high_half_record(c, r);
+		return true;
+	case BP_IR_DIVS:
+	case BP_IR_DIVU:
+	case BP_IR_REMS:
+	case BP_IR_REMU: divide_record(c, r); return true;
+	case BP_IR_MINS:
+	case BP_IR_MAXS:
+	case BP_IR_MINU:
+	case BP_IR_MAXU: min_max_record(c, r); return true;
+	case BP_IR_NEG:
+	case BP_IR_CLZ:
+	case BP_IR_CTZ:
+	case BP_IR_POPCNT:
+	case BP_IR_BSWAP:
+	case BP_IR_BREV8:
+	case BP_IR_UBITS:
+	case BP_IR_SBITS:
+		if (!has_one(r))
+			return false;
+		one(c, r);
+		return true;
+	default: return false;
+	}
+}
+
+bool select_integer(struct native_compiler *c, const struct bp_ir *r)
+{
+	bool word = is_word(r->type);
+	if (ir_types[r->type].class == IR_VECTOR)
+		return false;
+	if (select_known(c, r))
+		return true;
+	switch (r->op) {
+	case BP_IR_AND:
+	case BP_IR_OR:
+	case BP_IR_XOR:
+		if (!word && r->type != BP_T_I1)
+			return false;
+		alu(c, r);
+		return true;
+	case BP_IR_NOT:
+		if (!word && r->type != BP_T_I1)
+			return false;
+		one(c, r);
+		return true;
+	case BP_IR_SEXT:
+	case BP_IR_ZEXT:
+	case BP_IR_TRUNC:
+		if (!is_conversion(r))
+			return false;
+		one(c, r);
+		return true;
+	case BP_IR_EQ:
+	case BP_IR_NE:
+	case BP_IR_LTS:
+	case BP_IR_LES:
+	case BP_IR_LTU:
+	case BP_IR_LEU: return select_comparison(c, r);
+	case BP_IR_SELECT: return select_choice(c, r);
+	default: return word && select_word(c, r);
+	}
 }

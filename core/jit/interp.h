@@ -82,8 +82,7 @@ struct link {
 	bool local; /* in the same page for certain: may be linked, delta holds */
 	bool near; /* may be linked; whether the target is in the page is checked */
 	bool set_key;
-	uint8_t *patch; /* native: the jump's distance in the code, writable; else NULL */
-	int32_t unlinked; /* native: the distance while it leads nowhere */
+	uint8_t *patch; /* native: the jump's last 4 bytes in the code, writable; else NULL */
 };
 
 struct gen { /* a record that a C function evaluates */

@@ -20,18 +20,6 @@ bool needs_barriers(const struct bp_ir *r)
 	return bp_ir_memop(r) & MEM_ORDERED || (!plain && r->op != BP_IR_PROBE);
 }
 
-/* The address in a register: a value's own when there is nothing to add. */
-static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_t disp)
-{
-	unsigned base = use(c, r->arg[0]);
-	bool narrow = c->addr_mask != UINT64_MAX;
-	if (!disp && !narrow)
-		return base;
-	unsigned reg = reg_new(c, false);
-	emit_add_i(&c->e, !narrow, false, reg, base, disp);
-	return reg;
-}
-
 /* The entry's address for `addr`, in X30; X`help` is overwritten. */
 static void tlb_entry(struct native_compiler *c, unsigned addr, unsigned regime, unsigned help)
 {
@@ -100,8 +88,7 @@ static struct cold *find(
 	return k;
 }
 
-/* The memo did not match: fill it, and if the TLB has the page, go on with the access. */
-static void memo_cold(struct native_compiler *c, const struct cold *k)
+void memo_cold(struct native_compiler *c, const struct cold *k)
 {
 	uint8_t *miss =
 		lookup(c, k->addr, k->memop, k->kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
@@ -145,7 +132,7 @@ static void extend(struct native_compiler *c, unsigned reg, uint32_t memop, bool
 		emit_field(&c->e, A64_SBFM, wide, reg, reg, 0, (8u << (memop & BP_MEM_SIZE)) - 1);
 }
 
-static bool load(struct native_compiler *c, const struct bp_ir *r)
+bool load_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
 	bool wide = is_wide(r->type);
@@ -153,7 +140,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		return false;
 	if (memop & BP_MEM_SEQ_CST)
 		emit_barrier(&c->e);
-	unsigned addr = address(c, r, r->imm), size = memop & BP_MEM_SIZE;
+	unsigned addr = access_address(c, r, r->imm), size = memop & BP_MEM_SIZE;
 	bool acquire = memop & BP_MEM_ACQUIRE;
 	bool fp = wide && size == 3 && !acquire && wants_fp(c);
 	unsigned result = reg_new(c, fp);
@@ -177,13 +164,13 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- stores ---- */
 
-static bool store(struct native_compiler *c, const struct bp_ir *r)
+bool store_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
 	unsigned size = memop & BP_MEM_SIZE, value;
 	if (!inline_access(r, memop))
 		return false;
-	unsigned addr = address(c, r, r->imm);
+	unsigned addr = access_address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
 	bool fp = v->place == P_REG && is_fp(v->reg) && size >= 2 && !(memop & BP_MEM_RELEASE);
 	value = fp ? use_fp(c, r->arg[1]) : use(c, r->arg[1]);
@@ -242,13 +229,13 @@ static void rmw_loop(
 	emit_to(emit_cbz(&c->e, false, true, LR), again);
 }
 
-static bool rmw(struct native_compiler *c, const struct bp_ir *r)
+bool rmw_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
 	unsigned size = memop & BP_MEM_SIZE;
-	if (size < 2 || size > 3 || r->type > BP_T_I64 || memop & BP_MEM_BIG_ENDIAN)
+	if (!inline_rmw(r, memop))
 		return false;
-	unsigned addr = address(c, r, 0), value = use(c, r->arg[1]), d = reg_new(c, false);
+	unsigned addr = access_address(c, r, 0), value = use(c, r->arg[1]), d = reg_new(c, false);
 	if (memop & BP_MEM_SEQ_CST)
 		emit_barrier(&c->e);
 	uint8_t *slow = lookup(c, addr, memop, BP_ACC_WRITE);
@@ -281,8 +268,7 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- the slow way ---- */
 
-/* The result of a slow access, extended as the record says. */
-static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
+void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
 	enum access how = load_kind(k->memop, is_wide(r->type));
 	emit_mem(&c->e, how, k->memop & BP_MEM_SIZE, k->result, CPU, CPU_AT(native.value));
@@ -290,83 +276,32 @@ static void slow_result(struct native_compiler *c, const struct bp_ir *r, const 
 
 void access_cold(struct native_compiler *c, struct cold *k)
 {
-	static const struct {
-		const void **plain, **fp;
-	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_fp },
-		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_fp },
-		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_fp } };
-	const struct bp_ir *r = &c->rec[k->record];
-	if (k->memo != NO_MEMO)
-		memo_cold(c, k);
-	write_back(c, true);
-	emit_mem(&c->e, A_STORE, 3, k->addr, CPU, CPU_AT(native.addr));
-	if (k->kind != COLD_LOAD)
-		emit_mem(&c->e, A_STORE, 3, k->value, CPU, CPU_AT(native.value));
-	if (k->kind == COLD_RMW)
-		emit_store_const(&c->e, false, CPU, CPU_AT(native.rmw), r->aux);
+	slow_begin(c, k);
+	slow_operands(c, k);
 	emit_const(&c->e, X16, k->memop);
 	emit_const(&c->e, X17, site_here(c));
 	if (k->memop & MEM_ORDERED)
 		emit_barrier(&c->e);
-	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);
+	emit_call_to(&c->e, slow_thunk(c, k));
 	if (k->memop & MEM_ORDERED)
 		emit_barrier(&c->e);
-	/* a load changes no flags: they still say whether to leave */
-	if (k->kind != COLD_STORE)
-		slow_result(c, r, k);
-	emit_to(emit_jcc(&c->e, CC_EQ), k->back);
-	if (k->kind != COLD_STORE)
-		set_reg(c, k->record, r->type, k->result);
-	c->at++;
-	rest_cold(c);
+	slow_end(c, k);
 }
 
 /* ---- what C does ---- */
 
-void call_generic_keep(struct native_compiler *c, const struct gen *g)
+void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk)
 {
-	info(c, g, sizeof(*g));
-	emit_call_to(&c->e, c_thunks.generic_keep);
+	info(c, data, size);
+	emit_call_to(&c->e, thunk);
 }
 
-static void fence(struct native_compiler *c, const struct bp_ir *r)
+void emit_fence(struct emit *e, unsigned before, unsigned after)
 {
-	/* Device input and output are reads and writes to the host. */
-	unsigned before = r->aux >> 4, after = r->aux & 15;
-	before = (before | before >> 2) & 3;
-	after = (after | after >> 2) & 3;
-	if (!before || !after)
-		return;
 	if (before == 1)
-		emit(&c->e, (uint32_t)A64_DMB_LD);
+		emit(e, (uint32_t)A64_DMB_LD);
 	else if (before == 2 && after == 2)
-		emit(&c->e, (uint32_t)A64_DMB_ST);
+		emit(e, (uint32_t)A64_DMB_ST);
 	else
-		emit_barrier(&c->e);
-}
-
-bool select_access(struct native_compiler *c, const struct bp_ir *r)
-{
-	switch (r->op) {
-	case BP_IR_LD:
-		if (!load(c, r))
-			select_memory(c, r);
-		return true;
-	case BP_IR_ST:
-		if (!store(c, r))
-			select_memory(c, r);
-		return true;
-	case BP_IR_RMW:
-		if (!rmw(c, r))
-			select_memory(c, r);
-		return true;
-	case BP_IR_STP:
-	case BP_IR_LL:
-	case BP_IR_SC:
-	case BP_IR_CAS:
-	case BP_IR_PROBE: select_memory(c, r); return true;
-	case BP_IR_FENCE: fence(c, r); return true;
-	case BP_IR_CALL: select_call(c, r); return true;
-	default: return false;
-	}
+		emit_barrier(e);
 }

@@ -16,10 +16,26 @@ enum {
 	GENERAL = 22, /* that values may be in */
 	PINNED_GENERAL = 14,
 	PINNED_FP = 20,
+	RESULT = X0, /* of C, and why native code is left */
+	SECOND = X1, /* argument of C */
+	STATUS_FLAGS = 0x1f, /* of FPSR (Arm ARM, C5.2.10) */
 	INFO = X16, /* what C functions are given points */
 	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 64, /* a cache line of instructions */
 	LINK_ADDRESS = 12 /* behind the jump, a load and another jump */
+};
+
+enum { /* conditions behind a comparison */
+	IF_EQ = CC_EQ,
+	IF_NE = CC_NE,
+	IF_LTS = CC_LT,
+	IF_LES = CC_LE,
+	IF_GTS = CC_GT,
+	IF_GES = CC_GE,
+	IF_LTU = CC_CC,
+	IF_LEU = CC_LS,
+	IF_GTU = CC_HI,
+	IF_GEU = CC_CS
 };
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
@@ -99,6 +115,18 @@ static inline void emit_give_back(struct emit *e, unsigned insns)
 	emit_add_i(e, true, false, LEFT, LEFT, insns);
 }
 
+/* Whether an instruction can compute with it, or X16 or X17 take it on the way. */
+static inline bool can_hold(int64_t imm)
+{
+	(void)imm;
+	return true;
+}
+
+static inline void emit_cmp(struct emit *e, bool wide, unsigned a, unsigned b)
+{
+	emit_3(e, A64_SUBS, wide, XZR, a, b);
+}
+
 /* Whether reg is not 0, 32 bits: CC_NE. */
 static inline void emit_test(struct emit *e, unsigned reg)
 {
@@ -115,6 +143,37 @@ static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, 
 static inline void emit_nop(struct emit *e)
 {
 	emit(e, (uint32_t)A64_NOP);
+}
+
+/* The register of floating-point flags. */
+static inline unsigned host_status(void)
+{
+	uint64_t fpsr;
+	__asm__ volatile("mrs %0, fpsr" : "=r"(fpsr));
+	return (unsigned)fpsr;
+}
+
+static inline void host_set_status(unsigned status)
+{
+	__asm__ volatile("msr fpsr, %0" : : "r"((uint64_t)status));
+}
+
+/* The first argument of C. */
+static inline void emit_first_cpu(struct emit *e)
+{
+	emit_mov(e, true, X0, CPU);
+}
+
+/* RESULT, an enum bp_helper_status but no BP_H_RAISED, as CC_LEAVE. */
+static inline void emit_leave_flag(struct emit *e)
+{
+	emit_cmp_i(e, false, RESULT, 0);
+}
+
+/* Whatever others wrote before this is fetched anew. */
+static inline void code_fetch_anew(void)
+{
+	__asm__ volatile("isb" : : : "memory");
 }
 
 /* What was written to [write, +size) is what will be run: caches. */

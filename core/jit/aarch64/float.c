@@ -11,66 +11,18 @@
  * it is left, and before C that may look at them or raise its own (native_host_gather). */
 #include "native.h"
 
-enum { FPSR_FLAGS = 0x1f, FPSR_UNDERFLOW = 8 };
-
 /* ---- flags ---- */
 
 /* FPSR (C5.2.10): invalid, divide, overflow, underflow, inexact. */
 static const uint8_t flag_bits[5] = { BP_FP_INVALID, BP_FP_DIVZERO, BP_FP_OVERFLOW, 0,
 	BP_FP_INEXACT };
 
-static uint64_t get_fpsr(void)
-{
-	uint64_t fpsr;
-	__asm__ volatile("mrs %0, fpsr" : "=r"(fpsr));
-	return fpsr;
-}
-
-static void set_fpsr(uint64_t fpsr)
-{
-	__asm__ volatile("msr fpsr, %0" : : "r"(fpsr));
-}
-
-static uint32_t guest_flags(uint64_t fpsr)
+uint32_t guest_flags(unsigned status)
 {
 	uint32_t flags = 0;
 	for (unsigned i = 0; i < sizeof(flag_bits); i++)
-		flags |= fpsr >> i & 1 ? flag_bits[i] : 0u;
+		flags |= status >> i & 1 ? flag_bits[i] : 0u;
 	return flags;
-}
-
-void native_host_gather(struct jit_cpu *cpu)
-{
-	const struct bp_fp_env *env = cpu->type->fp_envs;
-	uint64_t fpsr = get_fpsr();
-	uint32_t flags;
-	if (!(fpsr & FPSR_FLAGS))
-		return;
-	if (env && env->size && env->flags_offset) {
-		uint8_t *at = (uint8_t *)cpu->head + env->flags_offset;
-		memcpy(&flags, at, sizeof(flags));
-		flags |= guest_flags(fpsr);
-		memcpy(at, &flags, sizeof(flags));
-	}
-	set_fpsr(fpsr & ~(uint64_t)FPSR_FLAGS);
-}
-
-unsigned native_host_flags(void)
-{
-	return (unsigned)get_fpsr();
-}
-
-void native_host_clear(void)
-{
-	uint64_t fpsr = get_fpsr();
-	if (fpsr & FPSR_FLAGS)
-		set_fpsr(fpsr & ~(uint64_t)FPSR_FLAGS);
-}
-
-void native_host_restore(unsigned flags)
-{
-	if (get_fpsr() != flags)
-		set_fpsr(flags);
 }
 
 /* The host's flags as guest flags, in `reg`: their bits are moved one by one. */
@@ -106,7 +58,7 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 	unsigned value = use(c, r->arg[0]);
 	emit_mem(&c->e, A_STORE, 2, value, BASE, at);
 	emit(&c->e, (uint32_t)A64_MRS_FPSR | X16);
-	emit_logic_i(&c->e, A64_AND_I, true, X16, X16, ~(uint64_t)FPSR_FLAGS);
+	emit_logic_i(&c->e, A64_AND_I, true, X16, X16, ~(uint64_t)STATUS_FLAGS);
 	emit(&c->e, (uint32_t)A64_MSR_FPSR | X16);
 }
 
@@ -115,21 +67,6 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 static bool is_double(unsigned type)
 {
 	return type == BP_T_F64;
-}
-
-struct operation { /* one record being made */
-	unsigned operand[3], operands;
-	uint8_t *to_c[3]; /* jumps to the way by C */
-	unsigned to_cs;
-	uint8_t *tiny; /* jump for a result that may have underflown */
-	unsigned result, raw; /* host registers */
-};
-
-static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
-	enum rounding rounding, struct operation *o)
-{
-	if (asks_rounding(c, rounding))
-		o->to_c[o->to_cs++] = rounds_otherwise(c, env);
 }
 
 /* Where a result goes that may be made again from its operands. */
@@ -154,26 +91,6 @@ static void unless_tiny(struct native_compiler *c, unsigned type, struct operati
 	o->tiny = emit_jcc(&c->e, CC_EQ);
 	if (o->raw != o->result)
 		emit_f2(&c->e, A64_FMOV, true, o->result, o->raw);
-}
-
-static void add_cold(struct native_compiler *c, const struct operation *o)
-{
-	uint8_t *from = o->tiny ? o->tiny : o->to_cs ? o->to_c[0] : NULL;
-	struct cold *k = from ? cold_new(c, COLD_FLOAT, from) : NULL;
-	if (!k)
-		return;
-	unsigned n = 0;
-	k->tiny = o->tiny;
-	for (unsigned i = o->tiny ? 0 : 1; i < 3; i++)
-		if (i < o->to_cs)
-			k->also[n++] = o->to_c[i];
-	while (n < 2)
-		k->also[n++] = NULL;
-	for (unsigned i = 0; i < 3; i++)
-		k->operand[i] = (uint8_t)(i < o->operands ? o->operand[i] : NO_REG);
-	k->result = (uint8_t)o->result;
-	k->value = (uint8_t)o->raw;
-	k->back = c->e.at;
 }
 
 /* A result that is zero, in k->value, because an operand says so, is exact. */
@@ -204,27 +121,11 @@ static void exact_zero(struct native_compiler *c, const struct bp_ir *r, const s
 		emit_here(&c->e, more);
 }
 
-/* The record by C, operands from their registers; all registers are kept. */
 void float_cold(struct native_compiler *c, struct cold *k)
 {
-	const struct bp_ir *r = &c->rec[k->record];
-	struct gen g = { .r = *r, .fn = generic_for(r), .env = verify_env(&c->type, r->aux) };
 	if (k->tiny)
-		exact_zero(c, r, k);
-	for (unsigned i = 0; i < 2; i++)
-		if (k->also[i])
-			emit_here(&c->e, k->also[i]);
-	for (unsigned i = 0; i < 3; i++)
-		if (k->operand[i] != NO_REG) {
-			g.a[i] = frame_new(c, 8);
-			g.has[i] = true;
-			emit_mem(&c->e, A_STORE, 3, k->operand[i], BASE, AT(g.a[i]));
-		}
-	g.d = frame_new(c, 8);
-	call_generic_keep(c, &g);
-	unsigned bytes = ir_types[ir_result_type(r)].bytes;
-	emit_mem(&c->e, A_LOAD, (unsigned)__builtin_ctz(bytes), k->result, BASE, AT(g.d));
-	emit_to(emit_jmp(&c->e), k->back);
+		exact_zero(c, &c->rec[k->record], k);
+	float_by_c(c, k);
 }
 
 /* ---- records ---- */
@@ -243,99 +144,64 @@ static const struct {
 /* enum bp_ir_fma: which of product and addend is negated */
 static const uint32_t fused[] = { A64_FMADD, A64_FMSUB, A64_FNMSUB, A64_FNMADD };
 
-static bool arithmetic_record(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool has_arithmetic(const struct bp_ir *r)
 {
-	struct operation o = { 0 };
-	enum rounding rounding = rounding_of(env, r);
-	bool twice = is_double(r->type);
-	if (!is_format(r->type) || rounding == ROUND_OTHER)
-		return false;
-	for (unsigned n = 0; n < 3; n++)
-		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_fp(c, r->arg[n]);
-	o.result = reg_result(c, true, NO_REG);
-	unless_nearest(c, env, rounding, &o);
-	if (r->op == BP_IR_FMA) {
-		emit_4(&c->e, fused[r->imm & 3] | (twice ? FP_DOUBLE : 0), false, unsettled(&o),
-			o.operand[0], o.operand[1], o.operand[2]);
-		unless_tiny(c, r->type, &o);
-	} else {
-		bool tiny = arithmetic[r->op - BP_IR_FADD].tiny;
-		unsigned second = o.operands > 1 ? o.operand[1] : 0;
-		unsigned first = o.operand[0];
-		/* one operand: its place is Rn, and Rm's is part of the opcode */
-		emit_f3(&c->e, arithmetic[r->op - BP_IR_FADD].op, twice,
-			tiny ? unsettled(&o) : o.result, first, second);
-		if (tiny)
-			unless_tiny(c, r->type, &o);
-	}
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	(void)r;
 	return true;
+}
+
+void emit_arithmetic(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
+{
+	bool twice = is_double(r->type);
+	if (r->op == BP_IR_FMA) {
+		emit_4(&c->e, fused[r->imm & 3] | (twice ? FP_DOUBLE : 0), false, unsettled(o),
+			o->operand[0], o->operand[1], o->operand[2]);
+		unless_tiny(c, r->type, o);
+		return;
+	}
+	bool tiny = arithmetic[r->op - BP_IR_FADD].tiny;
+	unsigned second = o->operands > 1 ? o->operand[1] : 0;
+	/* one operand: its place is Rn, and Rm's is part of the opcode */
+	emit_f3(&c->e, arithmetic[r->op - BP_IR_FADD].op, twice, tiny ? unsettled(o) : o->result,
+		o->operand[0], second);
+	if (tiny)
+		unless_tiny(c, r->type, o);
 }
 
 /* With -0 below +0, as the guest has it; NaNs are for C: a signalling one makes another difference. */
-static bool min_max(struct native_compiler *c, const struct bp_ir *r)
+void emit_min_max(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
-	struct operation o = { .operands = 2 };
 	bool twice = is_double(r->type);
-	if (!is_format(r->type) || r->imm != BP_MINMAX_NUMBER)
-		return false;
-	o.operand[0] = use_fp(c, r->arg[0]);
-	o.operand[1] = use_fp(c, r->arg[1]);
-	o.result = reg_result(c, true, NO_REG);
-	emit_f3(&c->e, A64_FCMP, twice, 0, o.operand[0], o.operand[1]);
-	o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_VS);
-	emit_f3(&c->e, r->op == BP_IR_FMAX ? A64_FMAXNM : A64_FMINNM, twice, o.result, o.operand[0],
-		o.operand[1]);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
-	return true;
+	emit_f3(&c->e, A64_FCMP, twice, 0, o->operand[0], o->operand[1]);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_VS);
+	emit_f3(&c->e, r->op == BP_IR_FMAX ? A64_FMAXNM : A64_FMINNM, twice, o->result,
+		o->operand[0], o->operand[1]);
 }
 
 /* Unordered sets C and V alone (C6.2, FCMP): less is N, less or equal C clear or Z. */
-static bool comparison(struct native_compiler *c, const struct bp_ir *r)
+void emit_float_compare(
+	struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a, unsigned b)
 {
 	static const uint8_t condition[] = { [BP_FCMP_EQ] = CC_EQ,
 		[BP_FCMP_LT] = CC_MI,
 		[BP_FCMP_LE] = CC_LS,
 		[BP_FCMP_UNORDERED] = CC_VS };
-	if (!is_format(r->type))
-		return false;
-	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, false);
 	emit_f3(&c->e, r->imm & BP_FCMP_SIGNALING ? A64_FCMPE : A64_FCMP, is_double(r->type), 0, a,
 		b);
 	emit_cset(&c->e, d, (enum cc)condition[r->imm & 3]);
-	set_reg(c, c->at, BP_T_I1, d);
-	return true;
 }
 
-static bool convert_format(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
-	unsigned from = (unsigned)r->imm;
-	struct operation o = { .operands = 1 };
-	bool narrow = r->type == BP_T_F32;
-	enum rounding rounding = narrow ? rounding_of(env, r) : ROUND_NEAREST;
-	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
-		return false;
-	o.operand[0] = use_fp(c, r->arg[0]);
-	o.result = reg_result(c, true, NO_REG);
-	unless_nearest(c, env, rounding, &o);
-	if (narrow) {
-		emit_2(&c->e, A64_FCVT_TO_S, false, unsettled(&o), o.operand[0]);
-		unless_tiny(c, r->type, &o);
+	if (r->type == BP_T_F32) {
+		emit_2(&c->e, A64_FCVT_TO_S, false, unsettled(o), o->operand[0]);
+		unless_tiny(c, r->type, o);
 	} else {
-		emit_2(&c->e, A64_FCVT_TO_D, false, o.result, o.operand[0]);
+		emit_2(&c->e, A64_FCVT_TO_D, false, o->result, o->operand[0]);
 	}
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
-	return true;
 }
 
-static bool from_integer(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	unsigned from = r->arg[1];
 	struct operation o = { .operands = 1 };
@@ -349,14 +215,12 @@ static bool from_integer(
 	unless_nearest(c, env, rounding, &o);
 	emit_2(&c->e, (r->imm & 1 ? A64_UCVTF : A64_SCVTF) | (is_double(r->type) ? FP_DOUBLE : 0),
 		from == BP_T_I64, o.result, o.operand[0]);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	operation_done(c, r, &o);
 	return true;
 }
 
 /* Out of range both saturate; a NaN, which here gives 0, goes to C if the guest has another idea. */
-static bool to_integer(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	static const uint32_t code[] = { [BP_ROUND_NEAREST_EVEN] = A64_FCVTNS,
 		[BP_ROUND_ZERO] = A64_FCVTZS,
@@ -383,31 +247,15 @@ static bool to_integer(
 		code[mode] | (is_double(from) ? FP_DOUBLE : 0) |
 			(r->imm & BP_FTOI_UNSIGNED ? FCVT_UNSIGNED : 0),
 		is_wide(r->type), o.result, o.operand[0]);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	operation_done(c, r, &o);
 	return true;
 }
 
-bool select_float(struct native_compiler *c, const struct bp_ir *r)
+/* Vectors are done by C. */
+bool select_lanes(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
-	if (ir_info(r->op)->aux != AUX_ENV || ir_types[r->type].class == IR_VECTOR)
-		return false;
-	const struct bp_fp_env *env = verify_env(&c->type, r->aux);
-	if (!environment_fits(c, env))
-		return false;
-	switch (r->op) {
-	case BP_IR_FADD:
-	case BP_IR_FSUB:
-	case BP_IR_FMUL:
-	case BP_IR_FDIV:
-	case BP_IR_FSQRT:
-	case BP_IR_FMA: return arithmetic_record(c, r, env);
-	case BP_IR_FMIN:
-	case BP_IR_FMAX: return min_max(c, r);
-	case BP_IR_FCMP: return comparison(c, r);
-	case BP_IR_FCVT: return convert_format(c, r, env);
-	case BP_IR_ITOF: return from_integer(c, r, env);
-	case BP_IR_FTOI: return to_integer(c, r, env);
-	default: return false;
-	}
+	(void)c;
+	(void)r;
+	(void)env;
+	return false;
 }

@@ -15,30 +15,8 @@
 #define JIT_AARCH64_NATIVE_H
 #include "jit/codegen.h"
 
-/* ---- select.c, float.c, access.c: record c->at; false: not one of theirs ---- */
-
-bool select_integer(struct native_compiler *c, const struct bp_ir *r);
-bool select_float(struct native_compiler *c, const struct bp_ir *r);
-bool select_access(struct native_compiler *c, const struct bp_ir *r);
-/* A record by C, which keeps all registers. */
-void call_generic_keep(struct native_compiler *c, const struct gen *g);
-
 /* ---- thunks.c ---- */
 
-struct thunks {
-	const void *exit; /* reason in W0 */
-	const void *exit_link; /* NATIVE_LOOKUP with the link in X16 */
-	const void *lookup; /* the block at X21, or miss */
-	const void *miss; /* NATIVE_LOOKUP without a link */
-	const void *resync; /* the block at X21, unless something is pending */
-	/* Each gives equal when all is well, not equal when the block is to be left. */
-	const void *slow_load, *slow_store,
-		*slow_rmw; /* X16 = memop, W17 = jit_native.site; keep all
-							* general registers */
-	const void *slow_load_fp, *slow_store_fp, *slow_rmw_fp; /* and those for floating point */
-	const void *raise; /* W1 = cause, jit_native.value */
-};
-extern struct thunks thunks;
 /* Single-instruction atomics (FEAT_LSE). */
 extern bool have_lse;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The code that all blocks share: entering, leaving, finding the next block, calling C. Calls follow
- * AAPCS64, section 6. And the caches: what is written by one mapping is run from another. */
+/* The code that all blocks share, as far as it is the host's own (codegen_thunks.c). Calls follow AAPCS64,
+ * section 6; thunks.slow take memop in X16 and jit_native.site in W17. And the caches: what is written by one mapping is run from another. */
 #include "native.h"
 #include <sys/auxv.h>
 
@@ -11,12 +11,7 @@ const uint8_t host_general[GENERAL] = { X0, X1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 
 const uint8_t host_pinned[PINNED_GENERAL] = { X23, 24, 25, 26, 27, 28, X15, 14, 13, 12, 11, 10, 9,
 	8 };
 
-struct thunks thunks;
-struct c_thunks c_thunks;
 bool have_lse;
-
-typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
-static enter_fn *enter;
 
 enum {
 	HWCAP_LSE = 1 << 8, /* Linux, Documentation/arch/arm64/elf_hwcaps.rst: HWCAP_ATOMICS */
@@ -27,11 +22,6 @@ enum {
 	FP_REGS = 31 - 8, /* V0 to V7, V16 to V30: a function keeps the low half of V8 to V15 */
 	FP_BYTES = (FP_REGS + 1) * 8
 };
-
-static const void *here(const struct emit *e)
-{
-	return e->at + e->to_execute;
-}
 
 /* ---- caches ---- */
 
@@ -72,13 +62,7 @@ static void kept(struct emit *e, bool store)
 			(int32_t)(96 + 16 * i));
 }
 
-static void save_position(struct emit *e)
-{
-	emit_mem(e, A_STORE, 3, PC, CPU, CPU_AT(native.pc));
-	emit_mem(e, A_STORE, 3, LEFT, CPU, CPU_AT(native.left));
-}
-
-static void call_absolute(struct emit *e, const void *fn)
+void call_absolute(struct emit *e, const void *fn)
 {
 	emit_const(e, X16, (uintptr_t)fn);
 	emit(e, (uint32_t)A64_BLR | X16 << 5);
@@ -86,8 +70,6 @@ static void call_absolute(struct emit *e, const void *fn)
 
 static void make_enter(struct emit *e)
 {
-	const void *at = here(e);
-	memcpy(&enter, &at, sizeof(enter));
 	emit_add_i(e, true, false, SP, SP, -ENTER_BYTES);
 	kept(e, true);
 	emit(e, (uint32_t)A64_MRS_FPCR | X16);
@@ -105,10 +87,10 @@ static void make_enter(struct emit *e)
 
 static void make_exit(struct emit *e)
 {
-	thunks.exit_link = here(e);
+	thunks.exit_link = to_be_run(e);
 	emit_mem(e, A_STORE, 3, X16, CPU, CPU_AT(native.link));
 	emit_const(e, X0, NATIVE_LOOKUP);
-	thunks.exit = here(e);
+	thunks.exit = to_be_run(e);
 	save_position(e);
 	emit_mem(e, A_LOAD, 3, X16, CPU, CPU_AT(native.stack));
 	emit_add_i(e, true, false, SP, X16, 0);
@@ -119,27 +101,18 @@ static void make_exit(struct emit *e)
 	emit(e, (uint32_t)A64_RET);
 }
 
-void emit_exit(struct emit *e, enum native_exit why)
+const void *make_entry(struct emit *e)
 {
-	if (why == NATIVE_LOOKUP) {
-		emit_jmp_to(e, thunks.resync);
-	} else {
-		emit_const(e, X0, why);
-		emit_jmp_to(e, thunks.exit);
-	}
-}
-
-void emit_raise(struct emit *e, uint32_t cause)
-{
-	emit_const(e, X1, cause);
-	emit_jmp_to(e, thunks.raise);
+	const void *at = to_be_run(e);
+	make_enter(e);
+	make_exit(e);
+	return at;
 }
 
 void emit_link(struct emit *e, struct link *l)
 {
 	/* B may be changed while others run it (Arm ARM, B2.2.5); it reaches all code memory. */
 	l->patch = emit_jmp(e);
-	l->unlinked = 4;
 	emit_here(e, l->patch);
 	/* not linked: behind it */
 	emit(e, A64_LDR_LITERAL | 8 / 4 << 5 | X16);
@@ -174,18 +147,9 @@ void emit_lookup(struct emit *e)
 	emit_jmp_to(e, thunks.miss);
 }
 
-static void make_lookup(struct emit *e)
+void make_more(struct emit *e)
 {
-	thunks.miss = here(e);
-	emit_const(e, X16, 0);
-	emit_jmp_to(e, thunks.exit_link);
-	thunks.lookup = here(e);
-	emit_lookup(e);
-}
-
-static void make_resync(struct emit *e)
-{
-	thunks.resync = here(e);
+	thunks.resync = to_be_run(e);
 	emit_mem(e, A_LOAD, 2, X16, BASE, AT(offsetof(struct bp_cpu_head, pending)));
 	emit_mem(e, A_LOAD, 2, X17, CPU, CPU_AT(kick));
 	emit_3(e, A64_ORR, false, X16, X16, X17);
@@ -194,18 +158,6 @@ static void make_resync(struct emit *e)
 }
 
 /* ---- calling C ---- */
-
-/* In W0 what fn returned: BP_H_RAISED leaves from here, BP_H_LEAVE gives "not equal". */
-static void check_status(struct emit *e)
-{
-	_Static_assert(BP_H_OK == 0 && BP_H_RAISED == 1, "tested here");
-	emit_cmp_i(e, false, X0, BP_H_RAISED);
-	uint8_t *fine = emit_jcc(e, CC_NE);
-	emit_const(e, X0, NATIVE_RAISED);
-	emit_jmp_to(e, thunks.exit);
-	emit_here(e, fine);
-	emit_cmp_i(e, false, X0, BP_H_OK);
-}
 
 /* The registers that C may change and blocks use, to or from [SP]. */
 static void volatiles(struct emit *e, bool store, bool fp)
@@ -220,10 +172,9 @@ static void volatiles(struct emit *e, bool store, bool fp)
 	}
 }
 
-/* Calls fn(cpu, X16) and gives back every register that a block may use. `access`: see native.h. */
-static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
+const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
 {
-	const void *at = here(e);
+	const void *at = to_be_run(e);
 	int32_t bytes = GENERAL_BYTES + (fp ? FP_BYTES : 0);
 	emit_add_i(e, true, false, SP, SP, -(bytes + 16));
 	emit_mem(e, A_STORE, 3, LR, SP, bytes);
@@ -233,8 +184,8 @@ static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool ac
 		emit_mem(e, A_STORE, 2, X17, CPU, CPU_AT(native.site));
 	}
 	save_position(e);
-	emit_mov(e, true, X0, CPU);
-	emit_mov(e, true, X1, X16);
+	emit_first_cpu(e);
+	emit_mov(e, true, SECOND, X16);
 	call_absolute(e, fn);
 	check_status(e);
 	/* nothing from here on changes the flags */
@@ -245,15 +196,14 @@ static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool ac
 	return at;
 }
 
-/* Calls fn(cpu, X16) and keeps nothing. */
-static const void *make_call(struct emit *e, const void *fn)
+const void *make_call(struct emit *e, const void *fn)
 {
-	const void *at = here(e);
+	const void *at = to_be_run(e);
 	emit_add_i(e, true, false, SP, SP, -16);
 	emit_mem(e, A_STORE, 3, LR, SP, 0);
 	save_position(e);
-	emit_mov(e, true, X0, CPU);
-	emit_mov(e, true, X1, X16);
+	emit_first_cpu(e);
+	emit_mov(e, true, SECOND, X16);
 	call_absolute(e, fn);
 	emit_mem(e, A_LOAD, 3, LR, SP, 0);
 	emit_add_i(e, true, false, SP, SP, 16);
@@ -262,53 +212,9 @@ static const void *make_call(struct emit *e, const void *fn)
 	return at;
 }
 
-static void make_raise(struct emit *e)
-{
-	thunks.raise = here(e);
-	save_position(e);
-	emit_mov(e, true, X0, CPU);
-	call_absolute(e, (const void *)(uintptr_t)native_raise);
-	emit_const(e, X0, NATIVE_RAISED);
-	emit_jmp_to(e, thunks.exit);
-}
-
-#define FN(f) ((const void *)(uintptr_t)(f))
-
-static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
-{
-	struct emit e = { .at = write, .end = write + CODE_CHUNK_SIZE, .to_execute = to_execute };
-	make_enter(&e);
-	make_exit(&e);
-	make_lookup(&e);
-	make_resync(&e);
-	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
-	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
-	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
-	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
-	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
-	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
-	c_thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
-	c_thunks.memory = make_call(&e, FN(native_memory));
-	c_thunks.call = make_call(&e, FN(native_call));
-	c_thunks.generic = make_call(&e, FN(native_generic));
-	make_raise(&e);
-	/* code_memory_to_execute() is not known yet: by the compiler's own function, for both mappings */
-	__builtin___clear_cache((char *)write, (char *)e.at);
-	__builtin___clear_cache((char *)write + to_execute, (char *)e.at + to_execute);
-	return (size_t)(e.at - write);
-}
-
-bool native_host_init(void)
+void host_features(void)
 {
 	have_lse = getauxval(AT_HWCAP) & HWCAP_LSE;
-	return code_memory_init(make_all);
-}
-
-int native_host_enter(struct jit_cpu *cpu, const void *entry)
-{
-	/* Whatever others wrote before this is fetched anew. */
-	__asm__ volatile("isb" : : : "memory");
-	return enter(cpu, entry);
 }
 
 /* Flat memory is reached by the slow way, which needs nothing of the host. */
@@ -323,24 +229,9 @@ void native_flat(const uint8_t *flat)
 	(void)flat;
 }
 
-void native_private(void)
+void patch_link(uint8_t *jump, const uint8_t *target)
 {
-	code_memory_private();
-}
-
-const void *native_dead_entry(void)
-{
-	return thunks.miss;
-}
-
-void native_patch(const struct link *link, const struct block *to)
-{
-	int32_t distance = link->unlinked;
-	if (to)
-		distance = (int32_t)((const uint8_t *)to->entry -
-			(link->patch + code_memory_to_execute()));
-	uint32_t word = A64_B | ((uint32_t)(distance / 4) & 0x03ffffff);
-	code_chunk_write(link->from->chunk);
-	__atomic_store_n((uint32_t *)(void *)link->patch, word, __ATOMIC_RELEASE);
-	code_publish(link->patch, sizeof(word));
+	uint32_t word = A64_B | ((uint32_t)((target - jump) / 4) & 0x03ffffff);
+	__atomic_store_n((uint32_t *)(void *)jump, word, __ATOMIC_RELEASE);
+	code_publish(jump, sizeof(word));
 }

@@ -18,18 +18,6 @@ bool needs_barriers(const struct bp_ir *r)
 	return plain && bp_ir_memop(r) & BP_MEM_SEQ_CST;
 }
 
-/* The address in a register: a value's own when there is nothing to add. */
-static unsigned address(struct native_compiler *c, const struct bp_ir *r, int32_t disp)
-{
-	unsigned base = use(c, r->arg[0]);
-	bool narrow = c->addr_mask != UINT64_MAX;
-	if (!disp && !narrow)
-		return base;
-	unsigned reg = reg_new(c, false);
-	emit_rm(&c->e, OP_LEA, !narrow, reg, base, disp);
-	return reg;
-}
-
 /* The entry for `addr`, in the same register or another. */
 static void tlb_entry(struct native_compiler *c, unsigned addr, unsigned regime, unsigned entry)
 {
@@ -103,7 +91,7 @@ static struct flat flat_address(struct native_compiler *c, const struct bp_ir *r
 {
 	struct flat f = { .disp = 0 };
 	if (c->addr_mask != UINT64_MAX) {
-		f.reg = f.from = address(c, r, imm);
+		f.reg = f.from = access_address(c, r, imm);
 		return f;
 	}
 	f.reg = f.from = use(c, r->arg[0]);
@@ -177,14 +165,13 @@ static struct cold *cold_access(struct native_compiler *c, enum cold_kind kind,
 	return k;
 }
 
-/* The memo did not match: fill it, and if the TLB has the page, try again. */
-static void memo_cold(struct native_compiler *c, const struct cold *k)
+void memo_cold(struct native_compiler *c, const struct cold *k)
 {
 	const struct memo *m = &c->memos.memo[k->memo];
 	emit_push(&c->e, k->addr);
 	emit_push(&c->e, k->masked);
 	emit_push_const(&c->e, MEMO_WORD(m->regime, m->access, k->memo));
-	emit_call_to(&c->e, thunks.memo_fill);
+	emit_call_to(&c->e, own_thunks.memo_fill);
 	emit_to(emit_jcc(&c->e, CC_AE), k->retry);
 }
 
@@ -252,7 +239,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		flat_load(c, r, memop);
 		return true;
 	}
-	unsigned addr = address(c, r, r->imm);
+	unsigned addr = access_address(c, r, r->imm);
 	bool fp = wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c);
 	/* Before the jump to the cold part: what a new register costs is done on both ways. */
 	unsigned result = fp ? reg_new(c, true) : NO_REG;
@@ -319,7 +306,7 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	if (flat)
 		to = flat_address(c, r, r->imm);
 	else
-		addr = address(c, r, r->imm);
+		addr = access_address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
 	value = v->place == P_REG && is_fp(v->reg) && size >= 2 ? use_fp(c, r->arg[1])
 								: use(c, r->arg[1]);
@@ -431,11 +418,11 @@ static void rmw_tlb(struct native_compiler *c, const struct bp_ir *r, unsigned s
 	rmw_here(c, r, size, value, addr, addend);
 }
 
-static bool rmw(struct native_compiler *c, const struct bp_ir *r)
+bool rmw_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	uint32_t memop = bp_ir_memop(r);
 	unsigned size = memop & BP_MEM_SIZE;
-	if (size < 2 || size > 3 || r->type > BP_T_I64 || memop & BP_MEM_BIG_ENDIAN)
+	if (!inline_rmw(r, memop))
 		return false;
 	reg_claim(c, RAX);
 	reg_claim(c, RDX);
@@ -446,7 +433,7 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 		f = flat_address(c, r, 0);
 		addr = f.from;
 	} else {
-		addr = address(c, r, 0);
+		addr = access_address(c, r, 0);
 	}
 	unsigned value = use(c, r->arg[1]);
 	if (is_flat(c))
@@ -469,8 +456,7 @@ static bool rmw(struct native_compiler *c, const struct bp_ir *r)
 
 /* ---- the slow way ---- */
 
-/* The result of a slow access, extended as the record says. */
-static void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
+void slow_result(struct native_compiler *c, const struct bp_ir *r, const struct cold *k)
 {
 	int32_t at = CPU_AT(native.value);
 	bool wide = is_wide(r->type);
@@ -485,41 +471,20 @@ static void vector_cold(struct native_compiler *c, struct cold *k);
 
 void access_cold(struct native_compiler *c, struct cold *k)
 {
-	static const struct {
-		const void **plain, **fp;
-	} thunk[] = { [COLD_LOAD] = { &thunks.slow_load, &thunks.slow_load_fp },
-		[COLD_STORE] = { &thunks.slow_store, &thunks.slow_store_fp },
-		[COLD_RMW] = { &thunks.slow_rmw, &thunks.slow_rmw_fp } };
-	const struct bp_ir *r = &c->rec[k->record];
 	if (k->kind == COLD_VECTOR) {
 		vector_cold(c, k);
 		return;
 	}
-	if (k->memo != NO_MEMO)
-		memo_cold(c, k);
-	write_back(c, true);
-	emit_rm(&c->e, OP_MOV_MR, true, k->addr, CPU, CPU_AT(native.addr));
+	slow_begin(c, k);
 	if (k->disp) {
 		emit_rm(&c->e, OP_GROUP1, true, G1_ADD, CPU, CPU_AT(native.addr));
 		emit32(&c->e, (uint32_t)k->disp);
 	}
-	if (k->kind != COLD_LOAD && is_fp(k->value))
-		emit_rm(&c->e, OP_MOVQ_MX, false, k->value, CPU, CPU_AT(native.value));
-	else if (k->kind != COLD_LOAD)
-		emit_rm(&c->e, OP_MOV_MR, true, k->value, CPU, CPU_AT(native.value));
-	if (k->kind == COLD_RMW)
-		emit_store_const(&c->e, false, CPU, CPU_AT(native.rmw), r->aux);
+	slow_operands(c, k);
 	emit_push_const(&c->e, (int32_t)site_here(c));
 	emit_push_const(&c->e, (int32_t)k->memop);
-	emit_call_to(&c->e, c->uses_fp ? *thunk[k->kind].fp : *thunk[k->kind].plain);
-	/* no flags change: the carry still says whether to leave */
-	if (k->kind != COLD_STORE)
-		slow_result(c, r, k);
-	emit_to(emit_jcc(&c->e, CC_AE), k->back);
-	if (k->kind != COLD_STORE)
-		set_reg(c, k->record, r->type, k->result);
-	c->at++;
-	rest_cold(c);
+	emit_call_to(&c->e, slow_thunk(c, k));
+	slow_end(c, k);
 }
 
 /* ---- what C does ---- */
@@ -561,7 +526,7 @@ static bool vector(struct native_compiler *c, const struct bp_ir *r)
 			(BP_MEM_BIG_ENDIAN | BP_MEM_EXEC_PERMISSION | BP_MEM_SEQ_CST |
 				BP_MEM_ALIGNED | BP_MEM_ALIGNED_ATOMIC | BP_MEM_ATOMIC))
 		return false;
-	unsigned addr = address(c, r, r->imm);
+	unsigned addr = access_address(c, r, r->imm);
 	if (wide)
 		at = is_store ? in_memory(c, r->arg[1]) : frame_new(c, bytes);
 	else
@@ -607,7 +572,7 @@ static void vector_cold(struct native_compiler *c, struct cold *k)
 	if (is_store && !wide)
 		emit_rm(&c->e, OP_MOVUPS_MX, false, k->value, BASE, AT(at));
 	emit_store_const(&c->e, false, CPU, CPU_AT(native.site), site_here(c));
-	call_keep(c, &m, sizeof(m), thunks.memory_keep);
+	call_keep(c, &m, sizeof(m), own_thunks.memory_keep);
 	/* no flags change: the carry still says whether to leave */
 	if (!is_store && !wide)
 		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(at));
@@ -620,38 +585,19 @@ static void vector_cold(struct native_compiler *c, struct cold *k)
 	rest_cold(c);
 }
 
-static void fence(struct native_compiler *c, const struct bp_ir *r)
+bool load_record(struct native_compiler *c, const struct bp_ir *r)
 {
-	/* Device input and output are reads and writes to the host. */
-	unsigned before = r->aux >> 4, after = r->aux & 15;
-	before = (before | before >> 2) & 3;
-	after = (after | after >> 2) & 3;
-	if (before & 2 && after & 1)
-		emit_barrier(&c->e);
+	return load(c, r) || vector(c, r);
 }
 
-bool select_access(struct native_compiler *c, const struct bp_ir *r)
+bool store_record(struct native_compiler *c, const struct bp_ir *r)
 {
-	switch (r->op) {
-	case BP_IR_LD:
-		if (!load(c, r) && !vector(c, r))
-			select_memory(c, r);
-		return true;
-	case BP_IR_ST:
-		if (!store(c, r) && !vector(c, r))
-			select_memory(c, r);
-		return true;
-	case BP_IR_RMW:
-		if (!rmw(c, r))
-			select_memory(c, r);
-		return true;
-	case BP_IR_STP:
-	case BP_IR_LL:
-	case BP_IR_SC:
-	case BP_IR_CAS:
-	case BP_IR_PROBE: select_memory(c, r); return true;
-	case BP_IR_FENCE: fence(c, r); return true;
-	case BP_IR_CALL: select_call(c, r); return true;
-	default: return false;
-	}
+	return store(c, r) || vector(c, r);
+}
+
+/* Only a store is let wait by the host, and only loads pass it. */
+void emit_fence(struct emit *e, unsigned before, unsigned after)
+{
+	if (before & 2 && after & 1)
+		emit_barrier(e);
 }

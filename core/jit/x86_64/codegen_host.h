@@ -3,6 +3,7 @@
 #ifndef JIT_X86_64_CODEGEN_HOST_H
 #define JIT_X86_64_CODEGEN_HOST_H
 #include "emit.h"
+#include <xmmintrin.h>
 
 enum {
 	BASE = RBP,
@@ -20,10 +21,26 @@ enum {
 	GENERAL = 11, /* that values may be in */
 	PINNED_GENERAL = 7,
 	PINNED_FP = 10,
+	RESULT = RAX, /* of C, and why native code is left */
+	SECOND = RSI, /* argument of C */
+	STATUS_FLAGS = 0x3f, /* of MXCSR (SDM volume 1, 10.2.3) */
 	INFO = RAX, /* what C functions are given points */
 	CC_LEAVE = CC_B, /* behind a call of C that wants to leave */
 	CODE_ALIGN = 16,
 	LINK_ADDRESS = 6 /* behind the jump's distance: the constant of a MOV */
+};
+
+enum { /* conditions behind a comparison */
+	IF_EQ = CC_E,
+	IF_NE = CC_NE,
+	IF_LTS = CC_L,
+	IF_LES = CC_LE,
+	IF_GTS = CC_G,
+	IF_GES = CC_GE,
+	IF_LTU = CC_B,
+	IF_LEU = CC_BE,
+	IF_GTU = CC_A,
+	IF_GEU = CC_AE
 };
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member) - CPU_BIAS)
@@ -131,6 +148,26 @@ static inline void emit_give_back(struct emit *e, unsigned insns)
 	emit_group1(e, true, G1_ADD, LEFT, (int32_t)insns);
 }
 
+/* Whether an instruction can compute with it. */
+static inline bool can_hold(int64_t imm)
+{
+	return imm == (int32_t)imm;
+}
+
+static inline void emit_cmp(struct emit *e, bool wide, unsigned a, unsigned b)
+{
+	emit_rr(e, OP_CMP_RM, wide, a, b);
+}
+
+/* Compare a with a constant that an instruction can hold. */
+static inline void emit_cmp_i(struct emit *e, bool wide, unsigned a, int64_t imm)
+{
+	if (imm)
+		emit_group1(e, wide, G1_CMP, a, (int32_t)imm);
+	else
+		emit_rr(e, OP_TEST, wide, a, a);
+}
+
 /* Whether reg is not 0, 32 bits: CC_NE. */
 static inline void emit_test(struct emit *e, unsigned reg)
 {
@@ -164,6 +201,33 @@ static inline void emit_address(struct emit *e, unsigned reg, const uint8_t *pla
 	emit8(e, (reg & 7) << 3 | 5); /* [RIP + distance] */
 	emit32(e, 0);
 	emit_to(e->at - 4, place);
+}
+
+/* The register of floating-point flags. */
+static inline unsigned host_status(void)
+{
+	return _mm_getcsr();
+}
+
+static inline void host_set_status(unsigned status)
+{
+	_mm_setcsr(status);
+}
+
+/* The first argument of C. */
+static inline void emit_first_cpu(struct emit *e)
+{
+	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
+}
+
+/* RESULT, an enum bp_helper_status but no BP_H_RAISED, as CC_LEAVE: the carry flag. */
+static inline void emit_leave_flag(struct emit *e)
+{
+	emit_rr(e, OP_GROUP3, false, G3_NEG, RESULT);
+}
+
+static inline void code_fetch_anew(void)
+{
 }
 
 /* What is written is seen as code at once (SDM volume 3, 11.6: caches are coherent). */

@@ -8,9 +8,8 @@
  * Exception flags gather in MXCSR while native code runs. They go to the guest's register when it is
  * left, and before C that may look at them or raise its own (native_host_gather). */
 #include "native.h"
-#include <xmmintrin.h>
 
-enum { MXCSR_FLAGS = 0x3f, PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3 };
+enum { PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3 };
 
 /* ---- flags ---- */
 
@@ -18,38 +17,9 @@ enum { MXCSR_FLAGS = 0x3f, PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3 };
 const uint8_t float_flag_bits[6] = { BP_FP_INVALID, BP_FP_DENORMAL, BP_FP_DIVZERO, BP_FP_OVERFLOW,
 	BP_FP_UNDERFLOW, BP_FP_INEXACT };
 
-void native_host_gather(struct jit_cpu *cpu)
+uint32_t guest_flags(unsigned status)
 {
-	const struct bp_fp_env *env = cpu->type->fp_envs;
-	unsigned csr = _mm_getcsr();
-	uint32_t flags;
-	if (!(csr & MXCSR_FLAGS))
-		return;
-	if (env && env->size && env->flags_offset) {
-		uint8_t *at = (uint8_t *)cpu->head + env->flags_offset;
-		memcpy(&flags, at, sizeof(flags));
-		flags |= thunks.flags[csr & MXCSR_FLAGS];
-		memcpy(at, &flags, sizeof(flags));
-	}
-	_mm_setcsr(csr & ~(unsigned)MXCSR_FLAGS);
-}
-
-unsigned native_host_flags(void)
-{
-	return _mm_getcsr();
-}
-
-void native_host_clear(void)
-{
-	unsigned csr = _mm_getcsr();
-	if (csr & MXCSR_FLAGS)
-		_mm_setcsr(csr & ~(unsigned)MXCSR_FLAGS);
-}
-
-void native_host_restore(unsigned flags)
-{
-	if (_mm_getcsr() != flags)
-		_mm_setcsr(flags);
+	return own_thunks.flags[status & STATUS_FLAGS];
 }
 
 /* The host's flags as guest flags, in `reg`; `help` is overwritten. */
@@ -57,8 +27,8 @@ static void host_flags(struct native_compiler *c, unsigned reg, unsigned help)
 {
 	emit_rm(&c->e, OP_LDMXCSR, false, 3, CPU, CPU_AT(native.mxcsr)); /* stmxcsr */
 	emit_rm(&c->e, OP_MOVZX8, false, reg, CPU, CPU_AT(native.mxcsr));
-	emit_group1(&c->e, false, G1_AND, reg, MXCSR_FLAGS);
-	emit_const(&c->e, help, (uintptr_t)thunks.flags);
+	emit_group1(&c->e, false, G1_AND, reg, STATUS_FLAGS);
+	emit_const(&c->e, help, (uintptr_t)own_thunks.flags);
 	emit_rx(&c->e, OP_MOVZX8, false, false, reg, help, reg, 0, 0);
 }
 
@@ -86,7 +56,7 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 	emit_rr(&c->e, OP_TEST, false, host, help);
 	uint8_t *fine = emit_jcc(&c->e, CC_E);
 	emit_rm(&c->e, OP_GROUP1, false, G1_AND, CPU, CPU_AT(native.mxcsr));
-	emit32(&c->e, ~(uint32_t)MXCSR_FLAGS);
+	emit32(&c->e, ~(uint32_t)STATUS_FLAGS);
 	emit_rm(&c->e, OP_LDMXCSR, false, 2, CPU, CPU_AT(native.mxcsr));
 	emit_here(&c->e, fine);
 }
@@ -120,20 +90,6 @@ static void compare(
 	emit_rr(&c->e, code, false, a, b);
 }
 
-struct operation { /* one record being made */
-	unsigned operand[3], operands;
-	uint8_t *to_c[3]; /* jumps to the way by C */
-	unsigned to_cs;
-	unsigned result; /* host register */
-};
-
-static void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env,
-	enum rounding rounding, struct operation *o)
-{
-	if (asks_rounding(c, rounding))
-		o->to_c[o->to_cs++] = rounds_otherwise(c, env);
-}
-
 /* The result is in XMM15: it is o->result unless it is a NaN. */
 static void settle_result(struct native_compiler *c, unsigned type, struct operation *o)
 {
@@ -142,50 +98,9 @@ static void settle_result(struct native_compiler *c, unsigned type, struct opera
 	emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
 }
 
-static void add_cold(struct native_compiler *c, const struct operation *o)
-{
-	struct cold *k = o->to_cs ? cold_new(c, COLD_FLOAT, o->to_c[0]) : NULL;
-	if (!k)
-		return;
-	for (unsigned i = 0; i < 2; i++)
-		k->also[i] = i + 1 < o->to_cs ? o->to_c[i + 1] : NULL;
-	for (unsigned i = 0; i < 3; i++)
-		k->operand[i] = (uint8_t)(i < o->operands ? o->operand[i] : NO_REG);
-	k->result = (uint8_t)o->result;
-	k->back = c->e.at;
-}
-
-/* The record by C, operands from their registers; all registers are kept. */
 void float_cold(struct native_compiler *c, struct cold *k)
 {
-	const struct bp_ir *r = &c->rec[k->record];
-	struct gen g = { .r = *r, .fn = generic_for(r), .env = verify_env(&c->type, r->aux) };
-	unsigned size = r->type == BP_T_V128 ? 16 : 8,
-		 whole = size == 16 ? OP_MOVUPS_MX : OP_MOVQ_MX;
-	for (unsigned i = 0; i < 2; i++)
-		if (k->also[i])
-			emit_here(&c->e, k->also[i]);
-	for (unsigned i = 0; i < 3; i++)
-		if (k->operand[i] != NO_REG) {
-			bool fp = is_fp(k->operand[i]);
-			g.a[i] = frame_new(c, size);
-			g.has[i] = true;
-			emit_rm(&c->e, fp ? whole : OP_MOV_MR, !fp, k->operand[i], BASE,
-				AT(g.a[i]));
-		}
-	g.d = frame_new(c, size);
-	call_keep(c, &g, sizeof(g), c_thunks.generic_keep);
-	unsigned bytes = ir_types[ir_result_type(r)].bytes;
-	if (bytes == 16)
-		emit_rm(&c->e, OP_MOVUPS_XM, false, k->result, BASE, AT(g.d));
-	else if (is_fp(k->result))
-		emit_rm(&c->e, bytes == 4 ? OP_MOVSS_XM : OP_MOVQ_XM, false, k->result, BASE,
-			AT(g.d));
-	else if (bytes == 1)
-		emit_rm(&c->e, OP_MOVZX8, false, k->result, BASE, AT(g.d));
-	else
-		emit_rm(&c->e, OP_MOV_RM, bytes == 8, k->result, BASE, AT(g.d));
-	emit_to(emit_jmp(&c->e), k->back);
+	float_by_c(c, k);
 }
 
 /* ---- records ---- */
@@ -217,7 +132,7 @@ static void fused(struct native_compiler *c, const struct bp_ir *r, const struct
 
 /* Numbers that differ: the host's instruction. Equal ones may be zeros of two signs: the minimum has
  * a sign bit if either has it, the maximum if both have. */
-static void min_max(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
+void emit_min_max(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
 	bool max = r->op == BP_IR_FMAX;
 	compare(c, r->type, false, o->operand[0], o->operand[1]);
@@ -231,41 +146,25 @@ static void min_max(struct native_compiler *c, const struct bp_ir *r, struct ope
 	emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
 }
 
-static bool arithmetic_record(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool has_arithmetic(const struct bp_ir *r)
 {
-	struct operation o = { 0 };
-	bool minmax = r->op == BP_IR_FMIN || r->op == BP_IR_FMAX;
-	enum rounding rounding = rounding_of(env, r);
-	if (!is_format(r->type) || (r->op == BP_IR_FMA && !have_fma) ||
-		(minmax && r->imm != BP_MINMAX_NUMBER) || (!minmax && rounding == ROUND_OTHER))
-		return false;
-	for (unsigned n = 0; n < 3; n++)
-		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_fp(c, r->arg[n]);
-	o.result = reg_result(c, true, NO_REG);
-	if (minmax) {
-		min_max(c, r, &o);
-	} else {
-		unless_nearest(c, env, rounding, &o);
-		if (r->op == BP_IR_FMA)
-			fused(c, r, &o);
-		else
-			add_to_sqrt(c, r, &o);
-		settle_result(c, r->type, &o);
-	}
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
-	return true;
+	return r->op != BP_IR_FMA || have_fma;
 }
 
-static bool comparison(struct native_compiler *c, const struct bp_ir *r)
+void emit_arithmetic(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
+{
+	if (r->op == BP_IR_FMA)
+		fused(c, r, o);
+	else
+		add_to_sqrt(c, r, o);
+	settle_result(c, r->type, o);
+}
+
+void emit_float_compare(
+	struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a, unsigned b)
 {
 	unsigned how = r->imm & 7;
 	bool signaling = r->imm & BP_FCMP_SIGNALING;
-	if (!is_format(r->type))
-		return false;
-	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, false);
 	/* Unordered sets carry, zero and parity: "above" is false then (SDM volume 2, UCOMISD). */
 	if (how == BP_FCMP_LT || how == BP_FCMP_LE) {
 		compare(c, r->type, signaling, b, a);
@@ -284,32 +183,16 @@ static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 		emit_rr8(&c->e, OP_MOVZX8, false, ordered, ordered);
 		emit_rr(&c->e, OP_AND_RM, false, d, ordered);
 	}
-	set_reg(c, c->at, BP_T_I1, d);
-	return true;
 }
 
-static bool convert_format(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
-	unsigned from = (unsigned)r->imm;
-	struct operation o = { .operands = 1 };
-	bool narrow = r->type == BP_T_F32;
-	enum rounding rounding = narrow ? rounding_of(env, r) : ROUND_NEAREST;
-	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
-		return false;
-	o.operand[0] = use_fp(c, r->arg[0]);
-	o.result = reg_result(c, true, NO_REG);
-	unless_nearest(c, env, rounding, &o);
-	op3(c, prefix_of(from), 0x5a, XMM15, o.operand[0], o.operand[0]);
-	settle_result(c, r->type, &o);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
-	return true;
+	op3(c, prefix_of((unsigned)r->imm), 0x5a, XMM15, o->operand[0], o->operand[0]);
+	settle_result(c, r->type, o);
 }
 
 /* cvtsi2ss, cvtsi2sd: signed; unsigned numbers that are none too large as wider signed ones. */
-static bool from_integer(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	unsigned from = r->arg[1];
 	bool no_sign = r->imm & 1, wide = from == BP_T_I64 || no_sign;
@@ -336,15 +219,13 @@ static bool from_integer(
 		XMM15); /* the instruction keeps what it does not write */
 	emit_rr(&c->e, (r->type == BP_T_F64 ? 0xf2000f2a : 0xf3000f2a), wide, XMM15, a);
 	emit_rr(&c->e, OP_MOVAPS, false, o.result, XMM15);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	operation_done(c, r, &o);
 	return true;
 }
 
 /* cvt(t)ss2si, cvt(t)sd2si: signed, and what is out of range gives the smallest number (SDM volume 1,
  * table 4-6): then C looks at it again. */
-static bool to_integer(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	unsigned from = r->arg[1];
 	bool wide = r->type == BP_T_I64;
@@ -362,8 +243,7 @@ static bool to_integer(
 	/* the smallest number is the only one from which taking 1 overflows */
 	emit_group1(&c->e, wide, G1_CMP, o.result, 1);
 	o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_O);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	operation_done(c, r, &o);
 	return true;
 }
 
@@ -434,8 +314,7 @@ static bool arithmetic_lanes(
 		unless_nan(c, wide, XMM15, XMM15, o.result, &o);
 		emit_rr(&c->e, OP_MOVAPS, false, o.result, XMM15);
 	}
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	operation_done(c, r, &o);
 	return true;
 }
 
@@ -466,13 +345,11 @@ static bool lanes_from_integer(
 	o.result = reg_new(c, true);
 	unless_nearest(c, env, rounding_of(env, r), &o);
 	emit_rr(&c->e, 0x0f5b, false, o.result, o.operand[0]);
-	add_cold(c, &o);
-	set_reg(c, c->at, r->type, o.result);
+	operation_done(c, r, &o);
 	return true;
 }
 
-static bool select_lanes(
-	struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+bool select_lanes(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	if (r->type != BP_T_V128 || !have_sse42 || (r->op != BP_IR_FTOI && !is_format(r->arg[3])))
 		return false;
@@ -487,32 +364,6 @@ static bool select_lanes(
 	case BP_IR_FMAX: return arithmetic_lanes(c, r, env);
 	case BP_IR_FCMP: return compare_lanes(c, r);
 	case BP_IR_ITOF: return lanes_from_integer(c, r, env);
-	default: return false;
-	}
-}
-
-bool select_float(struct native_compiler *c, const struct bp_ir *r)
-{
-	if (ir_info(r->op)->aux != AUX_ENV)
-		return false;
-	const struct bp_fp_env *env = verify_env(&c->type, r->aux);
-	if (!environment_fits(c, env))
-		return false;
-	if (ir_types[r->type].class == IR_VECTOR)
-		return select_lanes(c, r, env);
-	switch (r->op) {
-	case BP_IR_FADD:
-	case BP_IR_FSUB:
-	case BP_IR_FMUL:
-	case BP_IR_FDIV:
-	case BP_IR_FSQRT:
-	case BP_IR_FMA:
-	case BP_IR_FMIN:
-	case BP_IR_FMAX: return arithmetic_record(c, r, env);
-	case BP_IR_FCMP: return comparison(c, r);
-	case BP_IR_FCVT: return convert_format(c, r, env);
-	case BP_IR_ITOF: return from_integer(c, r, env);
-	case BP_IR_FTOI: return to_integer(c, r, env);
 	default: return false;
 	}
 }

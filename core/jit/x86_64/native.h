@@ -16,37 +16,21 @@
 
 /* ---- select.c, float.c, vector.c, access.c: record c->at; false: not one of theirs ---- */
 
-bool select_integer(struct native_compiler *c, const struct bp_ir *r);
-bool select_float(struct native_compiler *c, const struct bp_ir *r);
 bool select_vector(struct native_compiler *c, const struct bp_ir *r);
-bool select_access(struct native_compiler *c, const struct bp_ir *r);
 /* d = a op b; code: the opcode's map << 8, the opcode; prefix 66. */
 void vector_op3(
 	struct native_compiler *c, unsigned code, bool wide, unsigned d, unsigned a, unsigned b);
-/* C by a thunk that keeps all registers and is given a copy of `data`; RAX too is kept. */
-void call_keep(struct native_compiler *c, const void *data, size_t size, const void *thunk);
 
 /* ---- thunks.c ---- */
 
-struct thunks {
-	const void *exit; /* reason in EAX */
-	const void *leave; /* NATIVE_LEAVE */
-	const void *exit_link; /* NATIVE_LOOKUP with the link in RAX */
-	const void *lookup; /* the block at R12, or miss */
-	const void *miss; /* NATIVE_LOOKUP without a link */
-	/* Slow accesses: on the stack jit_native.site, then memop, which are gone afterwards. They keep all
-	 * general registers; carry: leave. */
-	const void *slow_load, *slow_store, *slow_rmw;
+struct own_thunks { /* beside those that all hosts have */
 	/* Fill a memo from the TLB: on the stack the address, the same masked, and MEMO_WORD, which are gone
 	 * afterwards. Keeps all registers; carry: the TLB has it not. */
 	const void *memo_fill;
-	const void *slow_load_fp, *slow_store_fp, *slow_rmw_fp; /* and XMM ones */
-	const void *memory_keep; /* as c_thunks.generic_keep */
-	const void *resync; /* the block at R12, unless something is pending */
+	const void *memory_keep; /* as thunks.generic_keep */
 	const uint8_t *flags; /* 64 bytes: MXCSR's flags as enum bp_fp_flag */
-	const void *raise; /* ESI = cause, jit_native.value */
 };
-extern struct thunks thunks;
+extern struct own_thunks own_thunks;
 extern const uint8_t float_flag_bits[6];
 extern bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
 

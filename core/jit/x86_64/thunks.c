@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The code that all blocks share: entering, leaving, finding the next block, calling C. Calls follow
- * the System V ABI for AMD64, section 3.2. */
+/* The code that all blocks share, as far as it is the host's own (codegen_thunks.c). Calls follow the System V
+ * ABI for AMD64, section 3.2; thunks.slow take jit_native.site, then memop from the stack. */
 #include "native.h"
 #include <asm/prctl.h>
 #include <cpuid.h>
@@ -12,23 +12,14 @@ const uint8_t host_general[GENERAL] = { RAX, RDX, RDI, RCX, RSI, R8, R9, R10, R1
 /* The others are for values and short-lived slots. */
 const uint8_t host_pinned[PINNED_GENERAL] = { RBX, R14, R8, R9, R10, R11, RSI };
 
-struct thunks thunks;
-struct c_thunks c_thunks;
+struct own_thunks own_thunks;
 bool have_bmi2, have_fma, have_sse42, have_avx, have_avx2, have_lzcnt, have_popcnt;
-
-typedef int enter_fn(struct jit_cpu *cpu, const void *entry);
-static enter_fn *enter;
 
 /* Kept by a function that is called: pushed at entry. */
 static const uint8_t preserved[] = { RBX, RBP, R12, R13, R14, R15 };
 /* Not kept, and used by blocks. */
 static const uint8_t volatiles[] = { RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11 };
 enum { XMM_BYTES = 16 * 16 };
-
-static const void *here(const struct emit *e)
-{
-	return e->at + e->to_execute;
-}
 
 static void ret(struct emit *e)
 {
@@ -42,13 +33,7 @@ static void ret_drop(struct emit *e, unsigned bytes)
 	emit8(e, (uint8_t)(bytes >> 8));
 }
 
-static void save_position(struct emit *e)
-{
-	emit_rm(e, OP_MOV_MR, true, PC, CPU, CPU_AT(native.pc));
-	emit_rm(e, OP_MOV_MR, true, LEFT, CPU, CPU_AT(native.left));
-}
-
-static void call_absolute(struct emit *e, const void *fn)
+void call_absolute(struct emit *e, const void *fn)
 {
 	emit_const(e, RAX, (uintptr_t)fn);
 	emit_rr(e, OP_GROUP5, false, 2, RAX);
@@ -56,8 +41,6 @@ static void call_absolute(struct emit *e, const void *fn)
 
 static void make_enter(struct emit *e)
 {
-	const void *at = here(e);
-	memcpy(&enter, &at, sizeof(enter));
 	for (unsigned i = 0; i < sizeof(preserved); i++)
 		emit_push(e, preserved[i]);
 	emit_group1(e, true, G1_SUB, RSP, 8);
@@ -72,13 +55,13 @@ static void make_enter(struct emit *e)
 
 static void make_exit(struct emit *e)
 {
-	thunks.leave = here(e);
+	thunks.leave = to_be_run(e);
 	emit_const(e, RAX, NATIVE_LEAVE);
 	uint8_t *over = emit_jmp(e);
-	thunks.exit_link = here(e);
+	thunks.exit_link = to_be_run(e);
 	emit_rm(e, OP_MOV_MR, true, RAX, CPU, CPU_AT(native.link));
 	emit_const(e, RAX, NATIVE_LOOKUP);
-	thunks.exit = here(e);
+	thunks.exit = to_be_run(e);
 	emit_here(e, over);
 	save_position(e);
 	emit_rm(e, OP_MOV_RM, true, RSP, CPU, CPU_AT(native.stack));
@@ -86,6 +69,14 @@ static void make_exit(struct emit *e)
 	for (unsigned i = sizeof(preserved); i-- > 0;)
 		emit_pop(e, preserved[i]);
 	ret(e);
+}
+
+const void *make_entry(struct emit *e)
+{
+	const void *at = to_be_run(e);
+	make_enter(e);
+	make_exit(e);
+	return at;
 }
 
 void emit_lookup(struct emit *e)
@@ -114,49 +105,21 @@ void emit_lookup(struct emit *e)
 		emit_to(miss[i], (const uint8_t *)thunks.miss - e->to_execute);
 }
 
-void emit_exit(struct emit *e, enum native_exit why)
-{
-	if (why == NATIVE_LOOKUP) {
-		emit_jmp_to(e, thunks.resync);
-	} else if (why == NATIVE_LEAVE) {
-		emit_jmp_to(e, thunks.leave);
-	} else {
-		emit_const(e, RAX, why);
-		emit_jmp_to(e, thunks.exit);
-	}
-}
-
-void emit_raise(struct emit *e, uint32_t cause)
-{
-	emit_const(e, RSI, cause);
-	emit_jmp_to(e, thunks.raise);
-}
-
 void emit_link(struct emit *e, struct link *l)
 {
 	/* The distance is written while others run this: it must not straddle. */
 	while (((uintptr_t)e->at + 1) & 3)
 		emit_nop(e);
 	l->patch = emit_jmp(e);
-	l->unlinked = 0;
 	/* not linked: behind it */
 	emit_head(e, 0xb8 | RAX, true, false, 0, 0, RAX);
 	emit64(e, 0);
 	emit_jmp_to(e, thunks.exit_link);
 }
 
-static void make_lookup(struct emit *e)
-{
-	thunks.miss = here(e);
-	emit_const(e, RAX, 0);
-	emit_jmp_to(e, thunks.exit_link);
-	thunks.lookup = here(e);
-	emit_lookup(e);
-}
-
 static void make_resync(struct emit *e)
 {
-	thunks.resync = here(e);
+	thunks.resync = to_be_run(e);
 	emit_rm(e, OP_GROUP1_I8, false, G1_CMP, BASE, AT(offsetof(struct bp_cpu_head, pending)));
 	emit8(e, 0);
 	emit_to(emit_jcc(e, CC_NE), (const uint8_t *)thunks.miss - e->to_execute);
@@ -168,7 +131,7 @@ static void make_resync(struct emit *e)
 
 static void make_flags(struct emit *e)
 {
-	thunks.flags = here(e);
+	own_thunks.flags = to_be_run(e);
 	for (unsigned csr = 0; csr < 64; csr++) {
 		unsigned flags = 0;
 		for (unsigned i = 0; i < sizeof(float_flag_bits); i++)
@@ -177,23 +140,10 @@ static void make_flags(struct emit *e)
 	}
 }
 
-/* In EAX what fn returned: BP_H_RAISED leaves from here, BP_H_LEAVE sets the carry flag. */
-static void check_status(struct emit *e)
-{
-	_Static_assert(BP_H_OK == 0 && BP_H_RAISED == 1, "tested here");
-	emit_group1(e, false, G1_CMP, RAX, BP_H_RAISED);
-	uint8_t *fine = emit_jcc(e, CC_NE);
-	emit_const(e, RAX, NATIVE_RAISED);
-	emit_jmp_to(e, thunks.exit);
-	emit_here(e, fine);
-	emit_rr(e, OP_GROUP3, false, G3_NEG, RAX);
-}
-
-/* Calls fn(cpu, RAX) and gives back every register that a block may use. `access`: see native.h. */
-static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
+const void *make_keeping(struct emit *e, const void *fn, bool fp, bool access)
 {
 	enum { PUSHED = 8 * (sizeof(volatiles) + 1) };
-	const void *at = here(e);
+	const void *at = to_be_run(e);
 	for (unsigned i = 0; i < sizeof(volatiles); i++)
 		emit_push(e, volatiles[i]);
 	if (access) {
@@ -208,8 +158,8 @@ static const void *make_keeping(struct emit *e, const void *fn, bool fp, bool ac
 			emit_rm(e, OP_MOVUPS_MX, false, XMM0 + i, RSP, (int32_t)(16 * i));
 	}
 	save_position(e);
-	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
-	emit_mov(e, true, RSI, RAX);
+	emit_first_cpu(e);
+	emit_mov(e, true, SECOND, RAX);
 	call_absolute(e, fn);
 	check_status(e);
 	/* nothing from here on changes the carry flag */
@@ -232,7 +182,7 @@ static void make_memo_fill(struct emit *e)
 	enum { WORD = 32, MASKED = 40, ADDRESS = 48 }; /* behind three registers and the way back */
 	_Static_assert(sizeof(struct tlb_memo) == 16, "the index is doubled, and scaled by 8");
 	_Static_assert(offsetof(struct tlb_entry, tag) == 0, "indexed");
-	thunks.memo_fill = here(e);
+	own_thunks.memo_fill = to_be_run(e);
 	emit_push(e, RAX);
 	emit_push(e, RCX);
 	emit_push(e, RDX);
@@ -262,14 +212,13 @@ static void make_memo_fill(struct emit *e)
 	ret_drop(e, 24);
 }
 
-/* Calls fn(cpu, RAX) and keeps nothing. */
-static const void *make_call(struct emit *e, const void *fn)
+const void *make_call(struct emit *e, const void *fn)
 {
-	const void *at = here(e);
+	const void *at = to_be_run(e);
 	emit_group1(e, true, G1_SUB, RSP, 8);
 	save_position(e);
-	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
-	emit_mov(e, true, RSI, RAX);
+	emit_first_cpu(e);
+	emit_mov(e, true, SECOND, RAX);
 	call_absolute(e, fn);
 	emit_group1(e, true, G1_ADD, RSP, 8);
 	check_status(e);
@@ -277,43 +226,16 @@ static const void *make_call(struct emit *e, const void *fn)
 	return at;
 }
 
-static void make_raise(struct emit *e)
+void make_more(struct emit *e)
 {
-	thunks.raise = here(e);
-	save_position(e);
-	emit_rm(e, OP_LEA, true, RDI, CPU, -CPU_BIAS);
-	call_absolute(e, (const void *)(uintptr_t)native_raise);
-	emit_const(e, RAX, NATIVE_RAISED);
-	emit_jmp_to(e, thunks.exit);
+	make_resync(e);
+	make_flags(e);
+	make_memo_fill(e);
+	own_thunks.memory_keep =
+		make_keeping(e, (const void *)(uintptr_t)native_memory, true, false);
 }
 
-#define FN(f) ((const void *)(uintptr_t)(f))
-
-static size_t make_all(uint8_t *write, ptrdiff_t to_execute)
-{
-	struct emit e = { .at = write, .end = write + CODE_CHUNK_SIZE, .to_execute = to_execute };
-	make_enter(&e);
-	make_exit(&e);
-	make_lookup(&e);
-	make_resync(&e);
-	make_flags(&e);
-	make_memo_fill(&e);
-	thunks.slow_load = make_keeping(&e, FN(native_slow_load), false, true);
-	thunks.slow_store = make_keeping(&e, FN(native_slow_store), false, true);
-	thunks.slow_rmw = make_keeping(&e, FN(native_slow_rmw), false, true);
-	thunks.slow_load_fp = make_keeping(&e, FN(native_slow_load), true, true);
-	thunks.slow_store_fp = make_keeping(&e, FN(native_slow_store), true, true);
-	thunks.slow_rmw_fp = make_keeping(&e, FN(native_slow_rmw), true, true);
-	c_thunks.generic_keep = make_keeping(&e, FN(native_generic), true, false);
-	thunks.memory_keep = make_keeping(&e, FN(native_memory), true, false);
-	c_thunks.memory = make_call(&e, FN(native_memory));
-	c_thunks.call = make_call(&e, FN(native_call));
-	c_thunks.generic = make_call(&e, FN(native_generic));
-	make_raise(&e);
-	return (size_t)(e.at - write);
-}
-
-bool native_host_init(void)
+void host_features(void)
 {
 	unsigned a, b, c, d;
 	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
@@ -335,12 +257,6 @@ bool native_host_init(void)
 	}
 	if (__get_cpuid(0x80000001, &a, &b, &c, &d))
 		have_lzcnt = c >> 5 & 1;
-	return code_memory_init(make_all);
-}
-
-int native_host_enter(struct jit_cpu *cpu, const void *entry)
-{
-	return enter(cpu, entry);
 }
 
 bool native_fault(void *context)
@@ -357,22 +273,8 @@ void native_flat(const uint8_t *flat)
 	syscall(SYS_arch_prctl, ARCH_SET_GS, flat);
 }
 
-void native_private(void)
+void patch_link(uint8_t *jump, const uint8_t *target)
 {
-	code_memory_private();
-}
-
-const void *native_dead_entry(void)
-{
-	return thunks.miss;
-}
-
-void native_patch(const struct link *link, const struct block *to)
-{
-	int32_t distance = link->unlinked;
-	if (to)
-		distance = (int32_t)((const uint8_t *)to->entry -
-			(link->patch + code_memory_to_execute() + 4));
-	code_chunk_write(link->from->chunk);
-	__atomic_store_n((int32_t *)(void *)link->patch, distance, __ATOMIC_RELEASE);
+	int32_t distance = (int32_t)(target - (jump + 4));
+	__atomic_store_n((int32_t *)(void *)jump, distance, __ATOMIC_RELEASE);
 }
