@@ -179,14 +179,14 @@ static void spill(struct native_compiler *c, unsigned reg)
 	c->s.until[reg] = 0;
 }
 
-/* How much it costs to have this register: 0 free, more: what has to be moved away; -1: never. */
+/* How much it costs to have this register, which is not free; -1: it cannot be had. */
 static int64_t cost(const struct native_compiler *c, unsigned reg)
 {
 	if (c->locked >> reg & 1)
 		return -1;
 	bool live = c->s.until[reg] >= c->at; /* an operand of this record too */
 	if (!has_slot(c, reg))
-		return live ? INT64_MAX : 0;
+		return INT64_MAX;
 	if (is_pinned(c, reg))
 		return -1;
 	return live ? INT64_MAX - 1 : (int64_t)c->s.slot[reg].touched + 1;
@@ -210,10 +210,19 @@ void reg_claim(struct native_compiler *c, unsigned reg)
 	c->locked |= reg_bit(reg);
 }
 
-unsigned reg_new(struct native_compiler *c, bool fp)
+/* The register that is had most cheaply; *has_to_go: after something was moved away. */
+static unsigned cheapest(const struct native_compiler *c, bool fp, bool *has_to_go)
 {
 	unsigned n = fp ? FP_SCRATCH - FP_FIRST : GENERAL, best = NO_REG;
+	reg_set taken = c->locked | c->s.used;
 	int64_t least = INT64_MAX;
+	*has_to_go = false;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned reg = fp ? FP_FIRST + i : host_general[i];
+		if (!(taken >> reg & 1) && c->s.until[reg] < c->at)
+			return reg;
+	}
+	*has_to_go = true;
 	for (unsigned i = 0; i < n; i++) {
 		unsigned reg = fp ? FP_FIRST + i : host_general[i];
 		int64_t k = cost(c, reg);
@@ -221,14 +230,19 @@ unsigned reg_new(struct native_compiler *c, bool fp)
 			best = reg;
 			least = k;
 		}
-		if (!k)
-			break;
 	}
+	return best;
+}
+
+unsigned reg_new(struct native_compiler *c, bool fp)
+{
+	bool has_to_go;
+	unsigned best = cheapest(c, fp, &has_to_go);
 	if (best == NO_REG) {
 		c->failed = true;
 		return fp ? FP_FIRST : host_general[0];
 	}
-	if (least)
+	if (has_to_go)
 		reg_empty(c, best);
 	c->locked |= reg_bit(best);
 	c->uses_fp |= fp;
