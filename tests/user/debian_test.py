@@ -154,6 +154,11 @@ def prepare(folder, tree):
     (folder / "mf").write_text(MAKEFILE.replace("$(TREE)", str(tree)))
 
 
+def ignored(tree):
+    """Python's test_user starts the interpreter as nobody, who must be able to reach it."""
+    return "" if all(p.stat().st_mode & 1 for p in [tree, *tree.parents]) else "-i test_user "
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     full = "BACKPLANE_FULL" in os.environ
@@ -197,7 +202,7 @@ def main():
             chroot(c, build, tree, Path(here))
         for name in (PYTHON_TESTS if args.python_tests else PYTHON_SAMPLE).split():
             if wanted(name):
-                done = run(f"python3.13 -m test -q {name}", False, Path(there), 900)
+                done = run(f"python3.13 -m test -q {ignored(tree)}{name}", False, Path(there), 900)
                 c.check(name, done.returncode == 0, done.stdout.decode()[-1500:])
     sys.exit(c.finish())
 

@@ -253,7 +253,8 @@ def damaged(c, r):
         path.write_bytes(data)
         path.chmod(0o755)
         try:
-            done = r.run(path, options=["--trace", "sys"], timeout=20)
+            # A session of its own: some send signals to their group.
+            done = r.run(path, options=["--trace", "sys"], timeout=20, start_new_session=True)
         except subprocess.TimeoutExpired:
             continue  # a program may loop
         if done.returncode == 1 and b"backplane" not in done.stderr and b" cannot be run" not in \
