@@ -44,33 +44,52 @@ void image_store(uint8_t *image, unsigned bytes, bool big_endian, uint64_t value
 
 /* ---- memory ---- */
 
-/* Aligned words are one copy, so that a guest never sees half of one. */
+/* Aligned words are one access, so that neither side ever sees half of one: indexes of rings are
+ * words of 2 bytes. */
+static void load_word(uint8_t *to, const uint8_t *from, uint64_t len)
+{
+	if (len == 2) {
+		uint16_t word =
+			__atomic_load_n((const uint16_t *)(const void *)from, __ATOMIC_RELAXED);
+		memcpy(to, &word, sizeof(word));
+	} else if (len == 4) {
+		uint32_t word =
+			__atomic_load_n((const uint32_t *)(const void *)from, __ATOMIC_RELAXED);
+		memcpy(to, &word, sizeof(word));
+	} else {
+		uint64_t word =
+			__atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED);
+		memcpy(to, &word, sizeof(word));
+	}
+}
+
+static void store_word(uint8_t *to, const uint8_t *from, uint64_t len)
+{
+	if (len == 2) {
+		uint16_t word;
+		memcpy(&word, from, sizeof(word));
+		__atomic_store_n((uint16_t *)(void *)to, word, __ATOMIC_RELAXED);
+	} else if (len == 4) {
+		uint32_t word;
+		memcpy(&word, from, sizeof(word));
+		__atomic_store_n((uint32_t *)(void *)to, word, __ATOMIC_RELAXED);
+	} else {
+		uint64_t word;
+		memcpy(&word, from, sizeof(word));
+		__atomic_store_n((uint64_t *)(void *)to, word, __ATOMIC_RELAXED);
+	}
+}
+
+/* `shared`: which of the two is the guest's memory. */
 static void copy(uint8_t *to, const uint8_t *from, uint64_t len, const uint8_t *shared)
 {
-	bool aligned = !((uintptr_t)shared & (len - 1));
-	if (aligned && len == 4) {
-		uint32_t word;
-		if (shared == from) {
-			word = __atomic_load_n(
-				(const uint32_t *)(const void *)from, __ATOMIC_RELAXED);
-			memcpy(to, &word, 4);
-		} else {
-			memcpy(&word, from, 4);
-			__atomic_store_n((uint32_t *)(void *)to, word, __ATOMIC_RELAXED);
-		}
-	} else if (aligned && len == 8) {
-		uint64_t word;
-		if (shared == from) {
-			word = __atomic_load_n(
-				(const uint64_t *)(const void *)from, __ATOMIC_RELAXED);
-			memcpy(to, &word, 8);
-		} else {
-			memcpy(&word, from, 8);
-			__atomic_store_n((uint64_t *)(void *)to, word, __ATOMIC_RELAXED);
-		}
-	} else {
+	bool word = (len == 2 || len == 4 || len == 8) && !((uintptr_t)shared & (len - 1));
+	if (!word)
 		memmove(to, from, len); /* a mapped buffer may be the same memory */
-	}
+	else if (shared == from)
+		load_word(to, from, len);
+	else
+		store_word(to, from, len);
 }
 
 static int write_memory(struct bus_ram *ram, uint64_t offset, const uint8_t *buf, uint64_t len,

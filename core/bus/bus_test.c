@@ -2,6 +2,7 @@
 #include "test_support.h"
 #include "trace/hub.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 /* ---- a device that writes down how it was accessed ---- */
@@ -943,6 +944,53 @@ static void check_mapping(bp_dma *dma, struct bus_ram *ram)
 	dma_unmap(dma, buf, 4, 4);
 }
 
+/* A word of which half is seen. */
+struct torn {
+	bp_dma *dma;
+	unsigned bytes;
+	atomic_bool stop;
+};
+static const uint64_t torn_low = UINT64_C(0x00ff00ff00ff00ff),
+		      torn_high = UINT64_C(0x0100010001000100);
+
+static gpointer write_words(gpointer arg)
+{
+	struct torn *t = arg;
+	for (unsigned i = 0; !atomic_load(&t->stop); i++)
+		dma_write(t->dma, 0x40, i & 1 ? &torn_low : &torn_high, t->bytes);
+	return NULL;
+}
+
+static void test_torn(void)
+{
+	struct bus_space s = { 0 };
+	bus_space_init(&s, "s", BUS_UNMAPPED_ERROR);
+	struct bus_ram *ram = new_ram(0x1000, 0);
+	struct bus_region *r = bus_ram_region_new("ram", ram);
+	bus_map(s.root, r, 0, 0, 0xfff, 0);
+	struct bp_region regions[] = { { 0 } };
+	struct test_type type;
+	struct object *a = new_probe(&type, regions, "a");
+	for (unsigned bytes = 2; bytes <= 8; bytes *= 2) {
+		struct torn t = { .dma = dma_new_space(a, &s, 7), .bytes = bytes };
+		dma_write(t.dma, 0x40, &torn_low, bytes);
+		GThread *writer = g_thread_new("writer", write_words, &t);
+		for (unsigned i = 0; i < 2000000; i++) {
+			uint64_t word = 0;
+			dma_read(t.dma, 0x40, &word, bytes);
+			g_assert_true(!memcmp(&word, &torn_low, bytes) ||
+				!memcmp(&word, &torn_high, bytes));
+		}
+		atomic_store(&t.stop, true);
+		g_thread_join(writer);
+		dma_free(t.dma);
+	}
+	test_object_free(a);
+	bus_region_free(r);
+	bus_space_finish(&s);
+	free_ram(ram);
+}
+
 static void test_dma(void)
 {
 	struct bp_region regions[] = {
@@ -1244,6 +1292,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/bus/ram-fill", test_ram_fill);
 	g_test_add_func("/bus/files", test_files);
 	g_test_add_func("/bus/space-type", test_space_type);
+	g_test_add_func("/bus/torn", test_torn);
 	g_test_add_func("/bus/dma", test_dma);
 	g_test_add_func("/bus/iommu", test_iommu);
 	g_test_add_func("/bus/threads", test_threads);
