@@ -37,14 +37,29 @@ static struct queue_memory memory(struct virtio *v)
 }
 
 /* The driver broke the rules: only a reset helps (2.1.2). */
+static void needs_reset(struct virtio *v)
+{
+	v->status |= VIRTIO_STATUS_NEEDS_RESET;
+	if (v->running)
+		v->signals->config(v->owner);
+}
+
 static void broken(void *transport)
 {
 	struct virtio *v = transport;
-	v->status |= VIRTIO_STATUS_NEEDS_RESET;
-	v->host->log(
-		v->owner, BP_LOG_GUEST, "the driver's virtqueue is malformed; waiting for a reset");
-	if (v->running)
-		v->signals->config(v->owner);
+	v->host->log(v->owner, BP_LOG_GUEST,
+		"a request of the driver's has another form than the device's specification "
+		"gives it; the device waits for a reset");
+	needs_reset(v);
+}
+
+static void broken_queue(struct virtio *v, unsigned n)
+{
+	v->host->log(v->owner, BP_LOG_GUEST,
+		"virtqueue %u, entry %u: the ring or a chain in it is malformed; the device waits "
+		"for a reset",
+		n, (unsigned)v->queue[n].last_avail);
+	needs_reset(v);
 }
 
 /* ---- requests that end later ---- */
@@ -123,7 +138,7 @@ static int pop(void *transport, unsigned n, struct bp_virtio_request *req)
 	struct queue_memory m = memory(v);
 	int r = queue_pop(&v->queue[n], &m, req);
 	if (r < 0)
-		broken(v);
+		broken_queue(v, n);
 	else if (r)
 		req->head |= n << HEAD_BITS;
 	return r;
@@ -135,7 +150,7 @@ static void push(void *transport, unsigned n, struct bp_virtio_request *req, uin
 	struct queue_memory m = memory(v);
 	req->head &= HEAD_MASK;
 	if (n < VIRTIO_QUEUES && queue_push(&v->queue[n], &m, req, written) != 0)
-		broken(v);
+		broken_queue(v, n);
 	if (req->place)
 		later_end(v, req);
 }
