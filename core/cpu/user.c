@@ -189,7 +189,7 @@ static void mark(uint64_t addr)
 int user_fetch(struct vcpu *v, uint64_t pc, struct jit_code *out)
 {
 	unsigned regime = 0;
-	struct place p;
+	struct place p = { 0 };
 	if (user_lookup(v, regime, pc, BP_ACC_EXEC, BP_ACC_EXEC, &p) != BP_H_OK)
 		return BP_H_RAISED;
 	mark(pc);

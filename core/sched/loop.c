@@ -167,6 +167,14 @@ static unsigned take_requests(void)
 	return todo;
 }
 
+/* A guest may ask again until its CPUs stand: it is the same reset. */
+static void forget_resets(void)
+{
+	pthread_mutex_lock(&lock);
+	requested &= ~(1u << BP_REQ_RESET);
+	pthread_mutex_unlock(&lock);
+}
+
 /* Returns requests that came while the machine came to rest: the guest's are part of its state, so
  * that a reset comes before the save. */
 static unsigned save(void)
@@ -195,6 +203,7 @@ static bool carry_out_requests(void)
 		return true;
 	if (todo & 1u << BP_REQ_RESET && machine_ops.reset) {
 		sched_pause();
+		forget_resets();
 		machine_ops.reset(machine_ops.machine);
 		turns_reset();
 		sched_resume();

@@ -380,6 +380,43 @@ static void test_pause(void)
 	object_free(device);
 }
 
+static unsigned resets;
+static _Atomic(bool) asks;
+
+/* A guest that asks for a reset until it is reset, and then goes on to its end. */
+static enum sched_run_result ask(void *arg)
+{
+	struct racer *r = arg;
+	while (!atomic_exchange(&r->kicked, false))
+		sched_request(NULL, asks ? BP_REQ_RESET : BP_REQ_POWEROFF, 5);
+	return SCHED_AGAIN;
+}
+
+static void count_reset(void *machine)
+{
+	(void)machine;
+	resets++;
+	asks = false;
+}
+
+static void test_reset(void)
+{
+	static const struct sched_cpu_ops thread = { ask, kick_racer, busy_always, NULL, NULL,
+		NULL };
+	static struct racer cpu;
+	sched_set_machine(&(struct sched_machine_ops){ .reset = count_reset });
+	for (unsigned n = 1; n <= 20; n++) {
+		resets = 0;
+		asks = true;
+		sched_cpu_add(&thread, &cpu, "asks");
+		g_assert_cmpint(sched_run(), ==, 5);
+		sched_stop();
+		sched_finish();
+		g_assert_cmpuint(resets, ==, 1);
+	}
+	sched_set_machine(&(struct sched_machine_ops){ 0 });
+}
+
 static void test_random(void)
 {
 	uint8_t a[32], b[32];
@@ -437,5 +474,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/turns/random", test_random);
 	g_test_add_func("/turns/hold", test_hold);
 	g_test_add_func("/threads/pause", test_pause);
+	g_test_add_func("/threads/reset", test_reset);
 	return g_test_run();
 }

@@ -72,8 +72,11 @@ int img_object(struct img *m, const char *text)
 static void add_key(GString *to, const char *key, const char *value)
 {
 	g_string_append_printf(to, "%s%s%s", to->len ? "," : "", key, value ? "=" : "");
-	for (const char *p = value ? value : ""; *p; p++)
-		g_string_append(to, *p == ',' ? ",," : (char[]){ *p, 0 });
+	for (const char *p = value ? value : ""; *p; p++) {
+		if (*p == ',')
+			g_string_append_c(to, ',');
+		g_string_append_c(to, *p);
+	}
 }
 
 static int resolve_key(struct img *m, void *context, const char *key, const char *value)
