@@ -129,8 +129,12 @@ def storms(c, r, seconds):
 def cores(c, r):
     """gdb reads the core of a crash, and sees all threads."""
     program = r.compile("crash", "-g")
-    allow = {"preexec_fn": lambda: resource.setrlimit(
-        resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))}
+
+    def dumps():
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background ignores it
+
+    allow = {"preexec_fn": dumps}
     folder = r.folder / "cores"
     folder.mkdir()
     for what, word, number in (("a fault", "fault", signal.SIGSEGV),
