@@ -93,9 +93,7 @@ def programs(c, r):
             what = f"{engine} {'static' if link else 'dynamic'}"
             done = r.run(r.compile("basic", *link), options=["--engine", engine])
             checks_of_program(c, "basic " + what, done)
-        # One heap: threads of the emulator are all the more often in one another's way.
-        done = r.run(r.compile("forks", "-static"), options=["--engine", engine],
-                     env={"MALLOC_ARENA_MAX": "1"})
+        done = r.run(r.compile("forks", "-static"), options=["--engine", engine])
         checks_of_program(c, "forks " + engine, done)
     done = r.run(r.compile("basic", "-static"), options=["--confine"])
     checks_of_program(c, "basic --confine", done)
@@ -117,6 +115,15 @@ def programs(c, r):
         as_on_the_host(c, "cut", done, r.narrow("cut", host=True))
     else:
         c.check("cut: as on the host # SKIP no 32-bit programs here", True)
+
+
+def flags(c, r):
+    """Forks with flags. Not under the sanitizers, whose own allocator a fork does not mend."""
+    for engine in ("jit", "interp"):
+        # One heap: threads of the emulator are all the more often in one another's way.
+        done = r.run(r.compile("forks", "-static"), "flags", options=["--engine", engine],
+                     env={"MALLOC_ARENA_MAX": "1"})
+        checks_of_program(c, "forks " + engine, done)
 
 
 def storms(c, r, seconds):
@@ -277,12 +284,12 @@ def main():
     parser.add_argument("--storm", type=int, default=60, metavar="SECONDS",
                         help="how long 200 threads trouble each other (default 60)")
     parser.add_argument("parts", nargs="*", metavar="PART", help="of: starting damaged programs "
-                        "cores chroot storms; default: all")
+                        "flags cores chroot storms; default: all")
     args = parser.parse_args()
     c = tap.Checks()
     with tempfile.TemporaryDirectory() as folder:
         r = Runner(args.build.resolve(), Path(folder))
-        for part in (starting, damaged, programs, cores, chroot, storms):
+        for part in (starting, damaged, programs, flags, cores, chroot, storms):
             if not args.parts or part.__name__ in args.parts:
                 part(c, r, *([args.storm] if part is storms else []))
     sys.exit(c.finish())
