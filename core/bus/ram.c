@@ -78,17 +78,18 @@ static int filled_file(uint8_t fill, uint64_t size, bp_error *err)
 	if (last.fd >= 0 && last.fill == fill && last.size == size)
 		return last.fd;
 	int fd = open_memory(NULL, size, err);
-	ssize_t n = 0;
-	memset(block, fill, sizeof(block));
-	for (uint64_t at = 0; fd >= 0 && n >= 0 && at < size; at += (uint64_t)n)
-		n = pwrite(fd, block, MIN(sizeof(block), size - at), (off_t)at);
-	if (n < 0) {
-		map_failed(size, err);
-		close(fd);
-		fd = -1;
-	}
 	if (fd < 0)
 		return -1;
+	memset(block, fill, sizeof(block));
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n = pwrite(fd, block, MIN(sizeof(block), size - at), (off_t)at);
+		if (n < 0) {
+			map_failed(size, err);
+			close(fd);
+			return -1;
+		}
+		at += (uint64_t)n;
+	}
 	if (last.fd >= 0)
 		close(last.fd);
 	last.fd = fd;

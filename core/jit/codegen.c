@@ -274,7 +274,7 @@ static void record(struct native_compiler *c)
 	if (!select_leave(c, r) && !select_host(c, r))
 		select_generic(c, r);
 	if (makes_narrow(c, r))
-		c->v[c->at].narrow = true;
+		c->v[c->at].known.narrow = true;
 }
 
 static void end_instruction(struct native_compiler *c)

@@ -36,21 +36,24 @@ enum place { /* where a value is */
 	P_COND /* a comparison whose users make it themselves */
 };
 
+struct known { /* of a value's bits */
+	uint64_t ones; /* set */
+	bool narrow; /* 31 to 63 are alike; of an I32: in its host register */
+};
+
 struct val { /* of the instruction being compiled */
 	uint8_t type, place, reg, user_conds; /* user_conds: uses that can test a comparison */
 	uint16_t uses, last; /* last record that uses it */
 	uint32_t off;
-	bool narrow; /* known: bits 31 to 63 are alike; of an I32 in a register too */
 	uint64_t imm;
-	uint64_t ones; /* bits known to be set */
+	struct known known;
 };
 
 struct slot { /* the guest register that lies in a host register */
-	uint64_t ones;
+	struct known known;
 	uint32_t off;
 	uint32_t touched; /* for eviction */
 	uint8_t bytes;
-	bool narrow; /* as val.narrow */
 };
 
 typedef uint64_t reg_set; /* host registers */
@@ -232,10 +235,11 @@ enum cc test_condition(struct native_compiler *c, unsigned id);
 unsigned masked_count(const struct native_compiler *c, const struct bp_ir *r);
 /* The second operand, if it is a constant; in a register. */
 bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
+/* The same, if an instruction can hold it. */
+bool second_imm(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
 unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
-/* Whether value id is val.narrow; whether record r makes such a value. */
-bool value_narrow(const struct native_compiler *c, unsigned id);
+/* Whether record r makes a value that is narrow. */
 bool makes_narrow(const struct native_compiler *c, const struct bp_ir *r);
 
 /* ---- codegen_float.c ---- */

@@ -14,6 +14,11 @@ bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_
 	return true;
 }
 
+bool second_imm(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm)
+{
+	return second_const(c, r, imm) && can_hold(*imm);
+}
+
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg)
 {
 	set_reg(c, c->at, ir_result_type(r), reg);
@@ -44,7 +49,7 @@ static struct operands operands_of(
 {
 	struct operands o = { .a = r->arg[0], .b = r->arg[1] };
 	int64_t first;
-	o.has_imm = second_const(c, r, &o.imm) && can_hold(o.imm);
+	o.has_imm = second_imm(c, r, &o.imm);
 	if (!o.has_imm && swap && is_const(c, o.a, &first) && can_hold(first))
 		o = (struct operands){ .a = o.b, .imm = first, .has_imm = true, .swapped = true };
 	return o;
@@ -52,23 +57,9 @@ static struct operands operands_of(
 
 /* ---- what is known of bits ---- */
 
-/* Bits of value id that are known to be set. */
-static uint64_t value_ones(const struct native_compiler *c, unsigned id)
+static bool both_narrow(const struct native_compiler *c, const struct bp_ir *r)
 {
-	return c->v[id].place == P_CONST ? c->v[id].imm : c->v[id].ones;
-}
-
-bool value_narrow(const struct native_compiler *c, unsigned id)
-{
-	const struct val *v = &c->v[id];
-	if (v->place == P_CONST)
-		return v->type == BP_T_I64 && (int64_t)v->imm == (int32_t)v->imm;
-	return v->narrow;
-}
-
-static bool second_narrow(const struct native_compiler *c, const struct bp_ir *r)
-{
-	return r->aux & BP_IR_IMM || value_narrow(c, r->arg[1]);
+	return c->v[r->arg[0]].known.narrow && (r->aux & BP_IR_IMM || c->v[r->arg[1]].known.narrow);
 }
 
 static bool narrow_load(uint32_t memop)
@@ -92,11 +83,11 @@ bool makes_narrow(const struct native_compiler *c, const struct bp_ir *r)
 	case BP_IR_AND:
 		if (second_const(c, r, &b) && b >= 0 && b <= INT32_MAX)
 			return true;
-		return value_narrow(c, r->arg[0]) && second_narrow(c, r);
+		return both_narrow(c, r);
 	case BP_IR_OR:
-	case BP_IR_XOR: return value_narrow(c, r->arg[0]) && second_narrow(c, r);
-	case BP_IR_SAR: return value_narrow(c, r->arg[0]);
-	case BP_IR_SELECT: return value_narrow(c, r->arg[1]) && value_narrow(c, r->arg[2]);
+	case BP_IR_XOR: return both_narrow(c, r);
+	case BP_IR_SAR: return c->v[r->arg[0]].known.narrow;
+	case BP_IR_SELECT: return c->v[r->arg[1]].known.narrow && c->v[r->arg[2]].known.narrow;
 	default: return false;
 	}
 }
@@ -107,8 +98,7 @@ static bool fold(struct native_compiler *c, const struct bp_ir *r)
 	int64_t a, b;
 	bool imm = second_const(c, r, &b);
 	if (r->type == BP_T_I64 && r->op == BP_IR_SAR && imm && b > 0 && b < 64) {
-		uint64_t ones = value_ones(c, r->arg[0]);
-		if ((int64_t)ones >> b == -1) {
+		if ((int64_t)c->v[r->arg[0]].known.ones >> b == -1) {
 			set_const(c, c->at, r->type, UINT64_MAX);
 			return true;
 		}
@@ -133,8 +123,8 @@ static void alias(struct native_compiler *c, unsigned type, unsigned id)
 	default: reg = use(c, id); break;
 	}
 	set_reg(c, c->at, type, reg);
-	v->ones = from->ones;
-	v->narrow = from->narrow && is_small(type) && is_small(from->type);
+	v->known = from->known;
+	v->known.narrow = v->known.narrow && is_small(type) && is_small(from->type);
 }
 
 /* Conversions that are the value itself, or a constant. */
@@ -161,7 +151,7 @@ static bool same_value(struct native_compiler *c, const struct bp_ir *r)
 	}
 	const struct val *v = &c->v[r->arg[0]];
 	if (r->op == BP_IR_SEXT && from == BP_T_I32 && to == BP_T_I64 && v->place == P_REG &&
-		v->narrow && !is_fp(v->reg)) {
+		v->known.narrow && !is_fp(v->reg)) {
 		alias(c, to, r->arg[0]);
 		return true;
 	}
@@ -289,9 +279,9 @@ static void alu(struct native_compiler *c, const struct bp_ir *r)
 	struct operands o = operands_of(c, r, r->op != BP_IR_SUB);
 	uint64_t ones = 0;
 	if (r->op == BP_IR_OR)
-		ones = value_ones(c, o.a) | (o.has_imm ? (uint64_t)o.imm : value_ones(c, o.b));
+		ones = c->v[o.a].known.ones | (o.has_imm ? (uint64_t)o.imm : c->v[o.b].known.ones);
 	alu_record(c, r, &o);
-	c->v[c->at].ones = r->type == BP_T_I64 ? ones : 0;
+	c->v[c->at].known.ones = r->type == BP_T_I64 ? ones : 0;
 }
 
 static void one(struct native_compiler *c, const struct bp_ir *r)

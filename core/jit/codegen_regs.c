@@ -141,10 +141,8 @@ void write_back(struct native_compiler *c, bool clean)
 void reload_pinned(struct native_compiler *c)
 {
 	for (reg_set left = c->s.pinned; left; left &= left - 1) {
-		struct slot *s = &c->s.slot[first_of(left)];
 		load_slot(c, first_of(left));
-		s->ones = 0;
-		s->narrow = false;
+		c->s.slot[first_of(left)].known = (struct known){ 0 };
 	}
 }
 
@@ -210,24 +208,30 @@ void reg_claim(struct native_compiler *c, unsigned reg)
 	c->locked |= reg_bit(reg);
 }
 
-/* The register that is had most cheaply; *has_to_go: after something was moved away. */
-static unsigned cheapest(const struct native_compiler *c, bool fp, bool *has_to_go)
+static unsigned nth(bool fp, unsigned n)
 {
-	unsigned n = fp ? FP_SCRATCH - FP_FIRST : GENERAL, best = NO_REG;
+	return fp ? FP_FIRST + n : host_general[n];
+}
+
+/* One in which nothing is, or NO_REG. */
+static unsigned free_reg(const struct native_compiler *c, bool fp, unsigned count)
+{
 	reg_set taken = c->locked | c->s.used;
+	for (unsigned n = 0; n < count; n++)
+		if (!(taken >> nth(fp, n) & 1) && c->s.until[nth(fp, n)] < c->at)
+			return nth(fp, n);
+	return NO_REG;
+}
+
+/* The one that is given up most cheaply, or NO_REG. */
+static unsigned cheapest_reg(const struct native_compiler *c, bool fp, unsigned count)
+{
+	unsigned best = NO_REG;
 	int64_t least = INT64_MAX;
-	*has_to_go = false;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned reg = fp ? FP_FIRST + i : host_general[i];
-		if (!(taken >> reg & 1) && c->s.until[reg] < c->at)
-			return reg;
-	}
-	*has_to_go = true;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned reg = fp ? FP_FIRST + i : host_general[i];
-		int64_t k = cost(c, reg);
+	for (unsigned n = 0; n < count; n++) {
+		int64_t k = cost(c, nth(fp, n));
 		if (k >= 0 && (best == NO_REG || k < least)) {
-			best = reg;
+			best = nth(fp, n);
 			least = k;
 		}
 	}
@@ -236,17 +240,18 @@ static unsigned cheapest(const struct native_compiler *c, bool fp, bool *has_to_
 
 unsigned reg_new(struct native_compiler *c, bool fp)
 {
-	bool has_to_go;
-	unsigned best = cheapest(c, fp, &has_to_go);
-	if (best == NO_REG) {
-		c->failed = true;
-		return fp ? FP_FIRST : host_general[0];
+	unsigned count = fp ? FP_SCRATCH - FP_FIRST : GENERAL, reg = free_reg(c, fp, count);
+	if (reg == NO_REG) {
+		reg = cheapest_reg(c, fp, count);
+		if (reg == NO_REG) {
+			c->failed = true;
+			return nth(fp, 0);
+		}
+		reg_empty(c, reg);
 	}
-	if (has_to_go)
-		reg_empty(c, best);
-	c->locked |= reg_bit(best);
+	c->locked |= reg_bit(reg);
 	c->uses_fp |= fp;
-	return best;
+	return reg;
 }
 
 unsigned derived(struct native_compiler *c, unsigned reg, bool *fresh)
@@ -321,7 +326,7 @@ void set_const(struct native_compiler *c, unsigned id, unsigned type, uint64_t i
 	v->place = P_CONST;
 	v->type = (uint8_t)type;
 	v->imm = interp_extend(imm, MIN(bits_of(type), 64), false);
-	v->ones = v->imm;
+	v->known = (struct known){ v->imm, type == BP_T_I64 && (int64_t)v->imm == (int32_t)v->imm };
 }
 
 void set_mem(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
@@ -365,16 +370,24 @@ void pcrel_to(struct native_compiler *c, unsigned id, unsigned reg)
 		emit_keep_low(&c->e, reg, keep);
 }
 
+/* What is known of a value as one of `type` in memory or in a guest register. */
+static struct known known_as(const struct val *v, unsigned type)
+{
+	struct known k = v->known;
+	k.narrow = k.narrow && type == BP_T_I64;
+	return k;
+}
+
 /* A value at an offset: in a register, which is a slot's if the offset is a guest register's. */
 static unsigned from_memory(struct native_compiler *c, struct val *v, bool fp)
 {
 	unsigned bytes = ir_types[v->type].bytes;
 	bool guest = v->off < c->in->frame;
 	unsigned reg = guest ? slot_find(c, v->off, bytes) : NO_REG;
-	v->narrow = v->narrow && v->type == BP_T_I64; /* else it was in the register alone */
+	v->known = known_as(v, v->type); /* it is in no register */
 	if (reg != NO_REG) {
 		touch(c, reg);
-		v->ones = c->s.slot[reg].ones;
+		v->known.ones = c->s.slot[reg].known.ones;
 		return reg;
 	}
 	if (guest)
@@ -543,8 +556,7 @@ void get(struct native_compiler *c, unsigned id, unsigned type, uint32_t off)
 			has_register(type)) {
 			touch(c, reg);
 			set_reg(c, id, type, reg);
-			c->v[id].ones = s->ones;
-			c->v[id].narrow = s->narrow;
+			c->v[id].known = s->known;
 			return;
 		}
 		slot_store(c, reg);
@@ -606,11 +618,9 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 	}
 	unsigned has = slot_find(c, off, bytes);
 	slots_release(c, off, bytes, has);
-	bool narrow = type == BP_T_I64 && value_narrow(c, id);
 	if (has != NO_REG && is_pinned(c, has)) {
 		put_pinned(c, has, id);
-		c->s.slot[has].ones = v->ones;
-		c->s.slot[has].narrow = narrow;
+		c->s.slot[has].known = known_as(v, type);
 		return;
 	}
 	unsigned reg = value_in(c, id, prefers_fp(c, off));
@@ -625,9 +635,7 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 	}
 	if (has != NO_REG)
 		slot_forget(c, has);
-	struct slot *s = slot_new(c, off, bytes, reg);
-	s->ones = v->ones;
-	s->narrow = narrow;
+	slot_new(c, off, bytes, reg)->known = known_as(v, type);
 	c->s.dirty |= reg_bit(reg);
 }
 

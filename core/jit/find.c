@@ -18,11 +18,11 @@ static enum found check_second(const struct finder *f, struct jit_given *given, 
 
 /* The block that the jump cache has for this address is most often still the one: a flush of the TLB
  * makes its entries stale, and few pages move. It touches less memory than a search. */
-static struct block *look_up(const struct jit_jump *slot, const struct cache_key *key, uint64_t pc)
+static struct block *look_up(
+	const struct jit_jump *slot, const struct jit_cpu *cpu, const struct cache_key *key)
 {
-	struct block *b = slot->pc == pc && slot->key == key->key ? slot->block : NULL;
-	if (b && !atomic_load(&b->dead) && cache_fits(b, key))
-		return b;
+	if (jump_hint(slot, cpu, cpu->head->pc) && cache_fits(slot->block, key))
+		return slot->block;
 	return cache_find(key);
 }
 
@@ -47,7 +47,7 @@ static enum found find_code(struct finder *f, const struct jit_jump *slot)
 		.limit = (cpu->have_breakpoints ? 1 : limit) | f->limit_flag };
 	bool same = true;
 	enum found found = FOUND;
-	f->block = code->ram ? look_up(slot, &key, cpu->head->pc) : NULL;
+	f->block = code->ram ? look_up(slot, cpu, &key) : NULL;
 	if (f->block && f->block->crosses)
 		found = check_second(f, given, &same);
 	if (found == FOUND && (!f->block || !same))

@@ -34,10 +34,16 @@ static inline struct jit_jump *jump_slot(struct jit_jump *jumps, uint64_t pc)
 	return &jumps[h & ((1u << JIT_JUMP_CACHE_BITS) - 1)];
 }
 
+/* Whether it is a block for pc, if the code still lies where it did; hit: and it does. */
+static inline bool jump_hint(const struct jit_jump *j, const struct jit_cpu *cpu, uint64_t pc)
+{
+	return j->pc == pc && j->key == cpu->head->key && j->block &&
+		!atomic_load_explicit(&j->block->dead, memory_order_relaxed);
+}
+
 static inline bool jump_hit(const struct jit_jump *j, const struct jit_cpu *cpu, uint64_t pc)
 {
-	return j->pc == pc && j->key == cpu->head->key && j->epoch == cpu->space_epoch &&
-		j->block && !atomic_load_explicit(&j->block->dead, memory_order_relaxed);
+	return j->epoch == cpu->space_epoch && jump_hint(j, cpu, pc);
 }
 
 static inline bool must_leave(const struct jit_cpu *cpu)

@@ -214,17 +214,11 @@ char *option_part(const char **text)
 	return g_string_free(part, FALSE);
 }
 
-char *option_value(char *part)
-{
-	char *equals = strchr(part, '=');
-	if (equals)
-		*equals++ = 0;
-	return equals;
-}
-
 bool option_next(const char **text, char **key, char **value)
 {
 	*key = option_part(text);
-	*value = *key ? option_value(*key) : NULL;
+	*value = *key ? strchr(*key, '=') : NULL;
+	if (*value)
+		*(*value)++ = 0;
 	return *key != NULL;
 }

@@ -30,9 +30,7 @@ bool size_parse(const char *text, uint64_t *bytes);
 /* ---- options: "key=value,key,..." ---- */
 /* The next part, to be freed, or NULL; a comma in it is written twice. */
 char *option_part(const char **text);
-/* The value of "key=value", which is cut to its key; NULL: there is none. */
-char *option_value(char *part);
-/* Both: *key is to be freed, *value lies in it, or is NULL. False: there is none. */
+/* The same, cut at the first "=": *key is to be freed, *value lies in it, or is NULL. False: there is none. */
 bool option_next(const char **text, char **key, char **value);
 
 #endif

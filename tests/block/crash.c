@@ -728,14 +728,19 @@ static bool wanted(const struct plan *p, const struct variant *v)
 	return !p->only || !strcmp(p->only, v->name);
 }
 
-static void run_variant(const struct plan *p, const struct variant *v, char **argv)
+/* Returns what was done. */
+static const char *run_variant(const struct plan *p, const struct variant *v, char **argv)
 {
-	if (p->errors)
+	if (p->errors) {
 		error_variant(v, (unsigned)p->stride);
-	else if (p->kills)
+		return "errors";
+	}
+	if (p->kills) {
 		kill_variant(v, argv, (unsigned)p->kills, p->seed);
-	else
-		crash_variant(v, (unsigned)p->points, p->seed);
+		return "kills";
+	}
+	crash_variant(v, (unsigned)p->points, p->seed);
+	return "crash";
 }
 
 static void name_files(const char *in)
@@ -777,11 +782,8 @@ int main(int argc, char **argv)
 			continue;
 		failures = 0;
 		said = false;
-		run_variant(&plan, &variants[k], argv);
-		printf("%s %u - %s %s (%u faults)\n", failures ? "not ok" : "ok", ++n,
-			plan.errors          ? "errors"
-				: plan.kills ? "kills"
-					     : "crash",
+		const char *what = run_variant(&plan, &variants[k], argv);
+		printf("%s %u - %s %s (%u faults)\n", failures ? "not ok" : "ok", ++n, what,
 			variants[k].name, failures);
 		fflush(stdout);
 		failed += failures != 0;

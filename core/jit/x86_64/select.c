@@ -28,12 +28,6 @@ static const struct {
 	[BP_IR_SBITS] = { SH_SAR, 0, false },
 };
 
-/* The second operand if it is a constant that an instruction can hold. */
-static bool immediate(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm)
-{
-	return second_const(c, r, imm) && can_hold(*imm);
-}
-
 /* ---- two operands ---- */
 
 static void add(struct native_compiler *c, const struct bp_ir *r, const struct operands *o)
@@ -120,7 +114,7 @@ bool shift_record(struct native_compiler *c, const struct bp_ir *r)
 		shift_by(c, r, masked);
 		return true;
 	}
-	if (!immediate(c, r, &n)) {
+	if (!second_imm(c, r, &n)) {
 		if (!rotate)
 			return false;
 		shift_by(c, r, r->arg[1]);
@@ -143,7 +137,7 @@ void multiply_record(struct native_compiler *c, const struct bp_ir *r)
 {
 	bool wide = is_wide(r->type);
 	int64_t imm;
-	if (immediate(c, r, &imm)) {
+	if (second_imm(c, r, &imm)) {
 		unsigned a = use(c, r->arg[0]), d = reg_result(c, false, a);
 		emit_rr(&c->e, OP_IMUL_RMI, wide, d, a);
 		emit32(&c->e, (uint32_t)imm);
