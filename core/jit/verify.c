@@ -168,17 +168,23 @@ static bool check_lane(struct verify *v, const struct bp_ir *r, const struct ir_
 	return true;
 }
 
+static bool check_nothing(struct verify *v, const struct bp_ir *r, unsigned n)
+{
+	return r->arg[n] == 0 || fail(v, "operand %u is %u, expected nothing", n, r->arg[n]);
+}
+
 static bool check_arg(
 	struct verify *v, const struct bp_ir *r, const struct ir_info *info, unsigned n)
 {
+	if (info->arg[n] == ARG_NONE)
+		return check_nothing(v, r, n);
 	unsigned type = ir_arg_type(r, n);
 	switch (info->arg[n]) {
-	case ARG_NONE: break;
 	case ARG_OPT_I1:
 	case ARG_OPT_I64: return !r->arg[n] || check_value(v, r, n, type);
 	case ARG_SAME_OR_IMM:
 		if (r->aux & BP_IR_IMM)
-			break;
+			return check_nothing(v, r, n);
 		return check_value(v, r, n, type);
 	case ARG_VECTOR:
 		if (!check_value(v, r, n, BP_T_COUNT))
@@ -202,7 +208,6 @@ static bool check_arg(
 			return fail(v, "it says no type for operand %u", n);
 		return check_value(v, r, n, type);
 	}
-	return r->arg[n] == 0 || fail(v, "operand %u is %u, expected nothing", n, r->arg[n]);
 }
 
 static bool check_aux(struct verify *v, const struct bp_ir *r, const struct ir_info *info)
