@@ -99,13 +99,14 @@ static reg_set slots_in(const struct native_compiler *c, uint32_t off, unsigned 
 /* Offset of the slot for what is derived from the guest register at an offset: never dirty. */
 #define DERIVED UINT32_C(0x80000000)
 
-/* Slots that share bytes with the range, but for that of `keep`: to memory and forgotten, and all that was
- * derived. A pinned one stays where it is, so its block is not for pinning. */
+/* Slots that share bytes with the range, but for that of `keep`, and all that was derived from them: to
+ * memory and forgotten. A pinned one stays where it is, so its block is not for pinning. */
 static void slots_release(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned keep)
 {
-	for (reg_set left = slots_in(c, off, bytes); left; left &= left - 1) {
+	for (reg_set left = c->s.used; left; left &= left - 1) {
 		unsigned reg = first_of(left);
-		if (reg == keep)
+		const struct slot *s = &c->s.slot[reg];
+		if (reg == keep || !overlap(s->off & ~DERIVED, s->bytes, off, bytes))
 			continue;
 		slot_store(c, reg);
 		if (is_pinned(c, reg))
@@ -113,8 +114,6 @@ static void slots_release(struct native_compiler *c, uint32_t off, unsigned byte
 		else
 			slot_forget(c, reg);
 	}
-	for (reg_set left = slots_in(c, off | DERIVED, bytes); left; left &= left - 1)
-		slot_forget(c, first_of(left));
 }
 
 struct slot *slot_new(struct native_compiler *c, uint32_t off, unsigned bytes, unsigned reg)
