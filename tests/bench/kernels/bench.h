@@ -14,6 +14,8 @@ struct kernel {
 /* Tables end with a NULL name. */
 extern const struct kernel kernels_int[], kernels_codec[], kernels_mem[], kernels_flt[],
 	kernels_vecs[], kernels_vecv[], kernels_sys[];
+/* The second set (see README.md). */
+extern const struct kernel kernels_int2[], kernels_mem2[], kernels_flt2[], kernels_sys2[];
 
 #define NOINLINE __attribute__((noinline))
 

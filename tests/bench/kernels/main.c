@@ -19,7 +19,8 @@
 enum { MAX_WORDS = 64, MAX_COPIES = 64 };
 
 static const struct kernel *const groups[] = { kernels_int, kernels_codec, kernels_mem, kernels_flt,
-	kernels_vecs, kernels_vecv, kernels_sys };
+	kernels_vecs, kernels_vecv, kernels_sys, kernels_int2, kernels_mem2, kernels_flt2,
+	kernels_sys2 };
 
 uint32_t float_sum(double d)
 {
