@@ -178,7 +178,7 @@ static void scan(struct native_compiler *c)
 		} else if (r->op == BP_IR_PUT && c->last_fault > i) {
 			at = c->count; /* deferred */
 		} else if (r->op == BP_IR_TRUNC || r->op == BP_IR_CAST || r->op == BP_IR_LO ||
-			r->op == BP_IR_HI || r->op == BP_IR_ZEXT) {
+			r->op == BP_IR_HI || r->op == BP_IR_ZEXT || r->op == BP_IR_UNBOX) {
 			at = MAX(at, v->last); /* may share its operand's place */
 		}
 		if (r->op == BP_IR_SELECT || r->op == BP_IR_IF)

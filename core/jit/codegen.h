@@ -239,6 +239,8 @@ bool second_const(const struct native_compiler *c, const struct bp_ir *r, int64_
 bool second_imm(const struct native_compiler *c, const struct bp_ir *r, int64_t *imm);
 unsigned use_second(struct native_compiler *c, const struct bp_ir *r);
 void set_result(struct native_compiler *c, const struct bp_ir *r, unsigned reg);
+/* The record's result is value id as it is. */
+void alias(struct native_compiler *c, unsigned type, unsigned id);
 /* Whether record r makes a value that is narrow. */
 bool makes_narrow(const struct native_compiler *c, const struct bp_ir *r);
 
@@ -257,12 +259,16 @@ struct operation { /* one such record being made */
 
 void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env, enum rounding rounding,
 	struct operation *o);
+/* Where a result goes that may be made again from its operands: o->raw. */
+unsigned unsettled(struct operation *o);
 /* The result is in o->result, unless one of the jumps was taken: COLD_FLOAT for them. */
 void operation_done(struct native_compiler *c, const struct bp_ir *r, const struct operation *o);
 /* The record of a COLD_FLOAT by C, operands from their registers; all registers are kept. */
 void float_by_c(struct native_compiler *c, const struct cold *k);
 
-/* What is known of record r's rounding: to nearest, to be looked up when it runs, or another. */
+/* Record r's rounding: enum bp_round. */
+unsigned mode_of(const struct bp_fp_env *env, const struct bp_ir *r);
+/* What is known of it: to nearest, to be looked up when it runs, or another. */
 enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r);
 /* At the block's entry: leave if its floating point is not for the host. */
 void float_entry(struct native_compiler *c);
@@ -400,7 +406,13 @@ void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operat
 /* d = the comparison of a and b. */
 void emit_float_compare(
 	struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a, unsigned b);
+/* d, maybe a, = a with the bits from 32 on set. */
+void emit_box(struct native_compiler *c, unsigned d, unsigned a);
+/* The jump for when one of these bits of `a` is clear. */
+uint8_t *emit_unless_boxed(struct native_compiler *c, unsigned a);
 /* The whole record; false: C does it. */
+bool round_record(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
+bool class_record(struct native_compiler *c, const struct bp_ir *r);
 bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
 bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
 bool select_lanes(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env);
@@ -484,6 +496,13 @@ static inline bool is_vector(unsigned type)
 static inline bool has_register(unsigned type)
 {
 	return ir_types[type].bytes <= 8 || is_vector(type);
+}
+
+/* Whether what the record loads goes to a floating-point register. */
+static inline bool loads_fp(const struct native_compiler *c, const struct bp_ir *r, uint32_t memop)
+{
+	return is_format(r->type) ||
+		(is_wide(r->type) && (memop & BP_MEM_SIZE) == BP_MEM_64 && wants_fp(c));
 }
 
 #endif

@@ -2,17 +2,18 @@
 /* Which floating point is for the host's unit, as far as all hosts agree; the way by C; flags. */
 #include "codegen.h"
 
-static enum rounding rounding_in(unsigned mode)
+unsigned mode_of(const struct bp_fp_env *env, const struct bp_ir *r)
 {
-	if (mode == BP_ROUND_DYNAMIC)
-		return ROUND_ASK;
-	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
+	bool own = r->arg[3] && ir_types[r->type].class != IR_VECTOR;
+	return own ? r->arg[3] - 1u : env->rounding;
 }
 
 enum rounding rounding_of(const struct bp_fp_env *env, const struct bp_ir *r)
 {
-	bool own = r->arg[3] && ir_types[r->type].class != IR_VECTOR;
-	return rounding_in(own ? r->arg[3] - 1u : env->rounding);
+	unsigned mode = mode_of(env, r);
+	if (mode == BP_ROUND_DYNAMIC)
+		return ROUND_ASK;
+	return mode == BP_ROUND_NEAREST_EVEN ? ROUND_NEAREST : ROUND_OTHER;
 }
 
 static bool environment_fits(const struct native_compiler *c, const struct bp_fp_env *env)
@@ -66,6 +67,15 @@ void unless_nearest(struct native_compiler *c, const struct bp_fp_env *env, enum
 
 /* ---- the way by C ---- */
 
+unsigned unsettled(struct operation *o)
+{
+	o->raw = o->result;
+	for (unsigned i = 0; i < o->operands; i++)
+		if (o->operand[i] == o->result)
+			o->raw = FP_SCRATCH;
+	return o->raw;
+}
+
 void operation_done(struct native_compiler *c, const struct bp_ir *r, const struct operation *o)
 {
 	uint8_t *from = o->tiny ? o->tiny : o->to_cs ? o->to_c[0] : NULL;
@@ -84,7 +94,7 @@ void operation_done(struct native_compiler *c, const struct bp_ir *r, const stru
 		k->value = (uint8_t)o->raw;
 		k->back = c->e.at;
 	}
-	set_reg(c, c->at, r->type, o->result);
+	set_reg(c, c->at, ir_result_type(r), o->result);
 }
 
 void float_by_c(struct native_compiler *c, const struct cold *k)
@@ -157,8 +167,52 @@ static bool format(struct native_compiler *c, const struct bp_ir *r, const struc
 	return true;
 }
 
+/* ---- binary32 in registers of 64 bits ---- */
+
+#define BOXED (UINT64_MAX << 32)
+
+static bool box(struct native_compiler *c, const struct bp_ir *r)
+{
+	const struct val *v = &c->v[r->arg[0]];
+	if (r->aux != BP_T_F32)
+		return false;
+	if (v->place == P_CONST) {
+		set_const(c, c->at, BP_T_I64, v->imm | BOXED);
+		return true;
+	}
+	unsigned a = use_fp(c, r->arg[0]), d = reg_result(c, true, a);
+	emit_box(c, d, a);
+	set_reg(c, c->at, BP_T_I64, d);
+	c->v[c->at].known.ones = BOXED;
+	return true;
+}
+
+static bool unbox(struct native_compiler *c, const struct bp_ir *r)
+{
+	struct val *v = &c->v[c->at];
+	const struct val *from = &c->v[r->arg[0]];
+	struct operation o = { .operands = 1 };
+	if (r->type != BP_T_F32)
+		return false;
+	if ((from->known.ones & BOXED) == BOXED) {
+		alias(c, r->type, r->arg[0]);
+		v->known = (struct known){ 0 };
+		return true;
+	}
+	o.operand[0] = use_fp(c, r->arg[0]);
+	o.result = reg_new(c, true); /* not the operand: C may need that again */
+	o.to_c[o.to_cs++] = emit_unless_boxed(c, o.operand[0]);
+	emit_move(&c->e, o.result, o.operand[0]);
+	operation_done(c, r, &o);
+	return true;
+}
+
 bool select_float(struct native_compiler *c, const struct bp_ir *r)
 {
+	if (r->op == BP_IR_BOX)
+		return box(c, r);
+	if (r->op == BP_IR_UNBOX)
+		return unbox(c, r);
 	if (ir_info(r->op)->aux != AUX_ENV)
 		return false;
 	const struct bp_fp_env *env = verify_env(&c->type, r->aux);
@@ -177,6 +231,8 @@ bool select_float(struct native_compiler *c, const struct bp_ir *r)
 	case BP_IR_FMAX: return arithmetic(c, r, env);
 	case BP_IR_FCMP: return comparison(c, r);
 	case BP_IR_FCVT: return format(c, r, env);
+	case BP_IR_FROUND: return is_format(r->type) && round_record(c, r, env);
+	case BP_IR_FCLASS: return is_format(r->type) && class_record(c, r);
 	case BP_IR_ITOF: return from_integer(c, r, env);
 	case BP_IR_FTOI: return to_integer(c, r, env);
 	default: return false;

@@ -110,8 +110,7 @@ static bool fold(struct native_compiler *c, const struct bp_ir *r)
 	return false;
 }
 
-/* The record's result is value id as it is. */
-static void alias(struct native_compiler *c, unsigned type, unsigned id)
+void alias(struct native_compiler *c, unsigned type, unsigned id)
 {
 	struct val *v = &c->v[c->at];
 	const struct val *from = &c->v[id];

@@ -215,6 +215,25 @@ static void gen_convert(struct jit_cpu *cpu, uint8_t *base, const struct gen *g)
 	put_int(base, g->d, g->r.type, x & mask_of(ir_types[g->r.type].bits));
 }
 
+static void gen_box(struct jit_cpu *cpu, uint8_t *base, const struct gen *g)
+{
+	uint64_t x = UINT64_MAX;
+	(void)cpu;
+	memcpy(&x, base + g->a[0], ir_types[g->r.aux].bytes);
+	memcpy(base + g->d, &x, sizeof(x));
+}
+
+static void gen_unbox(struct jit_cpu *cpu, uint8_t *base, const struct gen *g)
+{
+	unsigned bits = ir_types[g->r.type].bits;
+	int64_t x;
+	(void)cpu;
+	memcpy(&x, base + g->a[0], sizeof(x));
+	if (x >> bits != -1)
+		x = g->r.imm;
+	memcpy(base + g->d, &x, bits / 8);
+}
+
 static void gen_field(struct jit_cpu *cpu, uint8_t *base, const struct gen *g)
 {
 	unsigned type = g->r.type, pos = g->r.imm & 0xff, len = (unsigned)g->r.imm >> 8 & 0xff;
@@ -375,6 +394,8 @@ gen_fn *generic_for(const struct bp_ir *r)
 	case BP_IR_SBITS:
 	case BP_IR_DEPOSIT: return gen_field;
 	case BP_IR_PAIR: return gen_pair;
+	case BP_IR_BOX: return gen_box;
+	case BP_IR_UNBOX: return gen_unbox;
 	case BP_IR_ADDF:
 	case BP_IR_SUBF:
 	case BP_IR_LOGICF:

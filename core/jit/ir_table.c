@@ -127,6 +127,11 @@ const struct ir_info ir_table[IR_TABLE_SIZE] = {
 	[BP_IR_LO] = { .name = "lo", .arg = { ARG_I128 }, .result = RES_I64, .types = IR_INT },
 	[BP_IR_HI] = { .name = "hi", .arg = { ARG_I128 }, .result = RES_I64, .types = IR_INT },
 
+	[BP_IR_BOX] = { .name = "box", .arg = { ARG_FROM }, .result = RES_I64, .types = IR_INT,
+		.aux = AUX_TYPE },
+	[BP_IR_UNBOX] = { .name = "unbox", .arg = { ARG_I64 }, .result = RES_TYPE, .types = IR_FLOAT,
+		.imm = IMM_NUMBER },
+
 	[BP_IR_EQ] = COMPARE("eq"),
 	[BP_IR_NE] = COMPARE("ne"),
 	[BP_IR_LTS] = COMPARE("lts"),

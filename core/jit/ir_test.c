@@ -15,7 +15,7 @@ static struct verify_type type_of_toy(void)
 static void test_table(void)
 {
 	static const uint16_t ranges[][2] = { { BP_IR_NOP, BP_IR_OUT }, { BP_IR_CONST, BP_IR_TIME },
-		{ BP_IR_ADD, BP_IR_SUBB }, { BP_IR_NEG, BP_IR_HI }, { BP_IR_EQ, BP_IR_SELECT },
+		{ BP_IR_ADD, BP_IR_SUBB }, { BP_IR_NEG, BP_IR_UNBOX }, { BP_IR_EQ, BP_IR_SELECT },
 		{ BP_IR_ADDF, BP_IR_FLAGS_UNPACK }, { BP_IR_FADD, BP_IR_FCLASS },
 		{ BP_IR_LD, BP_IR_FENCE }, { BP_IR_CALL, BP_IR_CALL }, { BP_IR_IF, BP_IR_COMMIT },
 		{ BP_IR_JUMP, BP_IR_RESYNC }, { BP_IR_VSPLAT, BP_IR_VBLEND } };

@@ -265,7 +265,7 @@ static void test_integers(void)
 	for (unsigned op = BP_IR_ADD; op <= BP_IR_LEU; op++) {
 		bool two = op <= BP_IR_CLMULH || op >= BP_IR_EQ;
 		if (!ir_info(op) || op == BP_IR_ADDC || op == BP_IR_SUBB ||
-			(op >= BP_IR_SEXT && op <= BP_IR_HI))
+			(op >= BP_IR_SEXT && op <= BP_IR_UNBOX))
 			continue;
 		for (unsigned k = 0; k < G_N_ELEMENTS(int_types); k++)
 			for (unsigned n = 0; n < 60; n++)
@@ -325,6 +325,31 @@ static void test_convert(void)
 				u128 want = op == BP_IR_SEXT ? sext(a, ir_types[ft].bits) : a;
 				check(op, tt, a, 0, get_v(2), want & ones(ir_types[tt].bits));
 			}
+}
+
+/* BOX and UNBOX: of what is boxed, and of what is not in one bit at least. */
+static void test_boxes(void)
+{
+	for (unsigned n = 0; n < 400; n++) {
+		unsigned type = n & 1 ? BP_T_F32 : BP_T_F16, bits = ir_types[type].bits;
+		uint64_t low = (uint64_t)(random_number(64) & ones(bits)),
+			 high = UINT64_MAX << bits;
+		bool boxed = n & 2;
+		if (!boxed)
+			high ^= UINT64_C(1) << g_test_rand_int_range((int)bits, 64);
+		set_v(0, low);
+		set_v(1, low | high);
+		set_v(2, 0);
+		set_v(3, 0);
+		begin();
+		unsigned x = bp_ir_get(&cur, type, V(0)), y = bp_ir_get(&cur, BP_T_I64, V(1));
+		bp_ir_put(&cur, BP_T_I64, V(2), bp_ir_convert(&cur, BP_IR_BOX, BP_T_I64, type, x));
+		bp_ir_put(&cur, type, V(3),
+			bp_ir_emit(&cur, BP_IR_UNBOX, type, 0, 0x7e01, y, 0, 0, 0));
+		g_assert_cmpint(end(), ==, BP_EXIT_HALT);
+		check(BP_IR_BOX, type, low, 0, get_v(2), low | UINT64_MAX << bits);
+		check(BP_IR_UNBOX, type, low | high, 0, get_v(3), boxed ? low : 0x7e01);
+	}
 }
 
 static void test_fields(void)
@@ -1134,6 +1159,7 @@ int main(int argc, char **argv)
 		{ "integers", test_integers },
 		{ "carry", test_carry },
 		{ "convert", test_convert },
+		{ "boxes", test_boxes },
 		{ "fields", test_fields },
 		{ "pairs", test_pairs },
 		{ "registers", test_registers },

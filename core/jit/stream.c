@@ -92,8 +92,8 @@ static unsigned from_type(struct generator *g, unsigned op, unsigned type, unsig
 	bool vector = ir_types[type].class == IR_VECTOR;
 	do {
 		from = class_type(g,
-			op == BP_IR_FTOI || op == BP_IR_FCVT ? IR_FLOAT
-				: op == BP_IR_ITOF           ? IR_INT
+			op == BP_IR_FTOI || op == BP_IR_FCVT || op == BP_IR_BOX ? IR_FLOAT
+				: op == BP_IR_ITOF                              ? IR_INT
 				: op == BP_IR_CAST ? IR_INT | IR_I128 | IR_FLOAT | IR_VECTOR
 						   : IR_SCALAR_INT);
 	} while ((vector && (op == BP_IR_FTOI || op == BP_IR_ITOF) &&
@@ -101,7 +101,8 @@ static unsigned from_type(struct generator *g, unsigned op, unsigned type, unsig
 		((op == BP_IR_SEXT || op == BP_IR_ZEXT) &&
 			ir_types[from].bits > ir_types[type].bits) ||
 		(op == BP_IR_TRUNC && ir_types[from].bits < ir_types[type].bits) ||
-		(op == BP_IR_CAST && ir_types[from].bytes != ir_types[type].bytes));
+		(op == BP_IR_CAST && ir_types[from].bytes != ir_types[type].bytes) ||
+		(op == BP_IR_BOX && ir_types[from].bytes > 4));
 	return from;
 }
 
@@ -147,8 +148,10 @@ static void by_table(struct generator *g, unsigned op)
 			(op == BP_IR_VEXTRACT && ir_types[r.type].bytes > 8) ||
 			(op == BP_IR_STP && r.type == BP_T_V512));
 	bool vector = ir_types[r.type].class == IR_VECTOR;
-	if (op == BP_IR_PCREL || op == BP_IR_TIME)
+	if (op == BP_IR_PCREL || op == BP_IR_TIME || op == BP_IR_BOX)
 		r.type = BP_T_I64;
+	if (op == BP_IR_UNBOX)
+		r.type = (uint8_t)(BP_T_F16 + pick(g, 2));
 	if (op == BP_IR_FLAGS_UNPACK)
 		r.type = BP_T_I8;
 	if (info->aux == AUX_IMM && pick(g, 2))

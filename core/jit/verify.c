@@ -285,6 +285,12 @@ static bool check_conversion(struct verify *v, const struct bp_ir *r)
 	}
 }
 
+static bool check_boxed(struct verify *v, unsigned type)
+{
+	return type == BP_T_F16 || type == BP_T_F32 ||
+		fail(v, "%s is not boxed: f16 or f32 are", ir_types[type].name);
+}
+
 static bool check_vector(struct verify *v, const struct bp_ir *r)
 {
 	unsigned lane = ir_types[r->arg[3]].bytes;
@@ -479,6 +485,10 @@ static bool check_special(struct verify *v, const struct bp_ir *r, const struct 
 	case BP_IR_ZEXT:
 	case BP_IR_TRUNC:
 	case BP_IR_CAST: return check_conversion(v, r);
+	case BP_IR_BOX:
+		return r->type == BP_T_I64 ? check_boxed(v, r->aux)
+					   : fail(v, "its type is not i64");
+	case BP_IR_UNBOX: return check_boxed(v, r->type);
 	default: break;
 	}
 	if (info->arg[2] == ARG_MEMOP)

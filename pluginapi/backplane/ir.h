@@ -110,6 +110,8 @@ enum bp_ir_op {
 	BP_IR_PAIR, /* I128 from I64 low arg0 and high arg1 */
 	BP_IR_LO,
 	BP_IR_HI, /* I64 halves of an I128 */
+	BP_IR_BOX, /* I64: an F16 or F32, from type aux, in its low bits, all higher bits set */
+	BP_IR_UNBOX, /* F16 or F32 from an I64: its low bits, or imm if a higher bit is clear */
 	/* comparisons: result I1, type is the operands'; aux may hold BP_IR_IMM */
 	BP_IR_EQ = 96,
 	BP_IR_NE,
@@ -346,7 +348,7 @@ static inline uint16_t bp_ir_op1(struct bp_ir_cursor *c, unsigned op, unsigned t
 	return bp_ir_emit(c, op, type, 0, 0, a, 0, 0, 0);
 }
 
-/* SEXT, ZEXT, TRUNC, CAST: `from` is the operand's type. */
+/* SEXT, ZEXT, TRUNC, CAST, BOX: `from` is the operand's type. */
 static inline uint16_t bp_ir_convert(
 	struct bp_ir_cursor *c, unsigned op, unsigned type, unsigned from, unsigned a)
 {

@@ -27,37 +27,32 @@ static unsigned op2(struct tr *t, unsigned op, unsigned type, unsigned a, unsign
 	return bp_ir_op2(t->c, op, type, a, b);
 }
 
-/* An f register's value as the integer of its format's width, unboxed. */
-static unsigned unbox(struct tr *t, unsigned type, unsigned n)
+unsigned tr_f(struct tr *t, unsigned type, unsigned n)
 {
 	unsigned whole = bp_ir_get(t->c, BP_T_I64, F_OFFSET(n));
 	if (type == BP_T_F64)
-		return whole;
-	unsigned bits = bits_of(type), narrow = int_of(type);
-	unsigned high = bp_ir_op2i(t->c, BP_IR_SAR, BP_T_I64, whole, (int32_t)bits);
-	unsigned boxed = bp_ir_op2i(t->c, BP_IR_EQ, BP_T_I64, high, -1);
-	unsigned low = bp_ir_convert(t->c, BP_IR_TRUNC, narrow, BP_T_I64, whole);
-	return bp_ir_select(
-		t->c, narrow, boxed, low, bp_ir_const(t->c, narrow, canonical_nan(type)));
-}
-
-unsigned tr_f(struct tr *t, unsigned type, unsigned n)
-{
-	return bp_ir_convert(t->c, BP_IR_CAST, type, int_of(type), unbox(t, type, n));
-}
-
-void tr_set_f_bits(struct tr *t, unsigned type, unsigned n, unsigned value)
-{
-	if (type != BP_T_F64) {
-		unsigned wide = bp_ir_convert(t->c, BP_IR_ZEXT, BP_T_I64, int_of(type), value);
-		value = op2(t, BP_IR_OR, BP_T_I64, wide, tr_const(t, UINT64_MAX << bits_of(type)));
-	}
-	bp_ir_put(t->c, BP_T_I64, F_OFFSET(n), value);
+		return bp_ir_convert(t->c, BP_IR_CAST, type, BP_T_I64, whole);
+	return bp_ir_emit(t->c, BP_IR_UNBOX, type, 0, (int32_t)canonical_nan(type), whole, 0, 0, 0);
 }
 
 static void set_f(struct tr *t, unsigned type, unsigned n, unsigned value)
 {
-	tr_set_f_bits(t, type, n, bp_ir_convert(t->c, BP_IR_CAST, int_of(type), type, value));
+	unsigned op = type == BP_T_F64 ? BP_IR_CAST : BP_IR_BOX;
+	bp_ir_put(t->c, BP_T_I64, F_OFFSET(n), bp_ir_convert(t->c, op, BP_T_I64, type, value));
+}
+
+/* The same as integers of the format's width. */
+static unsigned f_bits(struct tr *t, unsigned type, unsigned n)
+{
+	return bp_ir_convert(t->c, BP_IR_CAST, int_of(type), type, tr_f(t, type, n));
+}
+
+void tr_set_f_bits(struct tr *t, unsigned type, unsigned n, unsigned value)
+{
+	if (type == BP_T_F64)
+		bp_ir_put(t->c, BP_T_I64, F_OFFSET(n), value);
+	else
+		set_f(t, type, n, bp_ir_convert(t->c, BP_IR_CAST, type, int_of(type), value));
 }
 
 /* arg3 of floating-point records: a rounding mode of its own, or the environment's. */
@@ -77,8 +72,11 @@ void tr_fload(struct tr *t, int p, int q)
 	int32_t disp;
 	unsigned type = (unsigned)p, size = (unsigned)q;
 	unsigned addr = tr_addr(t, t->a.rs1, t->a.imm, &disp);
-	unsigned v = bp_ir_load(t->c, int_of(type), addr, disp, tr_memop(t, size, 0));
-	tr_set_f_bits(t, type, t->a.rd, v);
+	uint32_t memop = tr_memop(t, size, 0);
+	if (type == BP_T_F64)
+		tr_set_f_bits(t, type, t->a.rd, bp_ir_load(t->c, BP_T_I64, addr, disp, memop));
+	else
+		set_f(t, type, t->a.rd, bp_ir_load(t->c, type, addr, disp, memop));
 }
 
 /* Stores take the low bits as they are, boxed or not (unpriv 21.2). */
@@ -129,21 +127,26 @@ void tr_fcmp(struct tr *t, int p, int q)
 		fp(t, BP_IR_FCMP, type, q, tr_f(t, type, t->a.rs1), tr_f(t, type, t->a.rs2), 0));
 }
 
-/* q: 0 sign of rs2, 1 its inverse, 2 both signs' exclusive or */
+/* q: 0 sign of rs2, 1 its inverse, 2 both signs' exclusive or. Of a register and itself it is a move, the
+ * negation, and the absolute value. */
 void tr_fsgnj(struct tr *t, int p, int q)
 {
-	unsigned type = (unsigned)p, i = int_of(type);
-	unsigned a = unbox(t, type, t->a.rs1), b = unbox(t, type, t->a.rs2);
+	unsigned type = (unsigned)p, i = int_of(type), value;
 	unsigned sign = bp_ir_const(t->c, i, UINT64_C(1) << (bits_of(type) - 1));
-	unsigned s = op2(t, BP_IR_AND, i, b, sign);
-	if (q == 2) {
-		tr_set_f_bits(t, type, t->a.rd, op2(t, BP_IR_XOR, i, a, s));
-		return;
+	unsigned a = f_bits(t, type, t->a.rs1);
+	if (t->a.rs1 == t->a.rs2) {
+		value = q == 0   ? a
+			: q == 1 ? op2(t, BP_IR_XOR, i, a, sign)
+				 : op2(t, BP_IR_AND, i, a, bp_ir_op1(t->c, BP_IR_NOT, i, sign));
+	} else {
+		unsigned s = op2(t, BP_IR_AND, i, f_bits(t, type, t->a.rs2), sign);
+		if (q == 1)
+			s = op2(t, BP_IR_XOR, i, s, sign);
+		if (q != 2)
+			a = op2(t, BP_IR_AND, i, a, bp_ir_op1(t->c, BP_IR_NOT, i, sign));
+		value = op2(t, q == 2 ? BP_IR_XOR : BP_IR_OR, i, a, s);
 	}
-	if (q == 1)
-		s = op2(t, BP_IR_XOR, i, s, sign);
-	unsigned magnitude = op2(t, BP_IR_AND, i, a, bp_ir_op1(t->c, BP_IR_NOT, i, sign));
-	tr_set_f_bits(t, type, t->a.rd, op2(t, BP_IR_OR, i, magnitude, s));
+	tr_set_f_bits(t, type, t->a.rd, value);
 }
 
 void tr_fclass(struct tr *t, int p, int q)

@@ -142,7 +142,7 @@ bool load_record(struct native_compiler *c, const struct bp_ir *r)
 		emit_barrier(&c->e);
 	unsigned addr = access_address(c, r, r->imm), size = memop & BP_MEM_SIZE;
 	bool acquire = memop & BP_MEM_ACQUIRE;
-	bool fp = wide && size == 3 && !acquire && wants_fp(c);
+	bool fp = !acquire && loads_fp(c, r, memop);
 	unsigned result = reg_new(c, fp);
 	struct cold *k = find(c, COLD_LOAD, addr, memop);
 	if (acquire) {

@@ -69,16 +69,6 @@ static bool is_double(unsigned type)
 	return type == BP_T_F64;
 }
 
-/* Where a result goes that may be made again from its operands. */
-static unsigned unsettled(struct operation *o)
-{
-	o->raw = o->result;
-	for (unsigned i = 0; i < o->operands; i++)
-		if (o->operand[i] == o->result)
-			o->raw = V31;
-	return o->raw;
-}
-
 /* The result, in o->raw, is o->result unless its exponent is 0 or 1: then it may have underflown. */
 static void unless_tiny(struct native_compiler *c, unsigned type, struct operation *o)
 {
@@ -191,6 +181,37 @@ void emit_float_compare(
 	emit_cset(&c->e, d, (enum cc)condition[r->imm & 3]);
 }
 
+/* C does these. */
+bool round_record(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	(void)c;
+	(void)r;
+	(void)env;
+	return false;
+}
+
+bool class_record(struct native_compiler *c, const struct bp_ir *r)
+{
+	(void)c;
+	(void)r;
+	return false;
+}
+
+void emit_box(struct native_compiler *c, unsigned d, unsigned a)
+{
+	emit_const(&c->e, X16, UINT32_MAX);
+	emit_move(&c->e, d, a);
+	emit(&c->e, (uint32_t)A64_INS_S1 | X16 << 5 | (d - V0));
+}
+
+uint8_t *emit_unless_boxed(struct native_compiler *c, unsigned a)
+{
+	emit_2(&c->e, (uint32_t)A64_FMOV_XD, true, X16, a);
+	emit_shift(&c->e, true, SH_ASR, X16, X16, 32);
+	emit_cmp_i(&c->e, false, X16, -1);
+	return emit_jcc(&c->e, CC_NE);
+}
+
 void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
 	if (r->type == BP_T_F32) {
@@ -229,7 +250,7 @@ bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct b
 		[BP_ROUND_NEAREST_AWAY] = A64_FCVTAS };
 	unsigned from = r->arg[1], what = r->imm & 0x30;
 	struct operation o = { .operands = 1 };
-	unsigned mode = r->arg[3] ? r->arg[3] - 1u : env->rounding;
+	unsigned mode = mode_of(env, r);
 	bool ask = mode == BP_ROUND_DYNAMIC;
 	if (ask)
 		mode = BP_ROUND_NEAREST_EVEN;

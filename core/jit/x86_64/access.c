@@ -214,10 +214,10 @@ static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t
 {
 	bool wide = is_wide(r->type);
 	struct flat f = flat_address(c, r, r->imm);
-	unsigned d = reg_new(c, wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c));
+	unsigned d = reg_new(c, loads_fp(c, r, memop));
 	struct cold *k = flat_cold(c, COLD_LOAD, &f, memop);
 	if (is_fp(d))
-		emit_rm(&c->e, OP_MOVQ_XM, false, d, f.reg, f.disp);
+		emit_rm(&c->e, wide ? OP_MOVQ_XM : OP_MOVSS_XM, false, d, f.reg, f.disp);
 	else
 		emit_rm(&c->e, load_code(memop, wide), load_is_wide(memop, wide), d, f.reg, f.disp);
 	if (k) {
@@ -240,7 +240,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		return true;
 	}
 	unsigned addr = access_address(c, r, r->imm);
-	bool fp = wide && (memop & BP_MEM_SIZE) == 3 && wants_fp(c);
+	bool fp = loads_fp(c, r, memop);
 	/* Before the jump to the cold part: what a new register costs is done on both ways. */
 	unsigned result = fp ? reg_new(c, true) : NO_REG;
 	struct found f = find(c, addr, memop, BP_ACC_READ);
@@ -248,7 +248,8 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 	unsigned d = f.addend;
 	result = fp ? result : d;
 	if (result != d) {
-		emit_rx(&c->e, OP_MOVQ_XM, false, false, result, addr, d, 0, 0);
+		emit_rx(&c->e, wide ? OP_MOVQ_XM : OP_MOVSS_XM, false, false, result, addr, d, 0,
+			0);
 	} else {
 		emit_rx(&c->e, load_code(memop, wide), load_is_wide(memop, wide), false, d, addr, d,
 			0, 0);

@@ -90,12 +90,12 @@ static void compare(
 	emit_rr(&c->e, code, false, a, b);
 }
 
-/* The result is in XMM15: it is o->result unless it is a NaN. */
+/* The result, in o->raw, is o->result unless it is a NaN. */
 static void settle_result(struct native_compiler *c, unsigned type, struct operation *o)
 {
-	compare(c, type, false, XMM15, XMM15);
+	compare(c, type, false, o->raw, o->raw);
 	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_P);
-	emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
+	emit_move(&c->e, o->result, o->raw);
 }
 
 void float_cold(struct native_compiler *c, struct cold *k)
@@ -117,16 +117,16 @@ static void add_to_sqrt(struct native_compiler *c, const struct bp_ir *r, struct
 {
 	unsigned pp = prefix_of(r->type), code = arithmetic[r->op - BP_IR_FADD];
 	unsigned first = o->operand[0], second = o->operand[o->operands - 1];
-	op3(c, pp, code, XMM15, first, second);
+	op3(c, pp, code, unsettled(o), first, second);
 }
 
-/* vfmadd231, its negations: XMM15 = +-(a * b) +- XMM15 */
-static void fused(struct native_compiler *c, const struct bp_ir *r, const struct operation *o)
+/* vfmadd231, its negations: d = +-(a * b) +- d */
+static void fused(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
 	/* enum bp_ir_fma: of the product, of the addend */
 	static const uint8_t code[] = { 0xb9, 0xbd, 0xbb, 0xbf };
-	emit_rr(&c->e, OP_MOVAPS, false, XMM15, o->operand[2]);
-	emit_vex(&c->e, 2, PP_66, r->type == BP_T_F64, code[r->imm & 3], XMM15, o->operand[0],
+	emit_rr(&c->e, OP_MOVAPS, false, unsettled(o), o->operand[2]);
+	emit_vex(&c->e, 2, PP_66, r->type == BP_T_F64, code[r->imm & 3], o->raw, o->operand[0],
 		o->operand[1]);
 }
 
@@ -185,22 +185,167 @@ void emit_float_compare(
 	}
 }
 
+/* roundss, roundsd: SDM volume 2, table 4-18; -1: no such mode. */
+static const int8_t round_to[] = { [BP_ROUND_NEAREST_EVEN] = 0,
+	[BP_ROUND_DOWN] = 1,
+	[BP_ROUND_UP] = 2,
+	[BP_ROUND_ZERO] = 3,
+	[BP_ROUND_NEAREST_AWAY] = -1 };
+enum { ROUND_NO_INEXACT = 8 };
+
+static bool can_round_to(unsigned mode)
+{
+	return have_sse42 && mode < G_N_ELEMENTS(round_to) && round_to[mode] >= 0;
+}
+
+/* d = a as an integral value */
+static void to_integral(struct native_compiler *c, unsigned type, unsigned mode, unsigned d,
+	unsigned a, bool no_inexact)
+{
+	emit_rr(&c->e, type == BP_T_F64 ? 0x660f3a0b : 0x660f3a0a, false, d, a);
+	emit8(&c->e, (uint8_t)round_to[mode] | (no_inexact ? ROUND_NO_INEXACT : 0));
+}
+
+bool round_record(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
+{
+	struct operation o = { .operands = 1 };
+	unsigned mode = mode_of(env, r);
+	bool ask = mode == BP_ROUND_DYNAMIC;
+	if (ask)
+		mode = BP_ROUND_NEAREST_EVEN;
+	if (!can_round_to(mode))
+		return false;
+	o.operand[0] = use_fp(c, r->arg[0]);
+	o.result = reg_result(c, true, NO_REG);
+	unless_nearest(c, env, ask ? ROUND_ASK : ROUND_NEAREST, &o);
+	to_integral(c, r->type, mode, unsettled(&o), o.operand[0], r->imm & 1);
+	settle_result(c, r->type, &o);
+	operation_done(c, r, &o);
+	return true;
+}
+
+/* d, all ones or 0, = the class of negative numbers, or of positive ones. */
+static void class_by_sign(
+	struct native_compiler *c, unsigned d, unsigned negative, unsigned positive)
+{
+	emit_group1(&c->e, false, G1_AND, d, (int32_t)negative - (int32_t)positive);
+	emit_group1(&c->e, false, G1_ADD, d, (int32_t)positive);
+}
+
+/* By sign, exponent and mantissa in turn (IEEE 754, 3.4). */
+bool class_record(struct native_compiler *c, const struct bp_ir *r)
+{
+	bool wide = is_wide(r->type);
+	unsigned bits = wide ? 64 : 32, mantissa = wide ? 52 : 23, a = use_fp(c, r->arg[0]);
+	int32_t greatest = wide ? 0x7ff : 0xff;
+	unsigned t = reg_new(c, false), d = reg_new(c, false);
+	uint8_t *end[4];
+	emit_rr(&c->e, OP_MOVD_RX, wide, a, t);
+	emit_mov(&c->e, wide, d, t);
+	emit_shift(&c->e, wide, SH_SHR, d, bits - 1);
+	emit_rr(&c->e, OP_GROUP3, false, G3_NEG, d);
+	emit_shift(&c->e, wide, SH_SHL, t, 1);
+	uint8_t *zero = emit_jcc(&c->e, CC_E);
+	emit_shift(&c->e, wide, SH_SHR, t, mantissa + 1);
+	uint8_t *subnormal = emit_jcc(&c->e, CC_E);
+	emit_group1(&c->e, false, G1_CMP, t, greatest);
+	uint8_t *special = emit_jcc(&c->e, CC_E);
+	class_by_sign(c, d, BP_FCLASS_NEG_NORMAL, BP_FCLASS_POS_NORMAL);
+	end[0] = emit_jmp(&c->e);
+	emit_here(&c->e, subnormal);
+	class_by_sign(c, d, BP_FCLASS_NEG_SUBNORMAL, BP_FCLASS_POS_SUBNORMAL);
+	end[1] = emit_jmp(&c->e);
+	emit_here(&c->e, zero);
+	class_by_sign(c, d, BP_FCLASS_NEG_ZERO, BP_FCLASS_POS_ZERO);
+	end[2] = emit_jmp(&c->e);
+	emit_here(&c->e, special);
+	emit_rr(&c->e, OP_MOVD_RX, wide, a, t);
+	emit_shift(&c->e, wide, SH_SHL, t, bits - mantissa);
+	uint8_t *nan = emit_jcc(&c->e, CC_NE);
+	class_by_sign(c, d, BP_FCLASS_NEG_INF, BP_FCLASS_POS_INF);
+	end[3] = emit_jmp(&c->e);
+	emit_here(&c->e, nan);
+	emit_mov(&c->e, wide, d, t);
+	emit_shift(&c->e, wide, SH_SAR, d, bits - 1); /* quiet: the mantissa's first bit */
+	class_by_sign(c, d, BP_FCLASS_QUIET, BP_FCLASS_SIGNALING);
+	for (unsigned i = 0; i < G_N_ELEMENTS(end); i++)
+		emit_here(&c->e, end[i]);
+	set_reg(c, c->at, BP_T_I32, d);
+	return true;
+}
+
+/* unpcklps with ones puts them behind the lowest lane. */
+void emit_box(struct native_compiler *c, unsigned d, unsigned a)
+{
+	op3(c, PP_66, 0x76, XMM15, XMM15, XMM15); /* pcmpeqd */
+	op3(c, PP_NONE, 0x14, d, a, XMM15);
+}
+
+uint8_t *emit_unless_boxed(struct native_compiler *c, unsigned a)
+{
+	unsigned t = reg_new(c, false);
+	emit_move(&c->e, t, a);
+	emit_shift(&c->e, true, SH_SAR, t, 32);
+	emit_cmp_i(&c->e, false, t, -1);
+	return emit_jcc(&c->e, CC_NE);
+}
+
 void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
-	op3(c, prefix_of((unsigned)r->imm), 0x5a, XMM15, o->operand[0], o->operand[0]);
+	op3(c, prefix_of((unsigned)r->imm), 0x5a, unsettled(o), o->operand[0], o->operand[0]);
 	settle_result(c, r->type, o);
 }
 
-/* cvtsi2ss, cvtsi2sd: signed; unsigned numbers that are none too large as wider signed ones. */
+/* XMM15 = a. The instruction keeps what it does not write. */
+static void convert(struct native_compiler *c, unsigned type, bool wide, unsigned a)
+{
+	emit_rr(&c->e, OP_XORPS, false, XMM15, XMM15);
+	emit_rr(&c->e, type == BP_T_F64 ? 0xf2000f2a : 0xf3000f2a, wide, XMM15, a);
+}
+
+/* What is too large for a signed number: half of it, its last bit kept for rounding, and twice that. */
+static void convert_unsigned(
+	struct native_compiler *c, unsigned type, unsigned a, unsigned half, unsigned last)
+{
+	emit_rr(&c->e, OP_TEST, true, a, a);
+	uint8_t *large = emit_jcc(&c->e, CC_S);
+	convert(c, type, true, a);
+	uint8_t *end = emit_jmp(&c->e);
+	emit_here(&c->e, large);
+	emit_mov(&c->e, true, half, a);
+	emit_mov(&c->e, true, last, a);
+	emit_shift(&c->e, true, SH_SHR, half, 1);
+	emit_group1(&c->e, false, G1_AND, last, 1);
+	emit_rr(&c->e, OP_OR_RM, true, half, last);
+	convert(c, type, true, half);
+	op3(c, prefix_of(type), arithmetic[0], XMM15, XMM15, XMM15);
+	emit_here(&c->e, end);
+}
+
+/* Rounding is not to nearest: C, unless the integer has no more bits than the format. t is overwritten. */
+static void unless_exact(struct native_compiler *c, unsigned type, bool wide, bool no_sign,
+	unsigned a, unsigned t, struct operation *o)
+{
+	emit_mov(&c->e, wide, t, a);
+	emit_shift(&c->e, wide, no_sign ? SH_SHR : SH_SAR, t, type == BP_T_F64 ? 53 : 24);
+	if (!no_sign) { /* 0 or -1 */
+		emit_group1(&c->e, wide, G1_ADD, t, 1);
+		emit_shift(&c->e, wide, SH_SHR, t, 1);
+	}
+	emit_rr(&c->e, OP_TEST, wide, t, t);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+}
+
+/* Registers come first: what a new one costs is done before the ways part. */
 bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	unsigned from = r->arg[1];
 	bool no_sign = r->imm & 1, wide = from == BP_T_I64 || no_sign;
+	bool whole = from == BP_T_I64 && no_sign;
 	struct operation o = { .operands = 1 };
 	bool exact = from == BP_T_I32 && r->type == BP_T_F64;
 	enum rounding rounding = exact ? ROUND_NEAREST : rounding_of(env, r);
-	if (!is_format(r->type) || (from != BP_T_I32 && from != BP_T_I64) ||
-		rounding == ROUND_OTHER)
+	if (!is_format(r->type) || (from != BP_T_I32 && from != BP_T_I64))
 		return false;
 	unsigned a = use(c, r->arg[0]);
 	if (from == BP_T_I32 && no_sign) {
@@ -208,41 +353,67 @@ bool from_integer(struct native_compiler *c, const struct bp_ir *r, const struct
 		emit_mov(&c->e, false, clean, a);
 		a = clean;
 	}
+	unsigned t = whole || rounding == ROUND_OTHER ? reg_new(c, false) : NO_REG;
+	unsigned last = whole ? reg_new(c, false) : NO_REG;
 	o.operand[0] = a;
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
-	if (from == BP_T_I64 && no_sign) {
-		emit_rr(&c->e, OP_TEST, true, a, a);
-		o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_S);
-	}
-	emit_rr(&c->e, OP_XORPS, false, XMM15,
-		XMM15); /* the instruction keeps what it does not write */
-	emit_rr(&c->e, (r->type == BP_T_F64 ? 0xf2000f2a : 0xf3000f2a), wide, XMM15, a);
+	if (rounding == ROUND_OTHER)
+		unless_exact(c, r->type, wide, whole, a, t, &o);
+	if (whole)
+		convert_unsigned(c, r->type, a, t, last);
+	else
+		convert(c, r->type, wide, a);
 	emit_rr(&c->e, OP_MOVAPS, false, o.result, XMM15);
 	operation_done(c, r, &o);
 	return true;
 }
 
+/* Unsigned: C, unless 0 <= a < 2^32 or 2^63, by its bits; t and limit are overwritten. */
+static void unless_below(struct native_compiler *c, unsigned type, bool wide, unsigned a,
+	unsigned t, unsigned limit, struct operation *o)
+{
+	bool twice = type == BP_T_F64;
+	uint64_t bound = twice ? (uint64_t)(1023 + (wide ? 63 : 32)) << 52
+			       : (uint64_t)(127 + (wide ? 63 : 32)) << 23;
+	emit_rr(&c->e, OP_MOVD_RX, twice, a, t);
+	emit_const(&c->e, limit, bound);
+	emit_cmp(&c->e, twice, t, limit);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_AE);
+}
+
 /* cvt(t)ss2si, cvt(t)sd2si: signed, and what is out of range gives the smallest number (SDM volume 1,
- * table 4-6): then C looks at it again. */
+ * table 4-6): then C looks at it again. Down and up in two steps: of 32 bits the first could say inexact
+ * of what is out of range; and so could unsigned 32 bits unless they are cut. */
 bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
-	unsigned from = r->arg[1];
-	bool wide = r->type == BP_T_I64;
+	unsigned from = r->arg[1], mode = mode_of(env, r);
+	bool wide = r->type == BP_T_I64, no_sign = r->imm & BP_FTOI_UNSIGNED;
 	struct operation o = { .operands = 1 };
-	bool truncate = r->arg[3] == 1 + BP_ROUND_ZERO;
-	enum rounding rounding = truncate ? ROUND_NEAREST : rounding_of(env, r);
-	if ((r->type != BP_T_I32 && !wide) || !is_format(from) || r->imm & BP_FTOI_UNSIGNED ||
-		(r->imm & 0x30) == BP_FTOI_MODULAR || rounding == ROUND_OTHER)
+	bool truncate = mode == BP_ROUND_ZERO, ask = mode == BP_ROUND_DYNAMIC;
+	bool nearest = ask || mode == BP_ROUND_NEAREST_EVEN;
+	if ((r->type != BP_T_I32 && !wide) || !is_format(from) ||
+		(r->imm & 0x30) == BP_FTOI_MODULAR ||
+		(!nearest && !truncate && !can_round_to(mode)) ||
+		(!wide && !truncate && (no_sign || !nearest)))
 		return false;
-	o.operand[0] = use_fp(c, r->arg[0]);
+	unsigned a = o.operand[0] = use_fp(c, r->arg[0]);
+	unsigned limit = no_sign ? reg_new(c, false) : NO_REG;
 	o.result = reg_new(c, false);
-	unless_nearest(c, env, rounding, &o);
-	unsigned code = (from == BP_T_F64 ? 0xf2000f2c : 0xf3000f2c) | (unsigned)!truncate;
-	emit_rr(&c->e, code, wide, o.result, o.operand[0]);
-	/* the smallest number is the only one from which taking 1 overflows */
-	emit_group1(&c->e, wide, G1_CMP, o.result, 1);
-	o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_O);
+	unless_nearest(c, env, ask ? ROUND_ASK : ROUND_NEAREST, &o);
+	if (no_sign)
+		unless_below(c, from, wide, a, o.result, limit, &o);
+	if (!truncate && !nearest) {
+		to_integral(c, from, mode, XMM15, a, false);
+		a = XMM15;
+	}
+	unsigned code = (from == BP_T_F64 ? 0xf2000f2c : 0xf3000f2c) | (unsigned)nearest;
+	emit_rr(&c->e, code, wide || no_sign, o.result, a);
+	if (!no_sign) {
+		/* the smallest number is the only one from which taking 1 overflows */
+		emit_group1(&c->e, wide, G1_CMP, o.result, 1);
+		o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_O);
+	}
 	operation_done(c, r, &o);
 	return true;
 }
