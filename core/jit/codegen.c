@@ -333,7 +333,7 @@ static GArray *count_registers(const struct native_compiler *c)
 			struct count fresh = { (uint32_t)r->imm, 0, ir_types[r->type].bytes,
 				false };
 			guint k = 0;
-			if (r->op != BP_IR_GET && r->op != BP_IR_PUT)
+			if ((r->op != BP_IR_GET && r->op != BP_IR_PUT) || is_flags(c, r))
 				continue;
 			while (k < counts->len &&
 				g_array_index(counts, struct count, k).off != fresh.off)
@@ -400,6 +400,7 @@ static bool reset(struct native_compiler *c)
 	g_array_set_size(c->links, 0);
 	g_array_set_size(c->faults, 0);
 	c->failed = c->ended = c->leaving = c->uses_fp = false;
+	c->flags_back = 0;
 	return true;
 }
 

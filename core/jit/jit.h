@@ -75,6 +75,7 @@ struct jit_native {
 			* block, it included << 16 */
 	uint32_t rmw; /* enum bp_ir_rmw */
 	uint32_t mxcsr; /* scratch for the floating-point control word */
+	uint8_t unordered; /* whether a comparison between reading flags and putting them back was */
 	struct link *link; /* the exit taken */
 	void *stack; /* of the host, at entry */
 	struct jit_jump *jumps; /* like jit_cpu.jumps, of native blocks alone */

@@ -42,21 +42,21 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 12, STYLES = 7 };
+enum { LABELS = 32, MACROS = 13, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec words */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1, 6 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2, 8 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4, 2 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4, 1 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24, 1 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4, 2 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2, 4 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec words flags */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1, 6, 0 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2, 8, 0 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4, 2, 1 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4, 1, 14 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24, 1, 2 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4, 2, 2 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2, 4, 1 }, 12, 128 },
 };
 
 struct gen {
@@ -353,6 +353,36 @@ static void exclusive(struct gen *g)
 	emit(g, 0x1800002f | width | pick_dest(g) << 7 | base << 15 | reg << 20);
 }
 
+/* The flags read, a comparison, and the flags put back, as compilers have it; or nearly so. Then what
+ * they are is kept: they stick. */
+static void flags_kept(struct gen *g)
+{
+	unsigned reg = pick_dest(g), counter = 12 + rng_below(g->r, 4);
+	bool loops = rng_one_in(g->r, 2);
+	if (loops)
+		emit(g, i_type(ADDI, counter, 0, (int32_t)(1 + rng_below(g->r, 20))));
+	unsigned start = g->at;
+	if (rng_one_in(g->r, 2))
+		emit(g, i_type(0x1073, 0, 0, 1));
+	emit(g, i_type(0x2073, reg, 0, 1));
+	if (rng_below(g->r, 8))
+		emit(g,
+			0xa0000053 | rng_below(g->r, 2) << 25 | rng_below(g->r, 32) << 20 |
+				rng_below(g->r, 32) << 15 | rng_below(g->r, 3) << 12 |
+				pick_dest(g) << 7);
+	if (rng_one_in(g->r, 4)) /* a sum, difference, product or quotient */
+		emit(g,
+			0x02000053 | rng_below(g->r, 4) << 27 | rng_below(g->r, 32) << 20 |
+				rng_below(g->r, 32) << 15 | rng_below(g->r, 32) << 7);
+	emit(g, i_type(0x1073, rng_one_in(g->r, 8) ? pick_dest(g) : 0, reg, 1));
+	if (loops) {
+		emit(g, i_type(ADDI, counter, counter, -1));
+		emit(g, with_target(BNE | counter << 15, (int32_t)(start - g->at)));
+	}
+	emit(g, i_type(0x2073, reg, 0, 1));
+	emit(g, s_type(SW, reg, REG_DATA, (int32_t)rng_below(g->r, 64) * 8));
+}
+
 static void float_csr(struct gen *g)
 {
 	unsigned csr = 1 + rng_below(g->r, 3);
@@ -495,7 +525,7 @@ static void words(struct gen *g)
 }
 
 static void (*const macros[MACROS])(struct gen *g) = { loop, jump, call, modify, device, exclusive,
-	float_csr, patched_call, other_space, walk, vectors, words };
+	float_csr, patched_call, other_space, walk, vectors, words, flags_kept };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)

@@ -25,6 +25,9 @@ SNIPPET(f_div0,
 SNIPPET(f_sticky,
 	FP "fcvt.s.w fa1, zero\nli a0, 1\nfcvt.s.w fa0, a0\ncsrw fflags, a0\n"
 	   "fdiv.s fa0, fa0, fa1\ncsrr a0, fflags");
+SNIPPET(f_loop,
+	FP "li a0, 16\ncsrw fflags, a0\nli a1, 9\n1: csrr a2, fflags\ncsrw fflags, zero\n"
+	   "csrr a2, fflags\ncsrw fflags, zero\naddi a1, a1, -1\nbnez a1, 1b\ncsrr a0, fflags");
 SNIPPET(f_zfh, ".option arch, +zfh\nfadd.h fa0, fa1, fa2");
 SNIPPET(w_setvl, VEC "vsetvli a0, a0, e32, m1, ta, ma");
 SNIPPET(w_add, VEC "vadd.vv v1, v2, v3");
@@ -114,6 +117,7 @@ static void floating(void)
 	check("static rm 6", run_in(U, f_rm6, 0, 0).cause, C_ILLEGAL);
 	check_value("division by zero", run_in(U, f_div0, 0, 0), 8);
 	check_value("flags stick", run_in(U, f_sticky, 0, 0), 9);
+	check_value("flags cleared in a loop", run_in(U, f_loop, 0, 0), 0);
 	run_in(U, f_wr_fcsr, 0, 0);
 }
 

@@ -59,9 +59,9 @@ enum opcode {
 	OP_CMP_RM = 0x3b,
 	OP_MOVSXD = 0x63,
 	OP_IMUL_RMI = 0x69,
-	OP_GROUP1_8 = 0x80, /* r/m8, imm8 */
 	OP_GROUP1 = 0x81, /* r/m, imm32; /0 add /1 or /4 and /5 sub /6 xor /7 cmp */
 	OP_GROUP1_I8 = 0x83, /* r/m, imm8 */
+	OP_GROUP1_8 = 0x80, /* r/m8, imm8 */
 	OP_TEST = 0x85,
 	OP_MOV_MR8 = 0x88,
 	OP_MOV_MR = 0x89,

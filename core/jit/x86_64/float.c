@@ -32,6 +32,71 @@ static void host_flags(struct native_compiler *c, unsigned reg, unsigned help)
 	emit_rx(&c->e, OP_MOVZX8, false, false, reg, help, reg, 0, 0);
 }
 
+/* Compilers read the flags, compare, and put the flags back, so that a NaN leaves none (C's isless(); the
+ * look at a root's sign). Reading MXCSR waits for all arithmetic, and need not be done a second time where the
+ * operands were ordered: such a comparison raises nothing that counts. */
+
+/* Whether record n of the instruction is a GET of offset `off`, some of its low bits, or that extended. */
+static bool comes_from(const struct bp_ir *rec, unsigned n, uint32_t off)
+{
+	while (rec[n].op == BP_IR_ZEXT || rec[n].op == BP_IR_TRUNC ||
+		(rec[n].op == BP_IR_AND && rec[n].aux & BP_IR_IMM))
+		n = rec[n].arg[0];
+	return rec[n].op == BP_IR_GET && (uint32_t)rec[n].imm == off;
+}
+
+/* The one guest register that this instruction, which reads the flags at `flags`, writes; or UINT32_MAX. */
+static uint32_t flags_to(const struct native_compiler *c, uint32_t flags)
+{
+	uint32_t to = UINT32_MAX;
+	for (unsigned n = 1; n < c->count; n++) {
+		if (c->rec[n].op != BP_IR_PUT)
+			continue;
+		if ((uint32_t)c->rec[n].imm == flags || to != UINT32_MAX ||
+			!comes_from(c->rec, c->rec[n].arg[0], flags))
+			return UINT32_MAX;
+		to = (uint32_t)c->rec[n].imm;
+	}
+	return to;
+}
+
+enum between { NOTHING, COMPARES, PUTS_BACK, OTHER };
+
+static enum between between(const struct bp_ir *rec, unsigned n, uint32_t flags, uint32_t kept)
+{
+	const struct ir_info *info = ir_info(rec[n].op);
+	if (rec[n].op == BP_IR_PUT && (uint32_t)rec[n].imm == flags)
+		return comes_from(rec, rec[n].arg[0], kept) ? PUTS_BACK : OTHER;
+	if (rec[n].op == BP_IR_PUT) {
+		uint32_t off = (uint32_t)rec[n].imm;
+		bool overlap = off - kept < 8 || kept - off < ir_types[rec[n].type].bytes;
+		return overlap ? OTHER : NOTHING;
+	}
+	if (rec[n].op == BP_IR_FCMP)
+		return is_format(rec[n].type) ? COMPARES : OTHER;
+	return info->props & ~(unsigned)IR_LANES || info->aux == AUX_ENV ? OTHER : NOTHING;
+}
+
+/* The instruction after this one that puts the flags back, behind one comparison and nothing else; or 0. */
+static unsigned flags_back(const struct native_compiler *c, uint32_t flags)
+{
+	enum { FAR = 4 };
+	uint32_t kept = flags_to(c, flags);
+	unsigned comparisons = 0;
+	for (unsigned i = c->index + 1; kept != UINT32_MAX && i < MIN(c->insns, c->index + FAR);
+		i++) {
+		const struct ir_insn *insn = &c->ir->insn[i];
+		for (unsigned n = 1; n < insn->records; n++)
+			switch (between(&c->ir->record[insn->record], n, flags, kept)) {
+			case NOTHING: break;
+			case COMPARES: comparisons++; break;
+			case PUTS_BACK: return comparisons == 1 ? i : 0;
+			case OTHER: return 0;
+			}
+	}
+	return 0;
+}
+
 void float_flags(struct native_compiler *c, const struct bp_ir *r)
 {
 	int32_t at = AT(c->type.cpu->fp_envs->flags_offset);
@@ -45,11 +110,20 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 		host_flags(c, d, help);
 		emit_rm(&c->e, OP_OR_RM, false, d, BASE, at);
 		set_reg(c, c->at, BP_T_I32, d);
+		c->flags_back = flags_back(c, (uint32_t)r->imm);
 		return;
 	}
+	bool back = c->flags_back && c->flags_back == c->index;
+	uint8_t *ordered = NULL;
 	/* Those of the host's flags that the new value lacks must go; changing MXCSR is slow. */
 	unsigned value = use(c, r->arg[0]), host = reg_new(c, false), help = reg_new(c, false);
 	emit_rm(&c->e, OP_MOV_MR, false, value, BASE, at);
+	if (back) {
+		emit_rm8(&c->e, OP_GROUP1_8, G1_CMP, CPU, CPU_AT(native.unordered));
+		emit8(&c->e, 0);
+		ordered = emit_jcc(&c->e, CC_E);
+		c->flags_back = 0;
+	}
 	host_flags(c, host, help);
 	emit_mov(&c->e, true, help, value);
 	emit_rr(&c->e, OP_GROUP3, false, G3_NOT, help);
@@ -59,6 +133,8 @@ void float_flags(struct native_compiler *c, const struct bp_ir *r)
 	emit32(&c->e, ~(uint32_t)STATUS_FLAGS);
 	emit_rm(&c->e, OP_LDMXCSR, false, 2, CPU, CPU_AT(native.mxcsr));
 	emit_here(&c->e, fine);
+	if (ordered)
+		emit_here(&c->e, ordered);
 }
 
 /* ---- emitting ---- */
@@ -160,23 +236,30 @@ void emit_arithmetic(struct native_compiler *c, const struct bp_ir *r, struct op
 	settle_result(c, r->type, o);
 }
 
+/* And whether they were unordered, which sets the parity flag. */
+static void compare_noted(struct native_compiler *c, const struct bp_ir *r, unsigned a, unsigned b)
+{
+	compare(c, r->type, r->imm & BP_FCMP_SIGNALING, a, b);
+	if (c->flags_back > c->index)
+		emit_rm8(&c->e, OP_SET | CC_P, 0, CPU, CPU_AT(native.unordered));
+}
+
 void emit_float_compare(
 	struct native_compiler *c, const struct bp_ir *r, unsigned d, unsigned a, unsigned b)
 {
 	unsigned how = r->imm & 7;
-	bool signaling = r->imm & BP_FCMP_SIGNALING;
 	/* Unordered sets carry, zero and parity: "above" is false then (SDM volume 2, UCOMISD). */
 	if (how == BP_FCMP_LT || how == BP_FCMP_LE) {
-		compare(c, r->type, signaling, b, a);
+		compare_noted(c, r, b, a);
 		emit_rr8(&c->e, OP_SET | (how == BP_FCMP_LT ? CC_A : CC_AE), false, 0, d);
 		emit_rr8(&c->e, OP_MOVZX8, false, d, d);
 	} else if (how == BP_FCMP_UNORDERED) {
-		compare(c, r->type, signaling, a, b);
+		compare_noted(c, r, a, b);
 		emit_rr8(&c->e, OP_SET | CC_P, false, 0, d);
 		emit_rr8(&c->e, OP_MOVZX8, false, d, d);
 	} else {
 		unsigned ordered = reg_new(c, false);
-		compare(c, r->type, signaling, a, b);
+		compare_noted(c, r, a, b);
 		emit_rr8(&c->e, OP_SET | CC_E, false, 0, d);
 		emit_rr8(&c->e, OP_SET | CC_NP, false, 0, ordered);
 		emit_rr8(&c->e, OP_MOVZX8, false, d, d);
