@@ -127,8 +127,7 @@ struct native_compiler {
 	GArray *links;
 	GByteArray *prefers_fp; /* by offset / 4 in the instance */
 
-	unsigned
-		flags_back; /* index of the instruction that puts back flags which were read, or 0 */
+	unsigned flags_back; /* the instruction that puts flags back which were read, or 0 */
 
 	/* the instruction being compiled */
 	const struct ir_insn *insn;

@@ -36,11 +36,16 @@ static void host_flags(struct native_compiler *c, unsigned reg, unsigned help)
  * look at a root's sign). Reading MXCSR waits for all arithmetic, and need not be done a second time where the
  * operands were ordered: such a comparison raises nothing that counts. */
 
-/* Whether record n of the instruction is a GET of offset `off`, some of its low bits, or that extended. */
+/* Whether record n of the instruction has all flags of a GET of offset `off`, which may be masked, cut or
+ * extended. Flags of subnormal operands do not count here. */
 static bool comes_from(const struct bp_ir *rec, unsigned n, uint32_t off)
 {
-	while (rec[n].op == BP_IR_ZEXT || rec[n].op == BP_IR_TRUNC ||
-		(rec[n].op == BP_IR_AND && rec[n].aux & BP_IR_IMM))
+	enum {
+		ALL = BP_FP_INVALID | BP_FP_DIVZERO | BP_FP_OVERFLOW | BP_FP_UNDERFLOW |
+			BP_FP_INEXACT
+	};
+	while (rec[n].op == BP_IR_ZEXT || (rec[n].op == BP_IR_TRUNC && rec[n].type >= BP_T_I8) ||
+		(rec[n].op == BP_IR_AND && rec[n].aux & BP_IR_IMM && (rec[n].imm & ALL) == ALL))
 		n = rec[n].arg[0];
 	return rec[n].op == BP_IR_GET && (uint32_t)rec[n].imm == off;
 }
