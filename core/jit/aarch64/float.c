@@ -250,16 +250,14 @@ bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct b
 		[BP_ROUND_NEAREST_AWAY] = A64_FCVTAS };
 	unsigned from = r->arg[1], what = r->imm & 0x30;
 	struct operation o = { .operands = 1 };
-	unsigned mode = mode_of(env, r);
-	bool ask = mode == BP_ROUND_DYNAMIC;
-	if (ask)
-		mode = BP_ROUND_NEAREST_EVEN;
+	enum rounding rounding = rounding_of(env, r);
+	unsigned mode = rounding == ROUND_OTHER ? mode_of(env, r) : BP_ROUND_NEAREST_EVEN;
 	if ((r->type != BP_T_I32 && r->type != BP_T_I64) || !is_format(from) ||
 		(what != BP_FTOI_NAN_MAX && what != BP_FTOI_NAN_ZERO) || mode >= G_N_ELEMENTS(code))
 		return false;
 	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_new(c, false);
-	unless_nearest(c, env, ask ? ROUND_ASK : ROUND_NEAREST, &o);
+	unless_nearest(c, env, rounding, &o);
 	if (what == BP_FTOI_NAN_MAX) {
 		emit_f3(&c->e, A64_FCMP, is_double(from), 0, o.operand[0], o.operand[0]);
 		o.to_c[o.to_cs++] = emit_jcc(&c->e, CC_VS);

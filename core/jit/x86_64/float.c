@@ -297,15 +297,13 @@ static void to_integral(struct native_compiler *c, unsigned type, unsigned mode,
 bool round_record(struct native_compiler *c, const struct bp_ir *r, const struct bp_fp_env *env)
 {
 	struct operation o = { .operands = 1 };
-	unsigned mode = mode_of(env, r);
-	bool ask = mode == BP_ROUND_DYNAMIC;
-	if (ask)
-		mode = BP_ROUND_NEAREST_EVEN;
+	enum rounding rounding = rounding_of(env, r);
+	unsigned mode = rounding == ROUND_OTHER ? mode_of(env, r) : BP_ROUND_NEAREST_EVEN;
 	if (!can_round_to(mode))
 		return false;
 	o.operand[0] = use_fp(c, r->arg[0]);
 	o.result = reg_result(c, true, NO_REG);
-	unless_nearest(c, env, ask ? ROUND_ASK : ROUND_NEAREST, &o);
+	unless_nearest(c, env, rounding, &o);
 	to_integral(c, r->type, mode, unsettled(&o), o.operand[0], r->imm & 1);
 	settle_result(c, r->type, &o);
 	operation_done(c, r, &o);
@@ -420,8 +418,7 @@ static void unless_exact(struct native_compiler *c, unsigned type, bool wide, bo
 		emit_group1(&c->e, wide, G1_ADD, t, 1);
 		emit_shift(&c->e, wide, SH_SHR, t, 1);
 	}
-	emit_rr(&c->e, OP_TEST, wide, t, t);
-	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_NE); /* of what was shifted */
 }
 
 /* Registers come first: what a new one costs is done before the ways part. */
@@ -478,8 +475,8 @@ bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct b
 	unsigned from = r->arg[1], mode = mode_of(env, r);
 	bool wide = r->type == BP_T_I64, no_sign = r->imm & BP_FTOI_UNSIGNED;
 	struct operation o = { .operands = 1 };
-	bool truncate = mode == BP_ROUND_ZERO, ask = mode == BP_ROUND_DYNAMIC;
-	bool nearest = ask || mode == BP_ROUND_NEAREST_EVEN;
+	enum rounding rounding = rounding_of(env, r);
+	bool truncate = mode == BP_ROUND_ZERO, nearest = rounding != ROUND_OTHER;
 	if ((r->type != BP_T_I32 && !wide) || !is_format(from) ||
 		(r->imm & 0x30) == BP_FTOI_MODULAR ||
 		(!nearest && !truncate && !can_round_to(mode)) ||
@@ -488,7 +485,7 @@ bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct b
 	unsigned a = o.operand[0] = use_fp(c, r->arg[0]);
 	unsigned limit = no_sign ? reg_new(c, false) : NO_REG;
 	o.result = reg_new(c, false);
-	unless_nearest(c, env, ask ? ROUND_ASK : ROUND_NEAREST, &o);
+	unless_nearest(c, env, rounding, &o);
 	if (no_sign)
 		unless_below(c, from, wide, a, o.result, limit, &o);
 	if (!truncate && !nearest) {
