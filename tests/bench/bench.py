@@ -34,6 +34,7 @@ from measure import BenchError  # noqa: E402
 GROUPS = ("int", "mem", "flt", "vecs", "vecv", "sys")
 USER_GROUPS = ("int", "mem", "flt")
 SECOND_GROUPS = ("int2", "mem2", "flt2", "sys2")  # run where asked for (see README.md)
+THIRD_GROUPS = ("int3", "mem3", "flt3", "sys3")  # likewise
 SCALING = ("crc", "qsort", "stream", "nbody")
 HOST_SCALE = 4  # the host is faster by so much
 GUESTS = ("opensbi-bookworm", "linux")
@@ -49,6 +50,9 @@ OBJECTS = {  # a source, and how it is compiled beside CFLAGS
     "vecv": ("vec.c", ["-O3", "-ftree-vectorize", "-DVECTORISED"]),
     "int2": ("int2.c", SCALAR), "flt2": ("flt2.c", SCALAR), "sys2": ("sys2.c", SCALAR),
     "mem2": ("mem2.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
+    "int3": ("int3.c", SCALAR), "text3": ("text3.c", SCALAR),
+    "flt3": ("flt3.c", SCALAR), "signal3": ("signal3.c", SCALAR), "sys3": ("sys3.c", SCALAR),
+    "mem3": ("mem3.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
 }
 
 
@@ -318,8 +322,8 @@ def main():
         elif do is kernels:
             sub.add_argument("--scale", type=int, default=1, help="units of work of each kernel")
             sub.add_argument("words", nargs="*", metavar="WORD", help="kernels or groups ("
-                             + " ".join(GROUPS + SECOND_GROUPS) + "), joined by commas if of "
-                             f"one boot; default: {' '.join(GROUPS)}")
+                             + " ".join(GROUPS + SECOND_GROUPS + THIRD_GROUPS) + "), joined by "
+                             f"commas if of one boot; default: {' '.join(GROUPS)}")
         elif do is user:
             sub.add_argument("--scale", type=int, default=10, help="units of work (default 10)")
             sub.add_argument("--qemu-user", metavar="PROGRAM",

@@ -16,6 +16,9 @@ extern const struct kernel kernels_int[], kernels_codec[], kernels_mem[], kernel
 	kernels_vecs[], kernels_vecv[], kernels_sys[];
 /* The second set (see README.md). */
 extern const struct kernel kernels_int2[], kernels_mem2[], kernels_flt2[], kernels_sys2[];
+/* The third set. */
+extern const struct kernel kernels_int3[], kernels_text3[], kernels_mem3[], kernels_flt3[],
+	kernels_signal3[], kernels_sys3[];
 
 #define NOINLINE __attribute__((noinline))
 
