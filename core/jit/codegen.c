@@ -399,6 +399,7 @@ static bool reset(struct native_compiler *c)
 	g_array_set_size(c->cold_vals, 0);
 	g_array_set_size(c->links, 0);
 	g_array_set_size(c->faults, 0);
+	g_array_set_size(c->nans, 0);
 	c->failed = c->ended = c->leaving = c->uses_fp = false;
 	c->flags_back = 0;
 	return true;
@@ -428,6 +429,8 @@ static unsigned emit_block(struct native_compiler *c)
 	bool flat = c->in->cpu->flat != NULL;
 	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat);
 	memos_at_entry(c);
+	if (c->pinning)
+		raw_at_head(c);
 	float_entry(c);
 	entry = c->s;
 	c->loop_head = c->e.at;
@@ -450,6 +453,7 @@ static unsigned emit_block(struct native_compiler *c)
 	}
 	if (short_of)
 		out_of_budget(c, short_of, &entry);
+	nan_parts(c);
 	return c->insns;
 }
 
@@ -540,6 +544,7 @@ struct native_compiler *native_compiler_create(struct interp *in)
 	c->links = g_array_new(FALSE, FALSE, sizeof(struct link));
 	c->cold_vals = g_array_new(FALSE, FALSE, sizeof(struct val));
 	c->faults = g_array_new(FALSE, FALSE, sizeof(struct code_fault));
+	c->nans = g_array_new(FALSE, FALSE, sizeof(struct nan_part));
 	c->cold = g_new(struct cold, COLD_PARTS);
 	c->prefers_fp = g_byte_array_new();
 	const char *reg = (const char *)c->type.cpu->regs;
@@ -560,6 +565,7 @@ void native_compiler_destroy(struct native_compiler *c)
 	g_array_unref(c->links);
 	g_array_unref(c->cold_vals);
 	g_array_unref(c->faults);
+	g_array_unref(c->nans);
 	g_byte_array_unref(c->prefers_fp);
 	g_free(c->cold);
 	g_free(c);

@@ -7,6 +7,7 @@
  *   codegen_leave.c  jumps, exits, links
  *   codegen_int.c    integer records, as far as all hosts do them alike
  *   codegen_float.c  which floating point is for the host's unit
+ *   codegen_nans.c   results whose NaNs are still to be made the guest's
  *   codegen_access.c  loads, stores, atomics: what all hosts do alike
  *   codegen_c.c      what C does
  *   codegen_thunks.c  the code that all blocks share: leaving, calling C
@@ -60,6 +61,7 @@ typedef uint64_t reg_set; /* host registers */
 
 struct state { /* what lies where at one point of the code */
 	reg_set used, dirty, pinned; /* registers that have a slot; the last two only such */
+	reg_set raw[2]; /* results whose NaNs may not be the guest's, of binary32 and binary64 */
 	uint16_t until[HOST_REGS]; /* last record that uses a value in it */
 	struct slot slot[HOST_REGS];
 };
@@ -106,6 +108,13 @@ struct cold { /* a part of the block that is emitted behind it */
 	bool leaving;
 };
 
+struct nan_part { /* behind the cold parts: where a look at one or two results leads, if one is a NaN */
+	uint8_t *from, *back;
+	uint8_t reg[2]; /* at a loop's entry one */
+	bool twice; /* binary64 */
+	bool entry;
+};
+
 struct operands { /* two values, or one and what an instruction can hold */
 	unsigned a, b; /* ids; b only without imm */
 	int64_t imm;
@@ -147,6 +156,8 @@ struct native_compiler {
 	unsigned colds;
 	GArray *cold_vals; /* struct val */
 	GArray *faults; /* struct code_fault, offsets from start */
+	GArray *nans; /* struct nan_part */
+	reg_set head_raw[2]; /* state.raw at the head of a loop */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
 	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;
@@ -178,6 +189,8 @@ void reg_claim(struct native_compiler *c, unsigned reg);
 /* Value id in a general or fp register, locked until the record is done. */
 unsigned use(struct native_compiler *c, unsigned id);
 unsigned use_fp(struct native_compiler *c, unsigned id);
+/* For arithmetic, conversion or comparison of that format: a raw result will do. */
+unsigned use_number(struct native_compiler *c, unsigned id, unsigned type);
 /* The same, but the register may be changed. */
 unsigned use_copy(struct native_compiler *c, unsigned id);
 /* Value id, a PCREL, computed into reg. */
@@ -206,6 +219,20 @@ void flush(struct native_compiler *c);
 void reload_pinned(struct native_compiler *c);
 void load_slot(struct native_compiler *c, unsigned reg);
 bool prefers_fp(const struct native_compiler *c, uint32_t off);
+
+/* ---- codegen_nans.c ---- */
+
+/* The register has a result of that format as the host made it; or something else from now on. */
+void set_raw(struct native_compiler *c, unsigned reg, unsigned type);
+void not_raw(struct native_compiler *c, unsigned reg);
+/* Make it the guest's, if it is raw. Changes flags. */
+void settle(struct native_compiler *c, unsigned reg);
+/* Copy what may be raw. */
+void move_raw(struct native_compiler *c, unsigned to, unsigned from);
+/* At a loop's entry: which pinned registers may be raw at its head. Before the way back: no others are. */
+void raw_at_head(struct native_compiler *c);
+void settle_for_head(struct native_compiler *c);
+void nan_parts(struct native_compiler *c); /* the last of the block's cold parts */
 
 /* ---- codegen_leave.c ---- */
 

@@ -131,7 +131,7 @@ static bool arithmetic(
 		return false;
 	for (unsigned n = 0; n < 3; n++)
 		if (ir_is_arg_value(r, n))
-			o.operand[o.operands++] = use_fp(c, r->arg[n]);
+			o.operand[o.operands++] = use_number(c, r->arg[n], r->type);
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
 	if (minmax)
@@ -146,7 +146,8 @@ static bool comparison(struct native_compiler *c, const struct bp_ir *r)
 {
 	if (!is_format(r->type))
 		return false;
-	unsigned a = use_fp(c, r->arg[0]), b = use_fp(c, r->arg[1]), d = reg_new(c, false);
+	unsigned a = use_number(c, r->arg[0], r->type), b = use_number(c, r->arg[1], r->type);
+	unsigned d = reg_new(c, false);
 	emit_float_compare(c, r, d, a, b);
 	set_reg(c, c->at, BP_T_I1, d);
 	return true;
@@ -159,7 +160,7 @@ static bool format(struct native_compiler *c, const struct bp_ir *r, const struc
 	enum rounding rounding = r->type == BP_T_F32 ? rounding_of(env, r) : ROUND_NEAREST;
 	if (!is_format(r->type) || !is_format(from) || from == r->type || rounding == ROUND_OTHER)
 		return false;
-	o.operand[0] = use_fp(c, r->arg[0]);
+	o.operand[0] = use_number(c, r->arg[0], from);
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
 	emit_format(c, r, &o);
@@ -180,9 +181,13 @@ static bool box(struct native_compiler *c, const struct bp_ir *r)
 		set_const(c, c->at, BP_T_I64, v->imm | BOXED);
 		return true;
 	}
-	unsigned a = use_fp(c, r->arg[0]), d = reg_result(c, true, a);
+	unsigned a = use_number(c, r->arg[0], BP_T_F32);
+	bool raw = c->s.raw[0] >> a & 1;
+	unsigned d = reg_result(c, true, a);
 	emit_box(c, d, a);
 	set_reg(c, c->at, BP_T_I64, d);
+	if (raw)
+		set_raw(c, d, BP_T_F32);
 	c->v[c->at].known.ones = BOXED;
 	return true;
 }

@@ -119,6 +119,7 @@ static bool goes_back(const struct native_compiler *c, unsigned id)
 
 static void write_back_unpinned(struct native_compiler *c)
 {
+	settle_for_head(c);
 	reg_set pinned = c->s.dirty & c->s.pinned;
 	c->s.dirty &= ~pinned;
 	write_back(c, true);

@@ -47,8 +47,10 @@ static bool overlap(uint32_t a, uint32_t alen, uint32_t b, uint32_t blen)
 static void slot_store(struct native_compiler *c, unsigned reg)
 {
 	const struct slot *s = &c->s.slot[reg];
-	if (c->s.dirty >> reg & 1)
+	if (c->s.dirty >> reg & 1) {
+		settle(c, reg);
 		store(c, reg, s->bytes, s->off);
+	}
 	c->s.dirty &= ~reg_bit(reg);
 }
 
@@ -141,6 +143,7 @@ void reload_pinned(struct native_compiler *c)
 {
 	for (reg_set left = c->s.pinned; left; left &= left - 1) {
 		load_slot(c, first_of(left));
+		not_raw(c, first_of(left));
 		c->s.slot[first_of(left)].known = (struct known){ 0 };
 	}
 }
@@ -168,6 +171,7 @@ static void spill(struct native_compiler *c, unsigned reg)
 		if (!at) { /* a narrower value may be the vector's beginning */
 			unsigned bytes = is_fp(reg) ? FP_WIDTH : 8;
 			at = frame_new(c, bytes);
+			settle(c, reg);
 			store(c, reg, bytes, at);
 		}
 		v->place = P_MEM;
@@ -250,6 +254,7 @@ unsigned reg_new(struct native_compiler *c, bool fp)
 	}
 	c->locked |= reg_bit(reg);
 	c->uses_fp |= fp;
+	not_raw(c, reg);
 	return reg;
 }
 
@@ -301,10 +306,13 @@ unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse)
 	unsigned pinned = pinned_target(c, fp);
 	if (pinned != NO_REG) {
 		c->locked |= reg_bit(pinned);
+		not_raw(c, pinned);
 		return pinned;
 	}
-	if (reuse != NO_REG && !has_slot(c, reuse) && c->s.until[reuse] <= c->at)
+	if (reuse != NO_REG && !has_slot(c, reuse) && c->s.until[reuse] <= c->at) {
+		not_raw(c, reuse);
 		return reuse;
+	}
 	return reg_new(c, fp);
 }
 
@@ -442,6 +450,7 @@ unsigned use(struct native_compiler *c, unsigned id)
 	unsigned reg = value_in(c, id, false);
 	if (!is_fp(reg))
 		return reg;
+	settle(c, reg);
 	unsigned to = reg_new(c, false);
 	emit_move(&c->e, to, reg);
 	return to;
@@ -460,17 +469,28 @@ static void slot_to_fp(struct native_compiler *c, unsigned id, unsigned from, un
 	set_reg(c, id, c->v[id].type, to);
 }
 
-unsigned use_fp(struct native_compiler *c, unsigned id)
+unsigned use_number(struct native_compiler *c, unsigned id, unsigned type)
 {
 	unsigned reg = value_in(c, id, true);
-	if (is_fp(reg))
+	if (is_fp(reg)) {
+		/* Bits of another format are bits. */
+		if (c->s.raw[type != BP_T_F64] >> reg & 1)
+			settle(c, reg);
 		return reg;
+	}
 	unsigned to = reg_new(c, true);
 	if (c->v[id].place == P_REG && c->v[id].reg == reg)
 		slot_to_fp(c, id, reg, to);
 	else
 		emit_move(&c->e, to, reg);
 	return to;
+}
+
+unsigned use_fp(struct native_compiler *c, unsigned id)
+{
+	unsigned reg = use_number(c, id, BP_T_F64);
+	settle(c, reg);
+	return reg;
 }
 
 unsigned use_copy(struct native_compiler *c, unsigned id)
@@ -502,8 +522,11 @@ uint32_t in_memory(struct native_compiler *c, unsigned id)
 		store(c, v->reg, bytes, at);
 		return at;
 	}
-	if (v->place != P_CONST || !emit_store_const(&c->e, true, BASE, AT(at), v->imm))
-		store(c, value_in(c, id, false), 8, at);
+	if (v->place != P_CONST || !emit_store_const(&c->e, true, BASE, AT(at), v->imm)) {
+		unsigned reg = value_in(c, id, false);
+		settle(c, reg);
+		store(c, reg, 8, at);
+	}
 	for (unsigned done = 8; done < bytes; done += 8)
 		emit_store_const(&c->e, true, BASE, AT(at + done), 0);
 	return at;
@@ -600,10 +623,14 @@ static void put_pinned(struct native_compiler *c, unsigned reg, unsigned id)
 			break;
 		}
 	c->s.until[reg] = 0;
-	if (v->place == P_CONST && !is_fp(reg))
+	if (v->place == P_CONST && !is_fp(reg)) {
 		emit_const(&c->e, reg, v->imm);
-	else
-		emit_move(&c->e, reg, value_in(c, id, is_fp(reg)));
+		return;
+	}
+	unsigned from = value_in(c, id, is_fp(reg));
+	if (!is_fp(reg))
+		settle(c, from);
+	move_raw(c, reg, from);
 }
 
 static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsigned id)
@@ -628,7 +655,7 @@ static void put_now(struct native_compiler *c, unsigned type, uint32_t off, unsi
 		return;
 	if (has_slot(c, reg)) {
 		unsigned to = reg_new(c, is_fp(reg));
-		emit_move(&c->e, to, reg);
+		move_raw(c, to, reg);
 		reg = to;
 		has = slot_find(c, off, bytes);
 	}

@@ -64,6 +64,8 @@ struct jit_host {
 	bool (*breakpoint)(struct jit_cpu *cpu, uint64_t pc);
 };
 
+enum { SPECIALS = 3 };
+
 /* What native code shares with C. */
 struct jit_native {
 	uint64_t pc; /* of the block; outside: where to go on */
@@ -75,6 +77,8 @@ struct jit_native {
 			* block, it included << 16 */
 	uint32_t rmw; /* enum bp_ir_rmw */
 	uint32_t mxcsr; /* scratch for the floating-point control word */
+	/* Of binary32 among ones and of binary64: the guest's NaN, infinities. */
+	uint64_t special[2][SPECIALS];
 	uint8_t unordered; /* whether a comparison between reading flags and putting them back was */
 	struct link *link; /* the exit taken */
 	void *stack; /* of the host, at entry */

@@ -342,6 +342,13 @@ bool native_available(void)
 	return native_host_init();
 }
 
+static const uint64_t special[2][SPECIALS] = {
+	{ UINT64_C(0xffffffff7fc00000), UINT64_C(0xffffffff7f800000),
+		UINT64_C(0xffffffffff800000) },
+	{ UINT64_C(0x7ff8000000000000), UINT64_C(0x7ff0000000000000),
+		UINT64_C(0xfff0000000000000) },
+};
+
 void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 {
 	interp_init(cpu, frame_offset);
@@ -352,6 +359,7 @@ void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 	n->modes = modes();
 	n->compiler = native_compiler_create(n->in);
 	cpu->native.jumps = g_new(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
+	memcpy(cpu->native.special, special, sizeof(special));
 	jumps_clear(cpu);
 	n->finder = (struct finder){ .in = n->in,
 		.jumps = cpu->native.jumps,

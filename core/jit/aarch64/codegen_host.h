@@ -21,6 +21,7 @@ enum {
 	STATUS_FLAGS = 0x1f, /* of FPSR (Arm ARM, C5.2.10) */
 	INFO = X16, /* what C functions are given points */
 	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
+	HOST_RAW_NANS = 0, /* FPCR.DN */
 	CODE_ALIGN = 64, /* a cache line of instructions */
 	LINK_ADDRESS = 12 /* behind the jump, a load and another jump */
 };
@@ -35,7 +36,8 @@ enum { /* conditions behind a comparison */
 	IF_LTU = CC_CC,
 	IF_LEU = CC_LS,
 	IF_GTU = CC_HI,
-	IF_GEU = CC_CS
+	IF_GEU = CC_CS,
+	IF_UNORDERED = CC_VS /* emit_compare_nans */
 };
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member))
@@ -131,6 +133,20 @@ static inline void emit_cmp(struct emit *e, bool wide, unsigned a, unsigned b)
 static inline void emit_test(struct emit *e, unsigned reg)
 {
 	emit_cmp_i(e, false, reg, 0);
+}
+
+/* Whether one of two registers has a NaN: IF_UNORDERED. */
+static inline void emit_compare_nans(struct emit *e, bool twice, unsigned a, unsigned b)
+{
+	emit_f3(e, A64_FCMP, twice, 0, a, b);
+}
+
+/* Compare a general register with memory. */
+static inline void emit_cmp_with(
+	struct emit *e, bool wide, unsigned reg, unsigned base, int32_t disp)
+{
+	emit_mem(e, A_LOAD, wide ? 3 : 2, X16, base, disp);
+	emit_cmp(e, wide, reg, X16);
 }
 
 /* Compare a small number in memory, of 4 bytes. */

@@ -26,6 +26,7 @@ enum {
 	STATUS_FLAGS = 0x3f, /* of MXCSR (SDM volume 1, 10.2.3) */
 	INFO = RAX, /* what C functions are given points */
 	CC_LEAVE = CC_B, /* behind a call of C that wants to leave */
+	HOST_RAW_NANS = 1, /* its own NaN has another sign than RISC-V's */
 	CODE_ALIGN = 16,
 	LINK_ADDRESS = 6 /* behind the jump's distance: the constant of a MOV */
 };
@@ -40,7 +41,8 @@ enum { /* conditions behind a comparison */
 	IF_LTU = CC_B,
 	IF_LEU = CC_BE,
 	IF_GTU = CC_A,
-	IF_GEU = CC_AE
+	IF_GEU = CC_AE,
+	IF_UNORDERED = CC_P /* emit_compare_nans */
 };
 
 #define CPU_AT(member) ((int32_t)offsetof(struct jit_cpu, member) - CPU_BIAS)
@@ -172,6 +174,19 @@ static inline void emit_cmp_i(struct emit *e, bool wide, unsigned a, int64_t imm
 static inline void emit_test(struct emit *e, unsigned reg)
 {
 	emit_rr(e, OP_TEST, false, reg, reg);
+}
+
+/* Whether one of two registers has a NaN, quiet ones at least: IF_UNORDERED. */
+static inline void emit_compare_nans(struct emit *e, bool twice, unsigned a, unsigned b)
+{
+	emit_rr(e, twice ? 0x66000f2e : 0x0f2e, false, a, b); /* ucomisd, ucomiss */
+}
+
+/* Compare a general register with memory. */
+static inline void emit_cmp_with(
+	struct emit *e, bool wide, unsigned reg, unsigned base, int32_t disp)
+{
+	emit_rm(e, OP_CMP_RM, wide, reg, base, disp);
 }
 
 /* Compare a small number in memory, of 4 bytes. */

@@ -3,7 +3,7 @@
  *
  * binary32 and binary64, round to nearest even, one default NaN, no flushing, underflow detected
  * after rounding as SSE does (SDM volume 1, 4.9.1.5). What is left goes to C at run time: another
- * rounding mode in the guest's register, and every result that is a NaN.
+ * rounding mode in the guest's register. Results that may be NaNs are raw, see codegen_nans.c.
  *
  * Exception flags gather in MXCSR while native code runs. They go to the guest's register when it is
  * left, and before C that may look at them or raise its own (native_host_gather). */
@@ -171,14 +171,6 @@ static void compare(
 	emit_rr(&c->e, code, false, a, b);
 }
 
-/* The result, in o->raw, is o->result unless it is a NaN. */
-static void settle_result(struct native_compiler *c, unsigned type, struct operation *o)
-{
-	compare(c, type, false, o->raw, o->raw);
-	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_P);
-	emit_move(&c->e, o->result, o->raw);
-}
-
 void float_cold(struct native_compiler *c, struct cold *k)
 {
 	float_by_c(c, k);
@@ -198,10 +190,14 @@ static void add_to_sqrt(struct native_compiler *c, const struct bp_ir *r, struct
 {
 	unsigned pp = prefix_of(r->type), code = arithmetic[r->op - BP_IR_FADD];
 	unsigned first = o->operand[0], second = o->operand[o->operands - 1];
-	op3(c, pp, code, unsettled(o), first, second);
+	bool over = !have_avx && o->result == second && first != second;
+	op3(c, pp, code, over ? XMM15 : o->result, first, second);
+	if (over)
+		emit_rr(&c->e, OP_MOVAPS, false, o->result, XMM15);
 }
 
-/* vfmadd231, its negations: d = +-(a * b) +- d */
+/* vfmadd231, its negations: d = +-(a * b) +- d. Of infinity times zero plus a NaN the host says nothing, the
+ * guest that it is invalid (IEEE 754, 7.2, leaves that open): NaNs are for C. */
 static void fused(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
 	/* enum bp_ir_fma: of the product, of the addend */
@@ -209,6 +205,9 @@ static void fused(struct native_compiler *c, const struct bp_ir *r, struct opera
 	emit_rr(&c->e, OP_MOVAPS, false, unsettled(o), o->operand[2]);
 	emit_vex(&c->e, 2, PP_66, r->type == BP_T_F64, code[r->imm & 3], o->raw, o->operand[0],
 		o->operand[1]);
+	compare(c, r->type, false, o->raw, o->raw);
+	o->to_c[o->to_cs++] = emit_jcc(&c->e, CC_P);
+	emit_move(&c->e, o->result, o->raw);
 }
 
 /* Numbers that differ: the host's instruction. Equal ones may be zeros of two signs: the minimum has
@@ -234,11 +233,12 @@ bool has_arithmetic(const struct bp_ir *r)
 
 void emit_arithmetic(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
-	if (r->op == BP_IR_FMA)
+	if (r->op == BP_IR_FMA) {
 		fused(c, r, o);
-	else
-		add_to_sqrt(c, r, o);
-	settle_result(c, r->type, o);
+		return;
+	}
+	add_to_sqrt(c, r, o);
+	set_raw(c, o->result, r->type);
 }
 
 /* And whether they were unordered, which sets the parity flag. */
@@ -301,11 +301,11 @@ bool round_record(struct native_compiler *c, const struct bp_ir *r, const struct
 	unsigned mode = rounding == ROUND_OTHER ? mode_of(env, r) : BP_ROUND_NEAREST_EVEN;
 	if (!can_round_to(mode))
 		return false;
-	o.operand[0] = use_fp(c, r->arg[0]);
+	o.operand[0] = use_number(c, r->arg[0], r->type);
 	o.result = reg_result(c, true, NO_REG);
 	unless_nearest(c, env, rounding, &o);
-	to_integral(c, r->type, mode, unsettled(&o), o.operand[0], r->imm & 1);
-	settle_result(c, r->type, &o);
+	to_integral(c, r->type, mode, o.result, o.operand[0], r->imm & 1);
+	set_raw(c, o.result, r->type);
 	operation_done(c, r, &o);
 	return true;
 }
@@ -378,8 +378,8 @@ uint8_t *emit_unless_boxed(struct native_compiler *c, unsigned a)
 
 void emit_format(struct native_compiler *c, const struct bp_ir *r, struct operation *o)
 {
-	op3(c, prefix_of((unsigned)r->imm), 0x5a, unsettled(o), o->operand[0], o->operand[0]);
-	settle_result(c, r->type, o);
+	op3(c, prefix_of((unsigned)r->imm), 0x5a, o->result, o->operand[0], o->operand[0]);
+	set_raw(c, o->result, r->type);
 }
 
 /* XMM15 = a. The instruction keeps what it does not write. */
@@ -482,7 +482,7 @@ bool to_integer(struct native_compiler *c, const struct bp_ir *r, const struct b
 		(!nearest && !truncate && !can_round_to(mode)) ||
 		(!wide && !truncate && (no_sign || !nearest)))
 		return false;
-	unsigned a = o.operand[0] = use_fp(c, r->arg[0]);
+	unsigned a = o.operand[0] = use_number(c, r->arg[0], from);
 	unsigned limit = no_sign ? reg_new(c, false) : NO_REG;
 	o.result = reg_new(c, false);
 	unless_nearest(c, env, rounding, &o);
