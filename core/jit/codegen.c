@@ -108,6 +108,7 @@ static void cold_part(struct native_compiler *c, unsigned n)
 	memcpy(c->v, &g_array_index(c->cold_vals, struct val, k->vals),
 		c->count * sizeof(struct val));
 	c->ended = false;
+	c->direct = NO_REG;
 	c->leaving = k->leaving;
 	if (k->from)
 		emit_here(&c->e, k->from);
@@ -292,6 +293,7 @@ static void instruction(struct native_compiler *c, unsigned i)
 	enter_instruction(c, i);
 	c->temp = c->in->frame;
 	c->deferreds = 0;
+	c->direct = NO_REG;
 	memset(c->s.until, 0, sizeof(c->s.until));
 	scan(c);
 	for (c->at = 1; c->at < c->count && !c->failed && !c->ended; c->at++)

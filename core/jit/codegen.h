@@ -7,7 +7,7 @@
  *   codegen_leave.c  jumps, exits, links
  *   codegen_int.c    integer records, as far as all hosts do them alike
  *   codegen_float.c  which floating point is for the host's unit
- *   codegen_nans.c   results whose NaNs are still to be made the guest's
+ *   codegen_raw.c    registers whose bits are still to be made the guest's
  *   codegen_access.c  loads, stores, atomics: what all hosts do alike
  *   codegen_c.c      what C does
  *   codegen_thunks.c  the code that all blocks share: leaving, calling C
@@ -62,6 +62,7 @@ typedef uint64_t reg_set; /* host registers */
 struct state { /* what lies where at one point of the code */
 	reg_set used, dirty, pinned; /* registers that have a slot; the last two only such */
 	reg_set raw[2]; /* results whose NaNs may not be the guest's, of binary32 and binary64 */
+	reg_set unboxed; /* a binary32 whose upper half is to be ones and may be anything */
 	uint16_t until[HOST_REGS]; /* last record that uses a value in it */
 	struct slot slot[HOST_REGS];
 };
@@ -109,11 +110,15 @@ struct cold { /* a part of the block that is emitted behind it */
 };
 
 struct nan_part { /* behind the cold parts: where a look at one or two results leads, if one is a NaN */
-	uint8_t *from, *back;
+	uint8_t *from, *back; /* from: or NULL */
+	uint8_t *unboxed; /* a jump for what is no boxed binary32, or NULL */
 	uint8_t reg[2]; /* at a loop's entry one */
 	bool twice; /* binary64 */
 	bool entry;
 };
+
+/* Above a boxed binary32. */
+#define BOXED_ONES (UINT64_MAX << 32)
 
 struct operands { /* two values, or one and what an instruction can hold */
 	unsigned a, b; /* ids; b only without imm */
@@ -157,7 +162,9 @@ struct native_compiler {
 	GArray *cold_vals; /* struct val */
 	GArray *faults; /* struct code_fault, offsets from start */
 	GArray *nans; /* struct nan_part */
-	reg_set head_raw[2]; /* state.raw at the head of a loop */
+	reg_set head_raw[2], head_unboxed; /* state.raw, state.unboxed at the head of a loop */
+	unsigned
+		direct; /* pinned register to which a binary32 was made that is to be boxed next, or NO_REG */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
 	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;
@@ -182,6 +189,10 @@ void commit_deferred(struct native_compiler *c);
 
 /* A free host register, locked; NO_REG and failed when there is none. */
 unsigned reg_new(struct native_compiler *c, bool fp);
+/* The pinned register that its result is for, if it may be written; or NO_REG. */
+unsigned reg_pinned(struct native_compiler *c, bool fp);
+/* Whether value id is all that lives in `reg`, which has no slot. */
+bool is_alone(const struct native_compiler *c, unsigned id, unsigned reg);
 /* A register for record c->at's result; `reuse` may be given up for it (or NO_REG). */
 unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse);
 /* Free this very register (not a pinned one), locked. */
@@ -189,7 +200,7 @@ void reg_claim(struct native_compiler *c, unsigned reg);
 /* Value id in a general or fp register, locked until the record is done. */
 unsigned use(struct native_compiler *c, unsigned id);
 unsigned use_fp(struct native_compiler *c, unsigned id);
-/* For arithmetic, conversion or comparison of that format: a raw result will do. */
+/* For arithmetic, conversion or comparison of that format: a raw result will do, and need not be boxed. */
 unsigned use_number(struct native_compiler *c, unsigned id, unsigned type);
 /* The same, but the register may be changed. */
 unsigned use_copy(struct native_compiler *c, unsigned id);
@@ -220,16 +231,20 @@ void reload_pinned(struct native_compiler *c);
 void load_slot(struct native_compiler *c, unsigned reg);
 bool prefers_fp(const struct native_compiler *c, uint32_t off);
 
-/* ---- codegen_nans.c ---- */
+/* ---- codegen_raw.c ---- */
 
-/* The register has a result of that format as the host made it; or something else from now on. */
+/* The register has a result of that format as the host made it; a binary32 that counts as boxed; something else
+ * from now on. */
 void set_raw(struct native_compiler *c, unsigned reg, unsigned type);
+void set_unboxed(struct native_compiler *c, unsigned reg);
 void not_raw(struct native_compiler *c, unsigned reg);
-/* Make it the guest's, if it is raw. Changes flags. */
+/* Make it the guest's, if it is raw or unboxed; the number alone, whatever lies above a binary32. They change
+ * flags, and settle() FP_SCRATCH. */
 void settle(struct native_compiler *c, unsigned reg);
-/* Copy what may be raw. */
+void settle_nan(struct native_compiler *c, unsigned reg);
+/* Copy what may be raw or unboxed. */
 void move_raw(struct native_compiler *c, unsigned to, unsigned from);
-/* At a loop's entry: which pinned registers may be raw at its head. Before the way back: no others are. */
+/* At a loop's entry: which pinned registers may be so at its head. Before the way back: no others are. */
 void raw_at_head(struct native_compiler *c);
 void settle_for_head(struct native_compiler *c);
 void nan_parts(struct native_compiler *c); /* the last of the block's cold parts */

@@ -170,25 +170,25 @@ static bool format(struct native_compiler *c, const struct bp_ir *r, const struc
 
 /* ---- binary32 in registers of 64 bits ---- */
 
-#define BOXED (UINT64_MAX << 32)
-
 static bool box(struct native_compiler *c, const struct bp_ir *r)
 {
 	const struct val *v = &c->v[r->arg[0]];
 	if (r->aux != BP_T_F32)
 		return false;
 	if (v->place == P_CONST) {
-		set_const(c, c->at, BP_T_I64, v->imm | BOXED);
+		set_const(c, c->at, BP_T_I64, v->imm | BOXED_ONES);
 		return true;
 	}
-	unsigned a = use_number(c, r->arg[0], BP_T_F32);
-	bool raw = c->s.raw[0] >> a & 1;
-	unsigned d = reg_result(c, true, a);
-	emit_box(c, d, a);
+	unsigned a = use_number(c, r->arg[0], BP_T_F32), d = a;
+	if (HOST_RAW_RESULTS && (a == c->direct || is_alone(c, r->arg[0], a))) {
+		set_unboxed(c, a);
+	} else {
+		settle_nan(c, a);
+		d = reg_result(c, true, a);
+		emit_box(c, d, a);
+	}
 	set_reg(c, c->at, BP_T_I64, d);
-	if (raw)
-		set_raw(c, d, BP_T_F32);
-	c->v[c->at].known.ones = BOXED;
+	c->v[c->at].known.ones = BOXED_ONES;
 	return true;
 }
 
@@ -199,7 +199,7 @@ static bool unbox(struct native_compiler *c, const struct bp_ir *r)
 	struct operation o = { .operands = 1 };
 	if (r->type != BP_T_F32)
 		return false;
-	if ((from->known.ones & BOXED) == BOXED) {
+	if ((from->known.ones & BOXED_ONES) == BOXED_ONES) {
 		alias(c, r->type, r->arg[0]);
 		v->known = (struct known){ 0 };
 		return true;

@@ -273,25 +273,32 @@ unsigned derived(struct native_compiler *c, unsigned reg, bool *fresh)
 	return found;
 }
 
-/* The pinned register that record c->at's result is for, if it may be written now. */
-static unsigned pinned_target(const struct native_compiler *c, bool fp)
+/* The pinned register that record c->at's result is for, if it may be written now: nothing can fault any more, but
+ * perhaps the record itself, which then has no result. *boxed: once it is boxed. */
+static unsigned pinned_target(const struct native_compiler *c, bool fp, bool *boxed)
 {
 	const struct bp_ir *p = &c->rec[c->at];
 	unsigned id = c->at;
-	if (!c->pinning || c->last_fault >= c->at)
+	*boxed = false;
+	if (!c->pinning || c->leaving || c->last_fault > c->at ||
+		(c->last_fault == c->at && p->op != BP_IR_LD))
 		return NO_REG;
-	/* To the PUT, perhaps over CASTs, which change nothing: each the only use. */
+	/* To the PUT, perhaps over CASTs, which change nothing, and a BOX: each the only use. */
 	do {
 		const struct bp_ir *user = p + 1;
 		if (c->v[id].uses != 1)
 			return NO_REG;
 		while (user < c->rec + c->count && user->arg[0] != id)
 			user++;
-		if (user == c->rec + c->count || (user->op != BP_IR_PUT && user->op != BP_IR_CAST))
+		bool boxes = user != c->rec + c->count && user->op == BP_IR_BOX &&
+			user->aux == BP_T_F32 && HOST_RAW_RESULTS;
+		if (user == c->rec + c->count ||
+			(user->op != BP_IR_PUT && user->op != BP_IR_CAST && !boxes))
 			return NO_REG;
+		*boxed |= boxes;
 		p = user;
 		id = (unsigned)(p - c->rec);
-	} while (p->op == BP_IR_CAST);
+	} while (p->op != BP_IR_PUT);
 	unsigned reg = slot_find(c, (uint32_t)p->imm, ir_types[p->type].bytes);
 	if (reg == NO_REG || !is_pinned(c, reg) || is_fp(reg) != fp || c->s.until[reg] > c->at)
 		return NO_REG;
@@ -301,14 +308,33 @@ static unsigned pinned_target(const struct native_compiler *c, bool fp)
 	return reg;
 }
 
+bool is_alone(const struct native_compiler *c, unsigned id, unsigned reg)
+{
+	bool alone = !has_slot(c, reg);
+	for (unsigned i = 1; i < c->count && alone; i++)
+		alone = i == id || c->v[i].place != P_REG || c->v[i].reg != reg ||
+			!lives_on(c, &c->v[i]);
+	return alone;
+}
+
+unsigned reg_pinned(struct native_compiler *c, bool fp)
+{
+	bool boxed;
+	unsigned pinned = pinned_target(c, fp, &boxed);
+	if (pinned == NO_REG)
+		return NO_REG;
+	c->locked |= reg_bit(pinned);
+	if (boxed)
+		c->direct = pinned;
+	not_raw(c, pinned);
+	return pinned;
+}
+
 unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse)
 {
-	unsigned pinned = pinned_target(c, fp);
-	if (pinned != NO_REG) {
-		c->locked |= reg_bit(pinned);
-		not_raw(c, pinned);
+	unsigned pinned = reg_pinned(c, fp);
+	if (pinned != NO_REG)
 		return pinned;
-	}
 	if (reuse != NO_REG && !has_slot(c, reuse) && c->s.until[reuse] <= c->at) {
 		not_raw(c, reuse);
 		return reuse;
@@ -450,7 +476,10 @@ unsigned use(struct native_compiler *c, unsigned id)
 	unsigned reg = value_in(c, id, false);
 	if (!is_fp(reg))
 		return reg;
-	settle(c, reg);
+	if (ir_types[c->v[id].type].bytes <= 4)
+		settle_nan(c, reg);
+	else
+		settle(c, reg);
 	unsigned to = reg_new(c, false);
 	emit_move(&c->e, to, reg);
 	return to;
@@ -474,7 +503,8 @@ unsigned use_number(struct native_compiler *c, unsigned id, unsigned type)
 	unsigned reg = value_in(c, id, true);
 	if (is_fp(reg)) {
 		/* Bits of another format are bits. */
-		if (c->s.raw[type != BP_T_F64] >> reg & 1)
+		reg_set bits = type == BP_T_F64 ? c->s.raw[0] | c->s.unboxed : c->s.raw[1];
+		if (bits >> reg & 1)
 			settle(c, reg);
 		return reg;
 	}

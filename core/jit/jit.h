@@ -77,8 +77,9 @@ struct jit_native {
 			* block, it included << 16 */
 	uint32_t rmw; /* enum bp_ir_rmw */
 	uint32_t mxcsr; /* scratch for the floating-point control word */
-	/* Of binary32 among ones and of binary64: the guest's NaN, infinities. */
+	/* Of boxed binary32 and of binary64: the guest's NaN, infinities. */
 	uint64_t special[2][SPECIALS];
+	uint64_t box[2]; /* the ones above a binary32, and nothing in a second lane */
 	uint8_t unordered; /* whether a comparison between reading flags and putting them back was */
 	struct link *link; /* the exit taken */
 	void *stack; /* of the host, at entry */

@@ -360,6 +360,7 @@ void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 	n->compiler = native_compiler_create(n->in);
 	cpu->native.jumps = g_new(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
 	memcpy(cpu->native.special, special, sizeof(special));
+	cpu->native.box[0] = UINT64_MAX << 32;
 	jumps_clear(cpu);
 	n->finder = (struct finder){ .in = n->in,
 		.jumps = cpu->native.jumps,

@@ -21,7 +21,7 @@ enum {
 	STATUS_FLAGS = 0x1f, /* of FPSR (Arm ARM, C5.2.10) */
 	INFO = X16, /* what C functions are given points */
 	CC_LEAVE = CC_NE, /* behind a call of C that wants to leave */
-	HOST_RAW_NANS = 0, /* FPCR.DN */
+	HOST_RAW_RESULTS = 0, /* FPCR.DN */
 	CODE_ALIGN = 64, /* a cache line of instructions */
 	LINK_ADDRESS = 12 /* behind the jump, a load and another jump */
 };
@@ -150,7 +150,7 @@ static inline void emit_cmp_with(
 }
 
 /* Compare a small number in memory, of 4 bytes. */
-static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, uint8_t with)
+static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, int8_t with)
 {
 	emit_mem(e, A_LOAD, 2, X16, base, disp);
 	emit_cmp_i(e, false, X16, with);

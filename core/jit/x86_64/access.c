@@ -214,7 +214,10 @@ static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t
 {
 	bool wide = is_wide(r->type);
 	struct flat f = flat_address(c, r, r->imm);
-	unsigned d = reg_new(c, loads_fp(c, r, memop));
+	bool fp = loads_fp(c, r, memop);
+	unsigned d = reg_pinned(c, fp);
+	if (d == NO_REG)
+		d = reg_new(c, fp);
 	struct cold *k = flat_cold(c, COLD_LOAD, &f, memop);
 	if (is_fp(d))
 		emit_rm(&c->e, wide ? OP_MOVQ_XM : OP_MOVSS_XM, false, d, f.reg, f.disp);
@@ -242,18 +245,19 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 	unsigned addr = access_address(c, r, r->imm);
 	bool fp = loads_fp(c, r, memop);
 	/* Before the jump to the cold part: what a new register costs is done on both ways. */
-	unsigned result = fp ? reg_new(c, true) : NO_REG;
+	unsigned result = reg_pinned(c, fp);
+	if (fp && result == NO_REG)
+		result = reg_new(c, true);
 	struct found f = find(c, addr, memop, BP_ACC_READ);
 	struct cold *k = cold_access(c, COLD_LOAD, &f, addr, memop);
-	unsigned d = f.addend;
-	result = fp ? result : d;
-	if (result != d) {
-		emit_rx(&c->e, wide ? OP_MOVQ_XM : OP_MOVSS_XM, false, false, result, addr, d, 0,
-			0);
-	} else {
-		emit_rx(&c->e, load_code(memop, wide), load_is_wide(memop, wide), false, d, addr, d,
-			0, 0);
-	}
+	if (result == NO_REG)
+		result = f.addend;
+	if (fp)
+		emit_rx(&c->e, wide ? OP_MOVQ_XM : OP_MOVSS_XM, false, false, result, addr,
+			f.addend, 0, 0);
+	else
+		emit_rx(&c->e, load_code(memop, wide), load_is_wide(memop, wide), false, result,
+			addr, f.addend, 0, 0);
 	if (k) {
 		k->result = (uint8_t)result;
 		k->back = c->e.at;
@@ -309,8 +313,12 @@ static bool store(struct native_compiler *c, const struct bp_ir *r)
 	else
 		addr = access_address(c, r, r->imm);
 	const struct val *v = &c->v[r->arg[1]];
-	value = v->place == P_REG && is_fp(v->reg) && size >= 2 ? use_fp(c, r->arg[1])
-								: use(c, r->arg[1]);
+	if (v->place == P_REG && is_fp(v->reg) && size >= 2) {
+		value = use_number(c, r->arg[1], size == 2 ? BP_T_F32 : BP_T_F64);
+		settle_nan(c, value);
+	} else {
+		value = use(c, r->arg[1]);
+	}
 	if (flat) {
 		flat_store(c, memop, value, &to);
 		return true;

@@ -26,7 +26,7 @@ enum {
 	STATUS_FLAGS = 0x3f, /* of MXCSR (SDM volume 1, 10.2.3) */
 	INFO = RAX, /* what C functions are given points */
 	CC_LEAVE = CC_B, /* behind a call of C that wants to leave */
-	HOST_RAW_NANS = 1, /* its own NaN has another sign than RISC-V's */
+	HOST_RAW_RESULTS = 1, /* its own NaN has another sign than RISC-V's */
 	CODE_ALIGN = 16,
 	LINK_ADDRESS = 6 /* behind the jump's distance: the constant of a MOV */
 };
@@ -190,10 +190,10 @@ static inline void emit_cmp_with(
 }
 
 /* Compare a small number in memory, of 4 bytes. */
-static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, uint8_t with)
+static inline void emit_cmp_memory(struct emit *e, unsigned base, int32_t disp, int8_t with)
 {
 	emit_rm(e, OP_GROUP1_I8, false, G1_CMP, base, disp);
-	emit8(e, with);
+	emit8(e, (uint8_t)with);
 }
 
 /* d, neither of them, = cc ? yes : no */

@@ -281,6 +281,17 @@ static inline void emit_vex(struct emit *e, unsigned map, unsigned pp, bool wide
 	emit8(e, 0xc0 | (reg & 7) << 3 | (rm & 7));
 }
 
+/* The same with the last operand in memory. */
+static inline void emit_vex_m(struct emit *e, unsigned map, unsigned pp, unsigned op, unsigned reg,
+	unsigned second, unsigned base, int32_t disp)
+{
+	emit_head(e, 0xc4, false, false, 0, 0, 0);
+	emit8(e, (~reg >> 3 & 1) << 7 | 1u << 6 | (~base >> 3 & 1) << 5 | map);
+	emit8(e, (~second & 15) << 3 | pp);
+	emit8(e, op);
+	emit_modrm(e, reg, base, disp);
+}
+
 /* Jumps. The place of the 32-bit distance is returned, to be filled by emit_here or emit_to. */
 static inline uint8_t *emit_jcc(struct emit *e, enum cc cc)
 {

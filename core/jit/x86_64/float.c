@@ -3,7 +3,7 @@
  *
  * binary32 and binary64, round to nearest even, one default NaN, no flushing, underflow detected
  * after rounding as SSE does (SDM volume 1, 4.9.1.5). What is left goes to C at run time: another
- * rounding mode in the guest's register. Results that may be NaNs are raw, see codegen_nans.c.
+ * rounding mode in the guest's register. Results that may be NaNs are raw, see codegen_raw.c.
  *
  * Exception flags gather in MXCSR while native code runs. They go to the guest's register when it is
  * left, and before C that may look at them or raise its own (native_host_gather). */
@@ -360,9 +360,14 @@ bool class_record(struct native_compiler *c, const struct bp_ir *r)
 	return true;
 }
 
-/* unpcklps with ones puts them behind the lowest lane. */
+/* orps, whose operand in memory must lie at a multiple of 16 without AVX: then unpcklps puts ones behind the lowest
+ * lane. */
 void emit_box(struct native_compiler *c, unsigned d, unsigned a)
 {
+	if (have_avx) {
+		emit_vex_m(&c->e, 1, PP_NONE, 0x56, d, a, CPU, CPU_AT(native.box));
+		return;
+	}
 	op3(c, PP_66, 0x76, XMM15, XMM15, XMM15); /* pcmpeqd */
 	op3(c, PP_NONE, 0x14, d, a, XMM15);
 }
