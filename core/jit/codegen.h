@@ -189,7 +189,8 @@ void commit_deferred(struct native_compiler *c);
 
 /* A free host register, locked; NO_REG and failed when there is none. */
 unsigned reg_new(struct native_compiler *c, bool fp);
-/* The pinned register that its result is for, if it may be written; or NO_REG. */
+/* The pinned register that its result is for, if it may be written; or NO_REG. What is known of what it has until
+ * then is not forgotten: not_raw() is for the caller. */
 unsigned reg_pinned(struct native_compiler *c, bool fp);
 /* Whether value id is all that lives in `reg`, which has no slot. */
 bool is_alone(const struct native_compiler *c, unsigned id, unsigned reg);

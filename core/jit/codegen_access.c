@@ -43,8 +43,10 @@ void slow_end(struct native_compiler *c, const struct cold *k)
 	if (k->kind != COLD_STORE)
 		slow_result(c, r, k);
 	emit_to(emit_jcc(&c->e, (enum cc)(CC_LEAVE ^ 1)), k->back);
-	if (k->kind != COLD_STORE)
+	if (k->kind != COLD_STORE) {
+		not_raw(c, k->result);
 		set_reg(c, k->record, r->type, k->result);
+	}
 	c->at++;
 	rest_cold(c);
 }

@@ -326,15 +326,16 @@ unsigned reg_pinned(struct native_compiler *c, bool fp)
 	c->locked |= reg_bit(pinned);
 	if (boxed)
 		c->direct = pinned;
-	not_raw(c, pinned);
 	return pinned;
 }
 
 unsigned reg_result(struct native_compiler *c, bool fp, unsigned reuse)
 {
 	unsigned pinned = reg_pinned(c, fp);
-	if (pinned != NO_REG)
+	if (pinned != NO_REG) {
+		not_raw(c, pinned);
 		return pinned;
+	}
 	if (reuse != NO_REG && !has_slot(c, reuse) && c->s.until[reuse] <= c->at) {
 		not_raw(c, reuse);
 		return reuse;

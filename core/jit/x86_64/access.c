@@ -227,6 +227,7 @@ static void flat_load(struct native_compiler *c, const struct bp_ir *r, uint32_t
 		k->result = (uint8_t)d;
 		k->back = c->e.at;
 	}
+	not_raw(c, d); /* behind the cold part's beginning: a fault keeps what was there */
 	set_reg(c, c->at, r->type, d);
 }
 
@@ -262,6 +263,7 @@ static bool load(struct native_compiler *c, const struct bp_ir *r)
 		k->result = (uint8_t)result;
 		k->back = c->e.at;
 	}
+	not_raw(c, result); /* behind the cold part's beginning: a fault keeps what was there */
 	set_reg(c, c->at, r->type, result);
 	return true;
 }
