@@ -430,6 +430,7 @@ static unsigned emit_block(struct native_compiler *c)
 	/* Flat memory has no table to remember anything of. */
 	bool flat = c->in->cpu->flat != NULL;
 	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat);
+	c->memos.set = c->pinning ? 1 + c->loops++ % (JIT_MEMO_SETS - 1) : 0;
 	memos_at_entry(c);
 	if (c->pinning)
 		raw_at_head(c);

@@ -138,6 +138,7 @@ struct native_compiler {
 	const struct ir_block *ir;
 	unsigned insns; /* how many of ir's become code */
 	struct memo_plan memos;
+	unsigned loops; /* compiled so far */
 	GArray *links;
 	GByteArray *prefers_fp; /* by offset / 4 in the instance */
 

@@ -205,7 +205,7 @@ void settle_for_head(struct native_compiler *c)
 
 static int32_t special_at(const struct nan_part *n, unsigned i)
 {
-	return CPU_AT(native.special) + 8 * (int32_t)(SPECIALS * n->twice + i);
+	return CPU_AT(special) + 8 * (int32_t)(SPECIALS * n->twice + i);
 }
 
 static void make_guests(struct native_compiler *c, const struct nan_part *n)

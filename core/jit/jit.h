@@ -77,24 +77,26 @@ struct jit_native {
 			* block, it included << 16 */
 	uint32_t rmw; /* enum bp_ir_rmw */
 	uint32_t mxcsr; /* scratch for the floating-point control word */
-	/* Of boxed binary32 and of binary64: the guest's NaN, infinities. */
-	uint64_t special[2][SPECIALS];
-	uint64_t box[2]; /* the ones above a binary32, and nothing in a second lane */
 	uint8_t unordered; /* whether a comparison between reading flags and putting them back was */
 	struct link *link; /* the exit taken */
 	void *stack; /* of the host, at entry */
 	struct jit_jump *jumps; /* like jit_cpu.jumps, of native blocks alone */
 };
 
-enum { JIT_MEMOS = 8 };
+/* Memos in sets: the first for blocks that are no loops, the others each for one of many loops. */
+enum { JIT_MEMOS = 8, JIT_MEMO_SETS = 4 };
 
 struct jit_cpu {
 	/* First what native code reaches for, within a byte's distance if it can be. */
+	struct jit_native native;
 	struct tlb_memo {
 		uint64_t tag; /* of a page that accesses of one kind may go to */
 		uintptr_t addend;
-	} memo[JIT_MEMOS]; /* native code's, see memo.h */
-	struct jit_native native;
+	} memo[JIT_MEMO_SETS * JIT_MEMOS]; /* native code's, see memo.h */
+	uint32_t memo_owner[JIT_MEMO_SETS]; /* the block that last filled the set, or 0 */
+	/* Of boxed binary32 and of binary64: the guest's NaN, infinities. */
+	uint64_t special[2][SPECIALS];
+	uint64_t box[2]; /* the ones above a binary32, and nothing in a second lane */
 	uint32_t tlb_mask[TLB_REGIMES];
 	struct tlb_entry *tlb[TLB_REGIMES]; /* never NULL once running */
 	struct bp_cpu_head *head; /* the instance */

@@ -3,18 +3,21 @@
  * frame, a pointer that walks through an array. The first of them, or the entry of a loop, leaves what
  * it found in the TLB in a memo of struct jit_cpu, and the others look there only.
  *
- * A plan that is wrong costs time and nothing else: whoever takes a memo compares its tag. A memo holds
- * for as long as native code runs one block and calls no C function that may change the TLB. */
+ * A plan that is wrong costs time and nothing else: whoever takes a memo compares its tag. A memo holds for as long
+ * as native code runs and calls no C function that may change the TLB. But it is only for accesses of the kind that it
+ * was filled by: so a loop that finds its memos filled by another block fills them, and one that is entered again and
+ * again, as inner loops are, does not. */
 #ifndef JIT_MEMO_H
 #define JIT_MEMO_H
 #include "build.h"
+#include <string.h>
 
 enum { NO_MEMO = 0xff, MEMO_FIRST = 0x80 /* this access fills it */ };
 
 struct memo_plan {
 	uint8_t of
 		[BLOCK_RECORDS]; /* by record of the block: a memo, perhaps with MEMO_FIRST; or NO_MEMO */
-	unsigned count;
+	unsigned count, set; /* set: whose memos they are */
 	struct memo {
 		uint32_t base; /* register: offset in the instance */
 		int32_t disp; /* of the first access */
@@ -28,8 +31,15 @@ void memo_plan(struct memo_plan *p, const struct ir_block *ir, unsigned insns, b
 
 static inline void memos_forget(struct jit_cpu *cpu)
 {
-	for (unsigned i = 0; i < JIT_MEMOS; i++)
+	for (unsigned i = 0; i < JIT_MEMO_SETS * JIT_MEMOS; i++)
 		cpu->memo[i].tag = TLB_NONE;
+	memset(cpu->memo_owner, 0, sizeof(cpu->memo_owner));
+}
+
+/* Of the plan's memo n, in struct jit_cpu. */
+static inline unsigned memo_index(const struct memo_plan *p, unsigned n)
+{
+	return p->set * JIT_MEMOS + n;
 }
 
 #endif

@@ -249,6 +249,7 @@ static enum native_exit enter(struct native *n)
 	cpu->native.left = slice;
 	cpu->native.icount_end = cpu->head->icount + slice;
 	cpu->native.link = NULL;
+	memset(cpu->memo_owner, 0, sizeof(cpu->memo_owner)); /* the TLB may have changed */
 	/* A sample: it may miss what another CPU adds, and costs no locked instruction. */
 	_Atomic(uint32_t) *heat = &n->finder.block->heat;
 	atomic_store_explicit(
@@ -359,8 +360,8 @@ void native_init(struct jit_cpu *cpu, uint32_t frame_offset)
 	n->modes = modes();
 	n->compiler = native_compiler_create(n->in);
 	cpu->native.jumps = g_new(struct jit_jump, 1u << JIT_JUMP_CACHE_BITS);
-	memcpy(cpu->native.special, special, sizeof(special));
-	cpu->native.box[0] = UINT64_MAX << 32;
+	memcpy(cpu->special, special, sizeof(special));
+	cpu->box[0] = UINT64_MAX << 32;
 	jumps_clear(cpu);
 	n->finder = (struct finder){ .in = n->in,
 		.jumps = cpu->native.jumps,

@@ -54,11 +54,11 @@ static uint8_t *lookup(struct native_compiler *c, unsigned addr, uint32_t memop,
 
 /* ---- memos, see memo.h ---- */
 
-static int32_t memo_at(unsigned memo)
+static int32_t memo_at(const struct native_compiler *c, unsigned n)
 {
 	_Static_assert(offsetof(struct tlb_memo, addend) == offsetof(struct tlb_memo, tag) + 8,
 		"they are a pair");
-	return CPU_AT(memo) + (int32_t)(memo * sizeof(struct tlb_memo));
+	return CPU_AT(memo) + (int32_t)(memo_index(&c->memos, n) * sizeof(struct tlb_memo));
 }
 
 /* Where an access of `addr` goes: as lookup says. The cold part is given. */
@@ -69,14 +69,14 @@ static struct cold *find(
 	bool by_memo = memo != NO_MEMO && !(memo & MEMO_FIRST);
 	uint8_t *slow;
 	if (by_memo) {
-		emit_pair(&c->e, (uint32_t)A64_LDP, X17, X16, CPU, memo_at(n));
+		emit_pair(&c->e, (uint32_t)A64_LDP, X17, X16, CPU, memo_at(c, n));
 		mask_address(c, addr, memop, LR);
 		emit_3(&c->e, A64_SUBS, true, XZR, X17, LR);
 		slow = emit_jcc(&c->e, CC_NE);
 	} else {
 		slow = lookup(c, addr, memop, kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
 		if (memo != NO_MEMO)
-			emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(n));
+			emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(c, n));
 	}
 	struct cold *k = cold_new(c, kind, slow);
 	if (!k)
@@ -92,7 +92,7 @@ void memo_cold(struct native_compiler *c, const struct cold *k)
 {
 	uint8_t *miss =
 		lookup(c, k->addr, k->memop, k->kind == COLD_LOAD ? BP_ACC_READ : BP_ACC_WRITE);
-	emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(k->memo));
+	emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(c, k->memo));
 	emit_to(emit_jmp(&c->e), k->retry);
 	emit_here(&c->e, miss);
 }
@@ -111,7 +111,7 @@ void memos_at_entry(struct native_compiler *c)
 		tlb_entry(c, X16, m->regime, X17);
 		emit_mem(&c->e, A_LOAD, 3, X17, LR, tag_at(m->access));
 		emit_mem(&c->e, A_LOAD, 3, X16, LR, offsetof(struct tlb_entry, addend));
-		emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(n));
+		emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(c, n));
 	}
 }
 

@@ -118,6 +118,11 @@ static struct cold *flat_cold(
 
 /* ---- memos, see memo.h ---- */
 
+static int32_t memo_at(const struct native_compiler *c, unsigned n)
+{
+	return CPU_AT(memo) + (int32_t)(memo_index(&c->memos, n) * sizeof(struct tlb_memo));
+}
+
 struct found { /* a lookup */
 	uint8_t *slow, *retry;
 	unsigned memo, addend; /* the register */
@@ -127,7 +132,7 @@ struct found { /* a lookup */
 static struct found find(struct native_compiler *c, unsigned addr, uint32_t memop, unsigned access)
 {
 	unsigned memo = memo_here(c), n = memo & ~(unsigned)MEMO_FIRST;
-	int32_t tag = CPU_AT(memo) + (int32_t)(n * sizeof(struct tlb_memo)), addend = tag + 8;
+	int32_t tag = memo_at(c, n), addend = tag + 8;
 	struct found f = { .memo = NO_MEMO };
 	_Static_assert(offsetof(struct tlb_memo, addend) == 8, "behind the tag");
 	if (memo != NO_MEMO && !(memo & MEMO_FIRST)) {
@@ -165,23 +170,62 @@ static struct cold *cold_access(struct native_compiler *c, enum cold_kind kind,
 	return k;
 }
 
+/* As memo_fill does it, at the place: a loop may come here at each page. */
+static void fill_here(struct native_compiler *c, const struct cold *k)
+{
+	const struct memo *m = &c->memos.memo[k->memo];
+	int32_t at = memo_at(c, k->memo);
+	unsigned entry = RAX;
+	while (entry == k->addr || entry == k->masked)
+		entry++; /* RCX, RDX */
+	emit_push(&c->e, entry);
+	tlb_entry(c, k->addr, m->regime, entry);
+	emit_rm(&c->e, OP_CMP_RM, true, k->masked, entry, tag_at(m->access));
+	uint8_t *miss = emit_jcc(&c->e, CC_NE);
+	emit_rm(&c->e, OP_MOV_MR, true, k->masked, CPU, at);
+	emit_rm(&c->e, OP_MOV_RM, true, k->masked, entry, offsetof(struct tlb_entry, addend));
+	emit_rm(&c->e, OP_MOV_MR, true, k->masked, CPU, at + 8);
+	emit_pop(&c->e, entry);
+	emit_to(emit_jmp(&c->e), k->retry);
+	emit_here(&c->e, miss);
+	emit_pop(&c->e, entry);
+}
+
 void memo_cold(struct native_compiler *c, const struct cold *k)
 {
 	const struct memo *m = &c->memos.memo[k->memo];
+	if (m->at_entry) {
+		fill_here(c, k);
+		return;
+	}
 	emit_push(&c->e, k->addr);
 	emit_push(&c->e, k->masked);
-	emit_push_const(&c->e, MEMO_WORD(m->regime, m->access, k->memo));
+	emit_push_const(&c->e, MEMO_WORD(m->regime, m->access, memo_index(&c->memos, k->memo)));
 	emit_call_to(&c->e, own_thunks.memo_fill);
 	emit_to(emit_jcc(&c->e, CC_AE), k->retry);
 }
 
+/* By the block's address, which belongs to no other one before native code is left. */
+static uint8_t *unless_owner(struct native_compiler *c)
+{
+	int32_t owner = CPU_AT(memo_owner) + (int32_t)(c->memos.set * sizeof(uint32_t));
+	uint32_t self = (uint32_t)(uintptr_t)to_be_run(&c->e);
+	emit_rm(&c->e, OP_GROUP1, false, G1_CMP, CPU, owner);
+	emit32(&c->e, self);
+	uint8_t *over = emit_jcc(&c->e, CC_E);
+	emit_store_const(&c->e, false, CPU, owner, self);
+	return over;
+}
+
 void memos_at_entry(struct native_compiler *c)
 {
+	uint8_t *over = NULL;
 	for (unsigned n = 0; n < c->memos.count; n++) {
 		const struct memo *m = &c->memos.memo[n];
-		int32_t at = CPU_AT(memo) + (int32_t)(n * sizeof(struct tlb_memo));
+		int32_t at = memo_at(c, n);
 		if (!m->at_entry)
 			continue;
+		over = over ? over : unless_owner(c);
 		/* A tag of another page than the one that is used, or none, matches nothing. */
 		emit_rm(&c->e, OP_MOV_RM, true, RAX, BASE, AT(m->base));
 		if (m->disp || c->addr_mask != UINT64_MAX)
@@ -192,6 +236,8 @@ void memos_at_entry(struct native_compiler *c)
 		emit_rm(&c->e, OP_MOV_RM, true, RCX, RAX, offsetof(struct tlb_entry, addend));
 		emit_rm(&c->e, OP_MOV_MR, true, RCX, CPU, at + 8);
 	}
+	if (over)
+		emit_here(&c->e, over);
 }
 
 /* ---- loads ---- */

@@ -365,7 +365,7 @@ bool class_record(struct native_compiler *c, const struct bp_ir *r)
 void emit_box(struct native_compiler *c, unsigned d, unsigned a)
 {
 	if (have_avx) {
-		emit_vex_m(&c->e, 1, PP_NONE, 0x56, d, a, CPU, CPU_AT(native.box));
+		emit_vex_m(&c->e, 1, PP_NONE, 0x56, d, a, CPU, CPU_AT(box));
 		return;
 	}
 	op3(c, PP_66, 0x76, XMM15, XMM15, XMM15); /* pcmpeqd */
