@@ -42,21 +42,22 @@ uint64_t rng_value(struct rng *r)
 
 /* ---- the mixture ---- */
 
-enum { LABELS = 32, MACROS = 13, STYLES = 7 };
+enum { LABELS = 32, MACROS = 14, STYLES = 7 };
 
 static const struct style { /* how often, of 256 */
 	uint8_t row[ROW_KINDS], macro[MACROS];
 	uint8_t registers; /* how many are used */
 	uint8_t short_ones; /* compressed instructions */
 } styles[STYLES] = {
-	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec words flags */
-	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1, 6, 0 }, 32, 60 },
-	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2, 8, 0 }, 7, 90 },
-	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4, 2, 1 }, 24, 60 },
-	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4, 1, 14 }, 20, 30 },
-	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24, 1, 2 }, 32, 30 },
-	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4, 2, 2 }, 16, 60 },
-	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2, 4, 1 }, 12, 128 },
+	/*  int mem  br flt amo vec csr sys    loop jump call smc dev llsc fp-csr patch asid walk vec words flags numbers */
+	{ { 190, 20, 16, 0, 0, 0, 0, 0 }, { 8, 4, 4, 0, 1, 0, 0, 1, 0, 2, 1, 6, 0, 0 }, 32, 60 },
+	{ { 150, 30, 24, 0, 4, 0, 0, 0 }, { 16, 6, 4, 2, 2, 2, 0, 2, 0, 8, 2, 8, 0, 0 }, 7, 90 },
+	{ { 60, 120, 16, 12, 12, 0, 1, 1 }, { 6, 4, 4, 4, 6, 4, 0, 2, 2, 12, 4, 2, 1, 1 }, 24, 60 },
+	{ { 40, 24, 10, 140, 0, 0, 1, 0 }, { 8, 3, 3, 0, 1, 0, 6, 1, 0, 4, 4, 1, 14, 10 }, 20, 30 },
+	{ { 60, 30, 10, 20, 4, 70, 3, 1 }, { 6, 3, 3, 1, 1, 1, 2, 1, 0, 2, 24, 1, 2, 2 }, 32, 30 },
+	{ { 90, 30, 12, 8, 4, 4, 24, 20 }, { 4, 4, 4, 4, 4, 2, 2, 3, 4, 6, 4, 2, 2, 2 }, 16, 60 },
+	{ { 90, 40, 50, 10, 2, 2, 1, 1 }, { 10, 16, 12, 20, 2, 2, 1, 8, 1, 6, 2, 4, 1, 1 }, 12,
+		128 },
 };
 
 struct gen {
@@ -383,6 +384,63 @@ static void flags_kept(struct gen *g)
 	emit(g, s_type(SW, reg, REG_DATA, (int32_t)rng_below(g->r, 64) * 8));
 }
 
+/* ---- numbers in few registers, again and again ---- */
+
+static void compute(struct gen *g, uint32_t format, uint32_t d, uint32_t a, uint32_t b)
+{
+	uint32_t word = format << 25 | b << 20 | a << 15 | d << 7;
+	switch (rng_below(g->r, 8)) {
+	case 0: emit(g, word | 0x20000053 | rng_below(g->r, 3) << 12); break; /* fsgnj, n, x */
+	case 1: emit(g, word | 0x28000053 | rng_below(g->r, 2) << 12); break; /* fmin, fmax */
+	case 2: /* fcvt.s.d, fcvt.d.s */
+		emit(g, (word & ~(31u << 20)) | 0x40000053 | (format ^ 1) << 20);
+		break;
+	case 3: /* feq, flt, fle */
+		emit(g,
+			(word & ~(31u << 7)) | 0xa0000053 | rng_below(g->r, 3) << 12 |
+				pick_dest(g) << 7);
+		break;
+	default: emit(g, word | 0x53 | rng_below(g->r, 4) << 27); break; /* + - * / */
+	}
+}
+
+static void number(struct gen *g, uint32_t first)
+{
+	uint32_t format = rng_below(g->r, 2), d = first + rng_below(g->r, 3);
+	uint32_t a = first + rng_below(g->r, 3), b = first + rng_below(g->r, 3);
+	int32_t off = (int32_t)rng_below(g->r, 64) * 8;
+	switch (rng_below(g->r, 10)) {
+	case 0:
+	case 1:
+		emit(g, i_type(0x2007 + (format << 12), d, pick_data(g), off));
+		break; /* flw, fld */
+	case 2: emit(g, s_type(0x2027 + (format << 12), a, pick_data(g), off)); break;
+	case 3: /* fmv.x.w, fmv.x.d: that is for RV64 */
+		format &= g->xlen == 64;
+		emit(g, 0xe0000053 | format << 25 | a << 15 | pick_dest(g) << 7);
+		break;
+	case 4: /* over the next one */
+		emit(g, with_target(BNE | pick(g) << 15 | pick(g) << 20, 8));
+		break;
+	default: compute(g, format, d, a, b); break;
+	}
+}
+
+/* A loop of them, and what they are then. */
+static void numbers(struct gen *g)
+{
+	unsigned counter = 12 + rng_below(g->r, 4);
+	uint32_t first = rng_below(g->r, 4) * 8, n = 2 + rng_below(g->r, 8);
+	emit(g, i_type(ADDI, counter, 0, (int32_t)(1 + rng_below(g->r, 12))));
+	unsigned start = g->at;
+	while (n--)
+		number(g, first);
+	emit(g, i_type(ADDI, counter, counter, -1));
+	emit(g, with_target(BNE | counter << 15, (int32_t)(start - g->at)));
+	for (uint32_t i = 0; i < 3; i++)
+		emit(g, s_type(0x3027, first + i, REG_DATA, (int32_t)rng_below(g->r, 64) * 8));
+}
+
 static void float_csr(struct gen *g)
 {
 	unsigned csr = 1 + rng_below(g->r, 3);
@@ -525,7 +583,7 @@ static void words(struct gen *g)
 }
 
 static void (*const macros[MACROS])(struct gen *g) = { loop, jump, call, modify, device, exclusive,
-	float_csr, patched_call, other_space, walk, vectors, words, flags_kept };
+	float_csr, patched_call, other_space, walk, vectors, words, flags_kept, numbers };
 
 /* A new mixture and a new choice of registers. */
 static void change_style(struct gen *g)

@@ -20,6 +20,14 @@ SNIPPET(b_inval_va_asid,
 SNIPPET(b_switch, "csrw satp, a1\nlw a0, 0(a0)");
 SNIPPET(b_switch_back, "csrrw a2, satp, a1\nlw a0, 0(a0)\ncsrw satp, a2");
 
+/* A loop that reads, entered again and again, then loop number a1 of those that write. */
+#define WRITES "sw t0, 0(a0)\naddi t0, t0, -1\nbnez t0, "
+SNIPPET(b_loops,
+	"li t3, 4\n1: li t0, 4\n2: lw t1, 0(a0)\naddi t0, t0, -1\nbnez t0, 2b\n"
+	"addi t3, t3, -1\nbnez t3, 1b\nli t0, 4\naddi a1, a1, -1\nbeqz a1, 4f\n"
+	"addi a1, a1, -1\nbeqz a1, 5f\naddi a1, a1, -1\nbeqz a1, 6f\n"
+	"3: " WRITES "3b\nret\n4: " WRITES "4b\nret\n5: " WRITES "5b\nret\n6: " WRITES "6b");
+
 #define P 0x80400000ul
 #define T 0x20000000ul
 
@@ -232,6 +240,21 @@ static void code_pages(void)
 	vm_flush();
 }
 
+/* What a loop may know of a page that it reads says nothing about writing there. */
+static void loops(void)
+{
+	ulong good = 0;
+	for (ulong i = 0; i < 12; i++) {
+		vm_map(T, P, i < 8 ? PTE_RWX : PTE_R | PTE_A, 0);
+		vm_flush();
+		good += run_in(S, b_loops, T, 1 + i % 4).cause == (i < 8 ? C_NONE : C_STORE_PAGE);
+	}
+	check("loops that read, then write", good, 12);
+	*vm_entry(T, 0) = 0;
+	vm_flush();
+	set32(P, 100);
+}
+
 void test_main(void)
 {
 	vm_start(VM_DEFAULT);
@@ -250,5 +273,6 @@ void test_main(void)
 	asids();
 	bare();
 	code_pages();
+	loops();
 	vm_off();
 }
