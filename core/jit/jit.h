@@ -88,12 +88,12 @@ enum { JIT_MEMOS = 8, JIT_MEMO_SETS = 4 };
 
 struct jit_cpu {
 	/* First what native code reaches for, within a byte's distance if it can be. */
-	struct jit_native native;
 	struct tlb_memo {
 		uint64_t tag; /* of a page that accesses of one kind may go to */
 		uintptr_t addend;
 	} memo[JIT_MEMO_SETS * JIT_MEMOS]; /* native code's, see memo.h */
 	uint32_t memo_owner[JIT_MEMO_SETS]; /* the block that last filled the set, or 0 */
+	struct jit_native native;
 	/* Of boxed binary32 and of binary64: the guest's NaN, infinities. */
 	uint64_t special[2][SPECIALS];
 	uint64_t box[2]; /* the ones above a binary32, and nothing in a second lane */

@@ -10,7 +10,6 @@
 #ifndef JIT_MEMO_H
 #define JIT_MEMO_H
 #include "build.h"
-#include <string.h>
 
 enum { NO_MEMO = 0xff, MEMO_FIRST = 0x80 /* this access fills it */ };
 
@@ -29,11 +28,12 @@ struct memo_plan {
 /* The accesses of the first `insns` instructions; `loop`: the block jumps to its own start. */
 void memo_plan(struct memo_plan *p, const struct ir_block *ir, unsigned insns, bool loop);
 
+/* A set without an owner is filled before it is looked at. */
 static inline void memos_forget(struct jit_cpu *cpu)
 {
-	for (unsigned i = 0; i < JIT_MEMO_SETS * JIT_MEMOS; i++)
-		cpu->memo[i].tag = TLB_NONE;
-	memset(cpu->memo_owner, 0, sizeof(cpu->memo_owner));
+	for (unsigned set = 0; set < JIT_MEMO_SETS; set++)
+		for (unsigned i = 0; i < JIT_MEMOS && (set == 0 || cpu->memo_owner[set]); i++)
+			cpu->memo[set * JIT_MEMOS + i].tag = TLB_NONE;
 }
 
 /* Of the plan's memo n, in struct jit_cpu. */

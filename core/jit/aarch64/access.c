@@ -58,6 +58,7 @@ static int32_t memo_at(const struct native_compiler *c, unsigned n)
 {
 	_Static_assert(offsetof(struct tlb_memo, addend) == offsetof(struct tlb_memo, tag) + 8,
 		"they are a pair");
+	_Static_assert(sizeof(((struct jit_cpu *)0)->memo) <= 512, "as far as pairs reach");
 	return CPU_AT(memo) + (int32_t)(memo_index(&c->memos, n) * sizeof(struct tlb_memo));
 }
 
@@ -97,13 +98,27 @@ void memo_cold(struct native_compiler *c, const struct cold *k)
 	emit_here(&c->e, miss);
 }
 
+/* By the block's address, which belongs to no other one before native code is left. */
+static uint8_t *unless_owner(struct native_compiler *c)
+{
+	int32_t owner = CPU_AT(memo_owner) + (int32_t)(c->memos.set * sizeof(uint32_t));
+	emit_mem(&c->e, A_LOAD, 2, X16, CPU, owner);
+	emit_const(&c->e, X17, (uint32_t)(uintptr_t)to_be_run(&c->e));
+	emit_cmp(&c->e, false, X16, X17);
+	uint8_t *over = emit_jcc(&c->e, CC_EQ);
+	emit_mem(&c->e, A_STORE, 2, X17, CPU, owner);
+	return over;
+}
+
 void memos_at_entry(struct native_compiler *c)
 {
 	bool narrow = c->addr_mask != UINT64_MAX;
+	uint8_t *over = NULL;
 	for (unsigned n = 0; n < c->memos.count; n++) {
 		const struct memo *m = &c->memos.memo[n];
 		if (!m->at_entry)
 			continue;
+		over = over ? over : unless_owner(c);
 		/* A tag of another page than the one that is used, or none, matches nothing. */
 		emit_mem(&c->e, A_LOAD, 3, X16, BASE, AT(m->base));
 		if (m->disp || narrow)
@@ -113,6 +128,8 @@ void memos_at_entry(struct native_compiler *c)
 		emit_mem(&c->e, A_LOAD, 3, X16, LR, offsetof(struct tlb_entry, addend));
 		emit_pair(&c->e, (uint32_t)A64_STP, X17, X16, CPU, memo_at(c, n));
 	}
+	if (over)
+		emit_here(&c->e, over);
 }
 
 /* ---- loads ---- */
