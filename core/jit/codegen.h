@@ -164,8 +164,7 @@ struct native_compiler {
 	GArray *faults; /* struct code_fault, offsets from start */
 	GArray *nans; /* struct nan_part */
 	reg_set head_raw[2], head_unboxed; /* state.raw, state.unboxed at the head of a loop */
-	unsigned
-		direct; /* pinned register to which a binary32 was made that is to be boxed next, or NO_REG */
+	unsigned direct; /* pinned register of a binary32 that is to be boxed next, or NO_REG */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
 	bool rounds; /* the block's entry has seen that the guest rounds to nearest */
 	uint8_t *loop_head;

@@ -64,7 +64,7 @@ struct jit_host {
 	bool (*breakpoint)(struct jit_cpu *cpu, uint64_t pc);
 };
 
-enum { SPECIALS = 3 };
+enum { SPECIALS = 3 }; /* numbers that a loop may begin with, see codegen_raw.c */
 
 /* What native code shares with C. */
 struct jit_native {

@@ -28,7 +28,8 @@ struct memo_plan {
 /* The accesses of the first `insns` instructions; `loop`: the block jumps to its own start. */
 void memo_plan(struct memo_plan *p, const struct ir_block *ir, unsigned insns, bool loop);
 
-/* A set without an owner is filled before it is looked at. */
+/* A set without an owner is filled before it is looked at: who runs and has memos owns their set, but for the
+ * first. */
 static inline void memos_forget(struct jit_cpu *cpu)
 {
 	for (unsigned set = 0; set < JIT_MEMO_SETS; set++)

@@ -113,12 +113,11 @@ static uint8_t *unless_owner(struct native_compiler *c)
 void memos_at_entry(struct native_compiler *c)
 {
 	bool narrow = c->addr_mask != UINT64_MAX;
-	uint8_t *over = NULL;
+	uint8_t *over = c->memos.set && c->memos.count ? unless_owner(c) : NULL;
 	for (unsigned n = 0; n < c->memos.count; n++) {
 		const struct memo *m = &c->memos.memo[n];
 		if (!m->at_entry)
 			continue;
-		over = over ? over : unless_owner(c);
 		/* A tag of another page than the one that is used, or none, matches nothing. */
 		emit_mem(&c->e, A_LOAD, 3, X16, BASE, AT(m->base));
 		if (m->disp || narrow)

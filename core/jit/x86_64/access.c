@@ -219,13 +219,12 @@ static uint8_t *unless_owner(struct native_compiler *c)
 
 void memos_at_entry(struct native_compiler *c)
 {
-	uint8_t *over = NULL;
+	uint8_t *over = c->memos.set && c->memos.count ? unless_owner(c) : NULL;
 	for (unsigned n = 0; n < c->memos.count; n++) {
 		const struct memo *m = &c->memos.memo[n];
 		int32_t at = memo_at(c, n);
 		if (!m->at_entry)
 			continue;
-		over = over ? over : unless_owner(c);
 		/* A tag of another page than the one that is used, or none, matches nothing. */
 		emit_rm(&c->e, OP_MOV_RM, true, RAX, BASE, AT(m->base));
 		if (m->disp || c->addr_mask != UINT64_MAX)
