@@ -35,6 +35,7 @@ GROUPS = ("int", "mem", "flt", "vecs", "vecv", "sys")
 USER_GROUPS = ("int", "mem", "flt")
 SECOND_GROUPS = ("int2", "mem2", "flt2", "sys2")  # run where asked for (see README.md)
 THIRD_GROUPS = ("int3", "mem3", "flt3", "sys3")  # likewise
+FOURTH_GROUPS = ("int4", "mem4", "flt4", "sys4")  # likewise
 SCALING = ("crc", "qsort", "stream", "nbody")
 HOST_SCALE = 4  # the host is faster by so much
 GUESTS = ("opensbi-bookworm", "linux")
@@ -53,6 +54,9 @@ OBJECTS = {  # a source, and how it is compiled beside CFLAGS
     "int3": ("int3.c", SCALAR), "text3": ("text3.c", SCALAR),
     "flt3": ("flt3.c", SCALAR), "signal3": ("signal3.c", SCALAR), "sys3": ("sys3.c", SCALAR),
     "mem3": ("mem3.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
+    "int4": ("int4.c", SCALAR), "text4": ("text4.c", SCALAR),
+    "flt4": ("flt4.c", SCALAR), "picture4": ("picture4.c", SCALAR), "sys4": ("sys4.c", SCALAR),
+    "mem4": ("mem4.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
 }
 
 
@@ -322,8 +326,8 @@ def main():
         elif do is kernels:
             sub.add_argument("--scale", type=int, default=1, help="units of work of each kernel")
             sub.add_argument("words", nargs="*", metavar="WORD", help="kernels or groups ("
-                             + " ".join(GROUPS + SECOND_GROUPS + THIRD_GROUPS) + "), joined by "
-                             f"commas if of one boot; default: {' '.join(GROUPS)}")
+                             + " ".join(GROUPS + SECOND_GROUPS + THIRD_GROUPS + FOURTH_GROUPS)
+                             + f"), joined by commas if of one boot; default: {' '.join(GROUPS)}")
         elif do is user:
             sub.add_argument("--scale", type=int, default=10, help="units of work (default 10)")
             sub.add_argument("--qemu-user", metavar="PROGRAM",

@@ -19,6 +19,9 @@ extern const struct kernel kernels_int2[], kernels_mem2[], kernels_flt2[], kerne
 /* The third set. */
 extern const struct kernel kernels_int3[], kernels_text3[], kernels_mem3[], kernels_flt3[],
 	kernels_signal3[], kernels_sys3[];
+/* The fourth set. */
+extern const struct kernel kernels_int4[], kernels_text4[], kernels_mem4[], kernels_flt4[],
+	kernels_picture4[], kernels_sys4[];
 
 #define NOINLINE __attribute__((noinline))
 
