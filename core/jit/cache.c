@@ -163,6 +163,14 @@ void cache_link(struct link *link, struct block *to)
 	pthread_mutex_unlock(&cache.lock);
 }
 
+void cache_link_lookup(struct link *link)
+{
+	pthread_mutex_lock(&cache.lock);
+	if (!atomic_load(&link->to) && !atomic_load(&link->from->dead) && link->patch)
+		native_patch_lookup(link);
+	pthread_mutex_unlock(&cache.lock);
+}
+
 /* ---- blocks ---- */
 
 static void page_add(struct page_entry *e, struct block *b, void *ram, uint64_t offset)

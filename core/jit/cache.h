@@ -64,5 +64,7 @@ void cache_insert(struct block *b, uint64_t prepared);
 /* A block that is run once and never found: freed by epoch. */
 void cache_transient(struct block *b);
 void cache_link(struct link *link, struct block *to);
+/* The exit leads to blocks that it cannot be linked to: it asks the jump cache, without C. */
+void cache_link_lookup(struct link *link);
 
 #endif

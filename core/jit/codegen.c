@@ -130,6 +130,7 @@ static void cold_part(struct native_compiler *c, unsigned n)
 	case COLD_EXIT: leave_cold(c, k); break;
 	case COLD_ARM: arm_cold(c); break;
 	case COLD_FLOAT: float_cold(c, k); break;
+	case COLD_INTERP: leave_to_interp(c, c->insn->offset, insns_left(c), 1); break;
 	}
 }
 

@@ -83,7 +83,8 @@ enum cold_kind {
 	COLD_EXIT, /* a side exit */
 	COLD_ARM, /* an IF whose arm leaves */
 	COLD_VECTOR, /* the slow way of a vector's load or store */
-	COLD_FLOAT /* an operation by C */
+	COLD_FLOAT, /* an operation by C */
+	COLD_INTERP /* this instruction is for the interpreter after all */
 };
 
 struct cold { /* a part of the block that is emitted behind it */
@@ -203,6 +204,8 @@ unsigned use(struct native_compiler *c, unsigned id);
 unsigned use_fp(struct native_compiler *c, unsigned id);
 /* For arithmetic, conversion or comparison of that format: a raw result will do, and need not be boxed. */
 unsigned use_number(struct native_compiler *c, unsigned id, unsigned type);
+/* These bits of value id, and of the guest register that it is, are known to be set from here on. */
+void note_ones(struct native_compiler *c, unsigned id, uint64_t ones);
 /* The same, but the register may be changed. */
 unsigned use_copy(struct native_compiler *c, unsigned id);
 /* Value id, a PCREL, computed into reg. */

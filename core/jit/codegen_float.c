@@ -192,23 +192,37 @@ static bool box(struct native_compiler *c, const struct bp_ir *r)
 	return true;
 }
 
+/* Whether the instruction has changed nothing yet, so that another may do all of it. */
+static bool untouched(const struct native_compiler *c)
+{
+	for (unsigned n = 1; n < c->at; n++)
+		if (ir_info(c->rec[n].op)->props & IR_EFFECT)
+			return false;
+	return !c->leaving;
+}
+
+/* What is not boxed is a NaN then, which C gives; but that is seldom so. Where it can be left to the interpreter, the
+ * register is known to be boxed from here on. */
 static bool unbox(struct native_compiler *c, const struct bp_ir *r)
 {
-	struct val *v = &c->v[c->at];
-	const struct val *from = &c->v[r->arg[0]];
+	struct val *v = &c->v[c->at], *from = &c->v[r->arg[0]];
 	struct operation o = { .operands = 1 };
 	if (r->type != BP_T_F32)
 		return false;
-	if ((from->known.ones & BOXED_ONES) == BOXED_ONES) {
-		alias(c, r->type, r->arg[0]);
-		v->known = (struct known){ 0 };
-		return true;
+	if ((from->known.ones & BOXED_ONES) != BOXED_ONES) {
+		unsigned a = o.operand[0] = use_fp(c, r->arg[0]);
+		if (!untouched(c) || from->place != P_REG || from->reg != a) {
+			o.result = reg_new(c, true); /* not the operand: C may need that again */
+			o.to_c[o.to_cs++] = emit_unless_boxed(c, a);
+			emit_move(&c->e, o.result, a);
+			operation_done(c, r, &o);
+			return true;
+		}
+		cold_new(c, COLD_INTERP, emit_unless_boxed(c, a));
+		note_ones(c, r->arg[0], BOXED_ONES);
 	}
-	o.operand[0] = use_fp(c, r->arg[0]);
-	o.result = reg_new(c, true); /* not the operand: C may need that again */
-	o.to_c[o.to_cs++] = emit_unless_boxed(c, o.operand[0]);
-	emit_move(&c->e, o.result, o.operand[0]);
-	operation_done(c, r, &o);
+	alias(c, r->type, r->arg[0]);
+	v->known = (struct known){ 0 };
 	return true;
 }
 

@@ -524,6 +524,14 @@ unsigned use_fp(struct native_compiler *c, unsigned id)
 	return reg;
 }
 
+void note_ones(struct native_compiler *c, unsigned id, uint64_t ones)
+{
+	struct val *v = &c->v[id];
+	v->known.ones |= ones;
+	if (v->place == P_REG && has_slot(c, v->reg) && c->s.slot[v->reg].bytes == 8)
+		c->s.slot[v->reg].known.ones |= ones;
+}
+
 unsigned use_copy(struct native_compiler *c, unsigned id)
 {
 	unsigned reg = use(c, id);

@@ -108,12 +108,19 @@ const void *native_dead_entry(void)
 	return thunks.miss;
 }
 
+static void patch(const struct link *link, const void *to)
+{
+	code_chunk_write(link->from->chunk);
+	patch_link(link->patch, (const uint8_t *)to - code_memory_to_execute());
+}
+
 void native_patch(const struct link *link, const struct block *to)
 {
 	/* Behind the jump is what it does when it leads nowhere. */
-	const uint8_t *target = link->patch + 4;
-	if (to)
-		target = (const uint8_t *)to->entry - code_memory_to_execute();
-	code_chunk_write(link->from->chunk);
-	patch_link(link->patch, target);
+	patch(link, to ? to->entry : link->patch + 4 + code_memory_to_execute());
+}
+
+void native_patch_lookup(const struct link *link)
+{
+	patch(link, thunks.lookup);
 }

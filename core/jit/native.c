@@ -198,7 +198,8 @@ static enum found translate(
 	return FOUND;
 }
 
-/* The exit that was taken leads to the block that was found: at once from now on. */
+/* The exit that was taken leads to the block that was found: at once from now on; by the jump cache if what it leads
+ * to depends on more than the page that both are in (an instruction across its end, another key). */
 static void link_exit(struct native *n, struct link *link)
 {
 	const struct block *to = n->finder.block;
@@ -206,9 +207,12 @@ static void link_exit(struct native *n, struct link *link)
 		return;
 	bool near = n->cpu->flat ||
 		(!to->crosses && !((link->from->offset ^ to->offset) & n->cpu->page_mask));
-	if (near && !n->modes->nolink && !atomic_load(&link->from->dead) &&
-		link->from->key == n->finder.block->key)
+	if (n->modes->nolink || atomic_load(&link->from->dead))
+		return;
+	if (near && link->from->key == to->key)
 		cache_link(link, n->finder.block);
+	else
+		cache_link_lookup(link);
 }
 
 /* ---- running ---- */

@@ -31,6 +31,8 @@ void native_compiler_destroy(struct native_compiler *c);
 struct block *native_compile(struct native_compiler *c, const struct ir_block *ir);
 /* Direct exit `link` now leads to `to`, or nowhere (NULL). Atomic: other CPUs may be running it. */
 void native_patch(const struct link *link, const struct block *to);
+/* It now looks up where it leads each time it is taken. */
+void native_patch_lookup(const struct link *link);
 /* Where a dead block's entry leads. */
 const void *native_dead_entry(void);
 

@@ -31,6 +31,11 @@ void native_patch(const struct link *link, const struct block *to)
 	(void)to;
 }
 
+void native_patch_lookup(const struct link *link)
+{
+	(void)link;
+}
+
 const void *native_dead_entry(void)
 {
 	return NULL;
