@@ -50,7 +50,7 @@ static int find(struct image *i, uint64_t cluster, struct slice **s, uint64_t *i
 int refcount_get(struct image *i, uint64_t cluster, uint64_t *count)
 {
 	struct slice *s;
-	uint64_t index;
+	uint64_t index = 0;
 	int r = find(i, cluster, &s, &index);
 	*count = r ? 0 : refcount_read(i, s->data, index);
 	return r > 0 ? 0 : r;
