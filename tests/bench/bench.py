@@ -36,6 +36,7 @@ USER_GROUPS = ("int", "mem", "flt")
 SECOND_GROUPS = ("int2", "mem2", "flt2", "sys2")  # run where asked for (see README.md)
 THIRD_GROUPS = ("int3", "mem3", "flt3", "sys3")  # likewise
 FOURTH_GROUPS = ("int4", "mem4", "flt4", "sys4")  # likewise
+FIFTH_GROUPS = ("int5", "mem5", "flt5", "sys5")  # likewise
 SCALING = ("crc", "qsort", "stream", "nbody")
 HOST_SCALE = 4  # the host is faster by so much
 GUESTS = ("opensbi-bookworm", "linux")
@@ -57,6 +58,10 @@ OBJECTS = {  # a source, and how it is compiled beside CFLAGS
     "int4": ("int4.c", SCALAR), "text4": ("text4.c", SCALAR),
     "flt4": ("flt4.c", SCALAR), "picture4": ("picture4.c", SCALAR), "sys4": ("sys4.c", SCALAR),
     "mem4": ("mem4.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
+    "int5": ("int5.c", SCALAR), "text5": ("text5.c", SCALAR), "code5": ("code5.c", SCALAR),
+    "flt5": ("flt5.c", SCALAR), "scene5": ("scene5.c", SCALAR), "sys5": ("sys5.c", SCALAR),
+    "mem5": ("mem5.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
+    "table5": ("table5.c", SCALAR + ["-fno-tree-loop-distribute-patterns"]),
 }
 
 
@@ -326,7 +331,8 @@ def main():
         elif do is kernels:
             sub.add_argument("--scale", type=int, default=1, help="units of work of each kernel")
             sub.add_argument("words", nargs="*", metavar="WORD", help="kernels or groups ("
-                             + " ".join(GROUPS + SECOND_GROUPS + THIRD_GROUPS + FOURTH_GROUPS)
+                             + " ".join(GROUPS + SECOND_GROUPS + THIRD_GROUPS + FOURTH_GROUPS
+                                        + FIFTH_GROUPS)
                              + f"), joined by commas if of one boot; default: {' '.join(GROUPS)}")
         elif do is user:
             sub.add_argument("--scale", type=int, default=10, help="units of work (default 10)")

@@ -22,6 +22,9 @@ extern const struct kernel kernels_int3[], kernels_text3[], kernels_mem3[], kern
 /* The fourth set. */
 extern const struct kernel kernels_int4[], kernels_text4[], kernels_mem4[], kernels_flt4[],
 	kernels_picture4[], kernels_sys4[];
+/* The fifth set. */
+extern const struct kernel kernels_int5[], kernels_text5[], kernels_code5[], kernels_mem5[],
+	kernels_table5[], kernels_flt5[], kernels_scene5[], kernels_sys5[];
 
 #define NOINLINE __attribute__((noinline))
 

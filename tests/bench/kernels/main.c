@@ -22,7 +22,8 @@ static const struct kernel *const groups[] = { kernels_int, kernels_codec, kerne
 	kernels_vecs, kernels_vecv, kernels_sys, kernels_int2, kernels_mem2, kernels_flt2,
 	kernels_sys2, kernels_int3, kernels_text3, kernels_mem3, kernels_flt3, kernels_signal3,
 	kernels_sys3, kernels_int4, kernels_text4, kernels_mem4, kernels_flt4, kernels_picture4,
-	kernels_sys4 };
+	kernels_sys4, kernels_int5, kernels_text5, kernels_code5, kernels_mem5, kernels_table5,
+	kernels_flt5, kernels_scene5, kernels_sys5 };
 
 uint32_t float_sum(double d)
 {
