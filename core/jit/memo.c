@@ -1,32 +1,95 @@
 /* SPDX-License-Identifier: MIT */
 #include "memo.h"
 #include "ir_table.h"
+#include <glib.h>
 #include <string.h>
 
 enum {
 	RUNS = 64,
 	WORTH = 3, /* accesses that pay for filling a memo on the way */
-	STRIDE = 512 /* a register that moves by more leaves its page too soon */
+	STRIDE = 512, /* a register that moves by more leaves its page too soon */
+	NEAR = 2048, /* a register that is computed anew, likewise */
+	ANYWHERE = 1 << 20, /* what need not be told from farther */
+	REGISTERS = 64,
+	DEPTH = 8 /* of what an address is computed from, in an instruction */
 };
 
 struct run { /* accesses by one version of a base register */
 	struct memo memo;
 	unsigned uses, first; /* record of the block */
 	bool closed; /* the register has become another one */
+	bool near; /* where it was in the round before, about */
 	bool loops; /* the same version in every round */
+};
+
+struct reach { /* how far a register may be from what it was in the round before */
+	uint32_t reg, by;
 };
 
 struct planner {
 	struct memo_plan *plan;
 	const struct ir_block *ir;
-	unsigned runs;
+	unsigned runs, written;
 	struct run run[RUNS];
+	struct reach reach[REGISTERS]; /* of those that the block writes */
 	uint8_t run_of[BLOCK_RECORDS];
 };
 
-static void access_by(struct planner *p, uint32_t base, const struct bp_ir *r, unsigned at)
+static uint32_t *reach_of(struct planner *p, uint32_t reg)
 {
-	uint32_t memop = bp_ir_memop(r);
+	for (unsigned i = 0; i < p->written; i++)
+		if (p->reach[i].reg == reg)
+			return &p->reach[i].by;
+	return NULL;
+}
+
+static uint32_t reach_of_bits(unsigned bits)
+{
+	return bits < 20 ? (1u << bits) - 1 : ANYWHERE;
+}
+
+/* How far a record may be from its value in the round before. What was loaded may be anything, but a byte is
+ * a byte: a table that has an entry for each lies in a page or two. */
+static uint32_t reach(struct planner *p, const struct bp_ir *record, unsigned value, unsigned depth)
+{
+	const struct bp_ir *v = &record[value];
+	unsigned bits = ir_types[v->type].bits;
+	bool imm = v->aux & BP_IR_IMM;
+	uint64_t by = ANYWHERE;
+	uint32_t *reg;
+	if (!depth--)
+		return ANYWHERE;
+	switch (v->op) {
+	case BP_IR_CONST:
+	case BP_IR_PCREL: return 0;
+	case BP_IR_GET: reg = reach_of(p, (uint32_t)v->imm); return reg ? *reg : 0;
+	case BP_IR_LD: return reach_of_bits(8u << (bp_ir_memop(v) & BP_MEM_SIZE));
+	case BP_IR_UBITS: return reach_of_bits((uint32_t)v->imm >> 8);
+	case BP_IR_ADD:
+	case BP_IR_SUB:
+		by = reach(p, record, v->arg[0], depth) +
+			(imm ? 0 : reach(p, record, v->arg[1], depth));
+		break;
+	case BP_IR_AND: by = imm && v->imm >= 0 ? (uint32_t)v->imm : by; break;
+	case BP_IR_SHL:
+		if (imm)
+			by = (uint64_t)reach(p, record, v->arg[0], depth) << (v->imm & 31);
+		break;
+	case BP_IR_SHR:
+		if (imm)
+			by = reach_of_bits(bits - (uint32_t)v->imm);
+		break;
+	case BP_IR_SEXT:
+	case BP_IR_ZEXT:
+	case BP_IR_TRUNC: by = reach(p, record, v->arg[0], depth); break;
+	}
+	return (uint32_t)MIN(by, reach_of_bits(bits));
+}
+
+static void access_by(struct planner *p, const struct bp_ir *record, unsigned n, unsigned at)
+{
+	const struct bp_ir *r = &record[n];
+	uint32_t memop = bp_ir_memop(r), base = (uint32_t)record[r->arg[0]].imm;
 	uint8_t regime = (memop & BP_MEM_REGIME) >> BP_MEM_REGIME_SHIFT;
 	uint8_t access = r->op == BP_IR_LD ? BP_ACC_READ : BP_ACC_WRITE;
 	unsigned i = 0;
@@ -42,24 +105,61 @@ static void access_by(struct planner *p, uint32_t base, const struct bp_ir *r, u
 				.disp = r->imm,
 				.regime = regime,
 				.access = access },
+			.near = reach(p, record, r->arg[0], DEPTH) <= NEAR,
 			.first = at,
 		};
 	p->run[i].uses++;
 	p->run_of[at] = (uint8_t)i;
 }
 
+/* What becomes the value by conversions, as in arithmetic on a part of a register. */
+static const struct bp_ir *narrowed(const struct bp_ir *record, unsigned value)
+{
+	const struct bp_ir *v = &record[value];
+	while (v->op == BP_IR_SEXT || v->op == BP_IR_ZEXT || v->op == BP_IR_TRUNC)
+		v = &record[v->arg[0]];
+	return v;
+}
+
+/* By how much the register that is written moves, if that is all, or more than STRIDE. */
+static uint32_t moves_by(const struct bp_ir *record, const struct bp_ir *put)
+{
+	const struct bp_ir *v = narrowed(record, put->arg[0]), *from;
+	if (v->op != BP_IR_ADD || !(v->aux & BP_IR_IMM) || v->imm > STRIDE || v->imm < -STRIDE)
+		return ANYWHERE;
+	from = narrowed(record, v->arg[0]);
+	return from->op == BP_IR_GET && from->imm == put->imm ? (uint32_t)ABS(v->imm) : ANYWHERE;
+}
+
 /* A register that is written: a pointer that moves on a little stays what it is. */
 static void put_of(struct planner *p, const struct bp_ir *record, const struct bp_ir *r)
 {
-	const struct bp_ir *v = &record[r->arg[0]];
 	uint32_t len = ir_types[r->type].bytes;
-	bool moves = v->op == BP_IR_ADD && v->aux & BP_IR_IMM &&
-		record[v->arg[0]].op == BP_IR_GET && record[v->arg[0]].imm == r->imm &&
-		v->imm <= STRIDE && v->imm >= -STRIDE;
-	for (unsigned i = 0; i < p->runs && !moves; i++)
+	if (moves_by(record, r) != ANYWHERE)
+		return;
+	uint32_t *by = reach_of(p, (uint32_t)r->imm);
+	if (by)
+		*by = reach(p, record, r->arg[0], DEPTH);
+	for (unsigned i = 0; i < p->runs; i++)
 		if (p->run[i].memo.base - (uint32_t)r->imm < len ||
 			(uint32_t)r->imm - p->run[i].memo.base < sizeof(uint64_t))
 			p->run[i].closed = true;
+}
+
+/* What is carried from one round to the next. */
+static void carried(struct planner *p, const struct ir_insn *insn)
+{
+	const struct bp_ir *record = p->ir->record + insn->record;
+	for (unsigned n = 1; n < insn->records; n++) {
+		const struct bp_ir *r = &record[n];
+		if (r->op != BP_IR_PUT)
+			continue;
+		uint32_t *by = reach_of(p, (uint32_t)r->imm), more = moves_by(record, r);
+		if (by)
+			*by = MIN(*by + more, ANYWHERE);
+		else if (p->written < REGISTERS)
+			p->reach[p->written++] = (struct reach){ (uint32_t)r->imm, more };
+	}
 }
 
 static void instruction(struct planner *p, const struct ir_insn *insn)
@@ -70,21 +170,9 @@ static void instruction(struct planner *p, const struct ir_insn *insn)
 		/* Vectors go by the TLB: a memo cannot tell that they end in its page. */
 		if ((r->op == BP_IR_LD || r->op == BP_IR_ST) && base->op == BP_IR_GET &&
 			base->type == BP_T_I64 && ir_types[r->type].class != IR_VECTOR)
-			access_by(p, (uint32_t)base->imm, r, insn->record + n);
+			access_by(p, record, n, insn->record + n);
 		else if (r->op == BP_IR_PUT)
 			put_of(p, record, r);
-	}
-}
-
-/* Runs are in the order of their beginnings: one that lasts from round to round is the only one of its
- * register. */
-static void find_loops(struct planner *p)
-{
-	for (unsigned i = 0; i < p->runs; i++) {
-		p->run[i].loops = !p->run[i].closed;
-		for (unsigned j = 0; j < i; j++)
-			p->run[i].loops &=
-				p->run[j].memo.base != p->run[i].memo.base || !p->run[j].closed;
 	}
 }
 
@@ -118,8 +206,10 @@ void memo_plan(struct memo_plan *plan, const struct ir_block *ir, unsigned insns
 	memset(plan->of, NO_MEMO, ir->records);
 	plan->count = 0;
 	for (unsigned i = 0; i < insns; i++)
+		carried(&p, &ir->insn[i]);
+	for (unsigned i = 0; i < insns; i++)
 		instruction(&p, &ir->insn[i]);
-	if (loop)
-		find_loops(&p);
+	for (unsigned i = 0; i < p.runs; i++)
+		p.run[i].loops = loop && p.run[i].near;
 	choose(&p);
 }

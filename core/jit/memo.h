@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Which accesses of a block are likely to stay in one page, by one base register: sp in a function's
- * frame, a pointer that walks through an array. The first of them, or the entry of a loop, leaves what
- * it found in the TLB in a memo of struct jit_cpu, and the others look there only.
+ * frame; in a loop a pointer that walks through an array, or an address in a small table. The first of
+ * them, or the entry of a loop, leaves what it found in the TLB in a memo of struct jit_cpu, and the
+ * others look there only.
  *
  * A plan that is wrong costs time and nothing else: whoever takes a memo compares its tag. A memo holds for as long
  * as native code runs and calls no C function that may change the TLB. But it is only for accesses of the kind that it

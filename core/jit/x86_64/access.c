@@ -143,6 +143,8 @@ static struct found find(struct native_compiler *c, unsigned addr, uint32_t memo
 		f.slow = emit_jcc(&c->e, CC_NE);
 		f.retry = c->e.at;
 		emit_rm(&c->e, OP_MOV_RM, true, f.addend, CPU, addend);
+		if (c->memos.memo[n].at_entry)
+			f.retry = c->e.at; /* fill_here leaves the addend in its register */
 		return f;
 	}
 	unsigned entry = reg_new(c, false);
