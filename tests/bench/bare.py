@@ -79,6 +79,18 @@ def first_instruction():
     return words(power_off())
 
 
+# On x9: a store to and a load from the UART's scratch register, and what takes no device.
+ACCESSES = {"store": 0x23 | 7 << 7 | 5 << 15 | 9 << 20,  # sb x9, 7(x5)
+            "load": 0x03 | 9 << 7 | 5 << 15 | 7 << 20,  # lb x9, 7(x5)
+            "none": 0x33 | 4 << 12 | 9 << 7 | 9 << 15 | 5 << 20}  # xor x9, x9, x5
+
+
+def accesses(kind, count):
+    """A guest that does one of ACCESSES so many times, in a loop."""
+    return words([*set_register(5, UART), *set_register(6, count), ACCESSES[kind],
+                  0x13 | 6 << 7 | 6 << 15 | 0xfff << 20, branch(1, 6, 0, -8), *power_off()])
+
+
 def words(code):
     return array("I", code).tobytes()
 

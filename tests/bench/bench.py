@@ -6,6 +6,7 @@ bench.py start                 --version, the first guest instruction, the way t
 bench.py kernels [WORD...]     kernels inside Linux against the same C code on the host
 bench.py user [WORD...]        kernels as programs of their own, under `backplane user` and qemu-riscv64
 bench.py translate             a guest that runs distinct code once, less an empty run
+bench.py mmio                  an access to a device from executed code
 bench.py scaling [WORD...]     copies of a kernel at once, on as many CPUs, against one: wall-clock time
 bench.py disks [REGEX...]      fio in the guest on a raw and a qcow2 disk
 bench.py networks              iperf3 in the guest through the user-mode network and between two guests
@@ -263,6 +264,22 @@ def translate(args, emulators):
     return samples
 
 
+def mmio(args, emulators):
+    """Nanoseconds of an access to a device, less what stands in its place in a loop without."""
+    count = args.accesses * 1000000
+    machines = {kind: emulator.Machine(image(args, f"{kind}.bin", bare.accesses(kind, count)), memory="128M")
+                for kind in bare.ACCESSES}
+    samples = measure.Samples(emulators.names)
+    for _ in range(args.runs):
+        for name in emulators.names:
+            cpu = {kind: measure.run(emulators.argv(name, m)).cpu for kind, m in machines.items()}
+            for kind in ("store", "load"):
+                samples.add(kind, name, (cpu[kind] - cpu["none"]) / count)
+    emulators.table(f"CPU time of an access to the UART's scratch register, median of {args.runs} runs",
+                    samples, "ns", 1e9)
+    return samples
+
+
 def copies_of(run, add):
     """Hands each kernel of a run to add(name, copies, seconds of wall-clock time, checksum)."""
     starts = {tuple(m.text.split()[1:3]): m.wall for m in run.find("S ")}
@@ -321,7 +338,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for do, runs in ((start, 15), (kernels, 3), (user, 3), (translate, 5), (scaling, 3),
+    for do, runs in ((start, 15), (kernels, 3), (user, 3), (translate, 5), (mmio, 5), (scaling, 3),
                      (transfer.disks, 3), (transfer.networks, 3)):
         sub = commands.add_parser(do.__name__, parents=[common])
         sub.set_defaults(do=do)
@@ -334,6 +351,8 @@ def main():
                              + " ".join(GROUPS + SECOND_GROUPS + THIRD_GROUPS + FOURTH_GROUPS
                                         + FIFTH_GROUPS)
                              + f"), joined by commas if of one boot; default: {' '.join(GROUPS)}")
+        elif do is mmio:
+            sub.add_argument("--accesses", type=int, default=20, metavar="MILLIONS", help="default 20")
         elif do is user:
             sub.add_argument("--scale", type=int, default=10, help="units of work (default 10)")
             sub.add_argument("--qemu-user", metavar="PROGRAM",
