@@ -33,9 +33,12 @@ void memo_plan(struct memo_plan *p, const struct ir_block *ir, unsigned insns, b
  * first. */
 static inline void memos_forget(struct jit_cpu *cpu)
 {
-	for (unsigned set = 0; set < JIT_MEMO_SETS; set++)
-		for (unsigned i = 0; i < JIT_MEMOS && (set == 0 || cpu->memo_owner[set]); i++)
+	for (unsigned set = 0; set < JIT_MEMO_SETS; set++) {
+		if (set && !cpu->memo_owner[set])
+			continue;
+		for (unsigned i = 0; i < JIT_MEMOS; i++)
 			cpu->memo[set * JIT_MEMOS + i].tag = TLB_NONE;
+	}
 }
 
 /* Of the plan's memo n, in struct jit_cpu. */
