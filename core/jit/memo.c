@@ -9,7 +9,8 @@ enum {
 	WORTH = 3, /* accesses that pay for filling a memo on the way */
 	STRIDE = 512, /* a register that moves by more leaves its page too soon */
 	NEAR = 2048, /* a register that is computed anew, likewise */
-	ANYWHERE = 1 << 20, /* what need not be told from farther */
+	FAR_BITS = 20,
+	ANYWHERE = 1 << FAR_BITS, /* what need not be told from farther */
 	REGISTERS = 64,
 	DEPTH = 8 /* of what an address is computed from, in an instruction */
 };
@@ -18,8 +19,7 @@ struct run { /* accesses by one version of a base register */
 	struct memo memo;
 	unsigned uses, first; /* record of the block */
 	bool closed; /* the register has become another one */
-	bool near; /* where it was in the round before, about */
-	bool loops; /* the same version in every round */
+	bool loops; /* in every round about where it was in the one before */
 };
 
 struct reach { /* how far a register may be from what it was in the round before */
@@ -29,9 +29,10 @@ struct reach { /* how far a register may be from what it was in the round before
 struct planner {
 	struct memo_plan *plan;
 	const struct ir_block *ir;
+	bool loop; /* the block is one */
 	unsigned runs, written;
 	struct run run[RUNS];
-	struct reach reach[REGISTERS]; /* of those that the block writes */
+	struct reach reach[REGISTERS]; /* of those that a loop writes */
 	uint8_t run_of[BLOCK_RECORDS];
 };
 
@@ -45,7 +46,7 @@ static uint32_t *reach_of(struct planner *p, uint32_t reg)
 
 static uint32_t reach_of_bits(unsigned bits)
 {
-	return bits < 20 ? (1u << bits) - 1 : ANYWHERE;
+	return bits < FAR_BITS ? (1u << bits) - 1 : ANYWHERE;
 }
 
 /* How far a record may be from its value in the round before. What was loaded may be anything, but a byte is
@@ -70,7 +71,10 @@ static uint32_t reach(struct planner *p, const struct bp_ir *record, unsigned va
 		by = reach(p, record, v->arg[0], depth) +
 			(imm ? 0 : reach(p, record, v->arg[1], depth));
 		break;
-	case BP_IR_AND: by = imm && v->imm >= 0 ? (uint32_t)v->imm : by; break;
+	case BP_IR_AND:
+		if (imm && v->imm >= 0)
+			by = (uint32_t)v->imm;
+		break;
 	case BP_IR_SHL:
 		if (imm)
 			by = (uint64_t)reach(p, record, v->arg[0], depth) << (v->imm & 31);
@@ -105,8 +109,8 @@ static void access_by(struct planner *p, const struct bp_ir *record, unsigned n,
 				.disp = r->imm,
 				.regime = regime,
 				.access = access },
-			.near = reach(p, record, r->arg[0], DEPTH) <= NEAR,
 			.first = at,
+			.loops = p->loop && reach(p, record, r->arg[0], DEPTH) <= NEAR,
 		};
 	p->run[i].uses++;
 	p->run_of[at] = (uint8_t)i;
@@ -201,15 +205,13 @@ static void choose(struct planner *p)
 
 void memo_plan(struct memo_plan *plan, const struct ir_block *ir, unsigned insns, bool loop)
 {
-	struct planner p = { .plan = plan, .ir = ir };
+	struct planner p = { .plan = plan, .ir = ir, .loop = loop };
 	memset(p.run_of, NO_MEMO, ir->records);
 	memset(plan->of, NO_MEMO, ir->records);
 	plan->count = 0;
-	for (unsigned i = 0; i < insns; i++)
+	for (unsigned i = 0; loop && i < insns; i++)
 		carried(&p, &ir->insn[i]);
 	for (unsigned i = 0; i < insns; i++)
 		instruction(&p, &ir->insn[i]);
-	for (unsigned i = 0; i < p.runs; i++)
-		p.run[i].loops = loop && p.run[i].near;
 	choose(&p);
 }
