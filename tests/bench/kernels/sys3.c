@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The third set's system kernels (see README.md): devices, files, mappings, signals, messages. */
 #include "bench.h"
+#include "system.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,26 +21,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PAGE = 4096 };
-
-/* Of files in memory: in / where there is nothing else (as in the guest, which is a RAM disk). */
-static const char *const bases[] = { "/dev/shm/bench-XXXXXX", "/tmp/bench-XXXXXX",
-	"/bench-XXXXXX" };
-enum { BASES = sizeof(bases) / sizeof(*bases), LONGEST = 64 };
-
-/* A file without a name, or -1. */
-static int open_temporary(void)
-{
-	int file = -1;
-	for (int i = 0; i < BASES && file < 0; i++) {
-		char name[LONGEST];
-		strcpy(name, bases[i]);
-		file = mkstemp(name);
-		if (file >= 0)
-			unlink(name);
-	}
-	return file;
-}
+enum { PAGE = 4096, LONGEST = 64 };
 
 /* Devices of memory; made where there are none. */
 static int open_device(const char *name, unsigned minor)
@@ -243,17 +225,6 @@ static uint32_t run_signals(unsigned scale)
 	return sum;
 }
 
-/* Threads that wait for each other share a CPU, as in a guest that has only one: between two, the time of a
- * wake-up is mostly the idle one's. */
-static void share_cpu(cpu_set_t *before)
-{
-	cpu_set_t here;
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_getaffinity(0, sizeof(*before), before);
-	sched_setaffinity(0, sizeof(here), &here);
-}
-
 /* ---- messages to a thread, and its answers ---- */
 static void *answer(void *socket)
 {
@@ -412,12 +383,9 @@ static uint32_t fill_folder(const char *base, unsigned r)
 
 static uint32_t run_folders(unsigned scale)
 {
-	char name[LONGEST], *base = NULL;
+	char name[TEMPORARY_SIZE];
+	const char *base = make_temporary_folder(name);
 	uint32_t sum = 1;
-	for (int i = 0; i < BASES && !base; i++) {
-		strcpy(name, bases[i]);
-		base = mkdtemp(name);
-	}
 	if (!base)
 		return 0;
 	for (unsigned r = 0; r < 150 * scale; r++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The fourth set's system kernels (see README.md): pipes, events, folders, memory that grows. */
 #include "bench.h"
+#include "system.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,17 +16,6 @@
 #include <unistd.h>
 
 enum { PAGE = 4096 };
-
-/* Threads that wait for each other share a CPU, as in a guest that has only one: between two, the time of a
- * wake-up is mostly the idle one's. */
-static void share_cpu(cpu_set_t *before)
-{
-	cpu_set_t here;
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_getaffinity(0, sizeof(*before), before);
-	sched_setaffinity(0, sizeof(here), &here);
-}
 
 /* ---- a pipeline: blocks through pipes and two threads that change them ---- */
 enum { STAGES = 2, BYTES = 2048, AHEAD = 8 };
@@ -249,14 +239,9 @@ static uint32_t look_up(const char *base, uint32_t *seed)
 
 static uint32_t run_walk(unsigned scale)
 {
-	static const char *const bases[] = { "/dev/shm/bench-XXXXXX", "/tmp/bench-XXXXXX",
-		"/bench-XXXXXX" }; /* the last in a RAM disk's root */
-	char name[LONGEST], *base = NULL;
+	char name[TEMPORARY_SIZE];
+	const char *base = make_temporary_folder(name);
 	uint32_t seed = 1971, sum = 1;
-	for (int i = 0; i < 3 && !base; i++) {
-		strcpy(name, bases[i]);
-		base = mkdtemp(name);
-	}
 	int folder = base ? open(base, O_RDONLY | O_DIRECTORY) : -1;
 	if (folder < 0 || !make_tree(folder, DEPTH, &seed))
 		return 0;

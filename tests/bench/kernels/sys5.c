@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The fifth set's system kernels (see README.md): a server, contexts, a queue, descriptors, private pages. */
 #include "bench.h"
+#include "system.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -19,33 +20,6 @@
 #include <unistd.h>
 
 enum { PAGE = 4096 };
-
-/* Threads that wait for each other share a CPU, as in a guest that has only one: between two, the time of a
- * wake-up is mostly the idle one's. */
-static void share_cpu(cpu_set_t *before)
-{
-	cpu_set_t here;
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_getaffinity(0, sizeof(*before), before);
-	sched_setaffinity(0, sizeof(here), &here);
-}
-
-/* A file without a name, or -1; the last is in a RAM disk's root. */
-static int open_temporary(void)
-{
-	static const char *const bases[] = { "/dev/shm/bench-XXXXXX", "/tmp/bench-XXXXXX",
-		"/bench-XXXXXX" };
-	int file = -1;
-	for (int i = 0; i < 3 && file < 0; i++) {
-		char name[32];
-		strcpy(name, bases[i]);
-		file = mkstemp(name);
-		if (file >= 0)
-			unlink(name);
-	}
-	return file;
-}
 
 /* ---- a server: connections accepted, a few requests each answered with a head and a body ---- */
 enum { REQUESTS = 4, BODY = 3000 };
