@@ -143,6 +143,11 @@ def comment(text):
     return "".join(f"# {line}\n" for line in text.splitlines())
 
 
+def stream_of(fault):
+    """What a run depends on without the fault: faults that share it share the run."""
+    return repr({k: v for k, v in sorted(fault.items()) if k not in ("name", "file", "edits", "all")})
+
+
 def agree(tree, fault):
     found = tree.differs(fault)
     if found:
@@ -164,11 +169,12 @@ def plant_all(faults, options, name, make_tree):
         except Failed as e:
             sys.exit(f"planted.py: {e}")
         # All that runs without a fault comes before any fault is planted.
-        clean = list(pool.map(lambda f: attempt(trees, agree, f)[0], faults))
+        streams = {stream_of(f): f for f in faults}
+        clean = dict(zip(streams, pool.map(lambda f: attempt(trees, agree, f)[0], streams.values())))
         found = pool.map(lambda f: attempt(
             trees, lambda t, g: t.find(g, options.seeds), f), faults)
-        for number, (fault, before, (why, text)) in enumerate(zip(faults, clean, found), 1):
-            why = before or why
+        for number, (fault, (why, text)) in enumerate(zip(faults, found), 1):
+            why = clean[stream_of(fault)] or why
             failed += bool(why)
             print(f"{'not ok' if why else 'ok'} {number} - {fault['name']}", flush=True)
             print(comment(why or (text if options.show else "")), end="", flush=True)

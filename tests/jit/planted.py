@@ -16,7 +16,9 @@ import planted  # noqa: E402
 import twins_test  # noqa: E402
 
 LEAST = 20  # what must be found at least: a shorter table is an error
-SECONDS = 120  # of a run
+MILLION = 1000000
+SECONDS = 30  # of a run, and
+SECONDS_MILLION = 5  # of each million instructions; a second will do
 
 
 class Twins(planted.Tree):
@@ -32,14 +34,16 @@ class Twins(planted.Tree):
     def differs(self, fault, seed=1):
         """What twins says when it finds something. To end by a signal or never is a find too: native
         code that is wrong may do anything."""
-        words = [f"seed={seed * 1000000}", f"count={fault.get('count', 1000000)}", *fault.get("words", [])]
+        count = fault.get("count", MILLION)
+        seconds = SECONDS + SECONDS_MILLION * count // MILLION
+        words = [f"seed={seed * MILLION}", f"count={count}", *fault.get("words", [])]
         environment = os.environ | ({"BACKPLANE_JIT": fault["modes"]} if "modes" in fault else {})
         try:
             done = subprocess.run(self.command(words), stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, check=False,
-                                  env=environment, timeout=SECONDS)
+                                  env=environment, timeout=seconds)
         except subprocess.TimeoutExpired:
-            return f"no end after {SECONDS} s"
+            return f"no end after {seconds} s"
         if done.returncode in (0, 1):
             return done.stdout if done.returncode else None
         if done.returncode < 0:
