@@ -11,7 +11,6 @@ static struct {
 	bool tried, ready, alone; /* alone: not shared with forks */
 	ptrdiff_t to_execute;
 	struct code_chunk chunk[CODE_CHUNKS];
-	unsigned next; /* where the search for a free one goes on */
 	unsigned left; /* chunks that were, since pages were dropped */
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -79,23 +78,21 @@ ptrdiff_t code_memory_to_execute(void)
 	return memory.to_execute;
 }
 
+/* The lowest one that is free: where code comes and goes, no more memory is touched than it needs. */
 struct code_chunk *code_chunk_take(void)
 {
-	struct code_chunk *found = NULL;
+	struct code_chunk *c = memory.chunk, *end = c + CODE_CHUNKS;
 	pthread_mutex_lock(&memory.lock);
-	for (unsigned i = 0; i < CODE_CHUNKS && !found; i++) {
-		struct code_chunk *c = &memory.chunk[(memory.next + i) % CODE_CHUNKS];
-		if (!atomic_load(&c->owned) && !atomic_load(&c->blocks)) {
-			found = c;
-			memory.next = (memory.next + i + 1) % CODE_CHUNKS;
-			c->used = 0;
-			atomic_store(&c->faults, 0);
-			code_chunk_write(c);
-			atomic_store(&c->owned, true);
-		}
+	while (c < end && (atomic_load(&c->owned) || atomic_load(&c->blocks)))
+		c++;
+	if (c < end) {
+		c->used = 0;
+		atomic_store(&c->faults, 0);
+		code_chunk_write(c);
+		atomic_store(&c->owned, true);
 	}
 	pthread_mutex_unlock(&memory.lock);
-	return found;
+	return c < end ? c : NULL;
 }
 
 static void drop_writable(void)
