@@ -6,6 +6,7 @@
  * The programs loop, branch inside their page and across its end, fault in the middle of blocks, write
  * code that they run, leave behind device accesses, and mix instructions of the CPU with random
  * records of every kind. BACKPLANE_FULL=1 runs thirty times as many with a seed of the day, printed. */
+#include "code_memory.h"
 #include "ir_text.h"
 #include "native.h"
 #include "stream.h"
@@ -456,10 +457,33 @@ static void test_vectors(void)
 	g_free(word);
 }
 
+/* Where code comes and goes, memory is used again that was used before. */
+static void test_chunks(void)
+{
+	if (!native_available()) {
+		g_test_skip("this host has no back end");
+		return;
+	}
+	struct code_chunk *first = code_chunk_take(), *second = code_chunk_take(), *third;
+	g_assert_true(first < second);
+	code_chunk_leave(first);
+	g_assert_true(code_chunk_take() == first);
+	code_chunk_hold(first);
+	code_chunk_leave(first);
+	third = code_chunk_take(); /* the first has a block that lives */
+	g_assert_true(third > second);
+	code_chunk_leave(third);
+	code_chunk_drop(first);
+	g_assert_true(code_chunk_take() == first);
+	code_chunk_leave(first);
+	code_chunk_leave(second);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/jit/native/programs", test_programs);
 	g_test_add_func("/jit/native/vectors", test_vectors);
+	g_test_add_func("/jit/native/chunks", test_chunks);
 	return g_test_run();
 }
