@@ -128,6 +128,7 @@ static void cold_part(struct native_compiler *c, unsigned n)
 		rest_cold(c);
 		break;
 	case COLD_EXIT: leave_cold(c, k); break;
+	case COLD_SKIP: skip_cold(c, k); break;
 	case COLD_ARM: arm_cold(c); break;
 	case COLD_FLOAT: float_cold(c, k); break;
 	case COLD_INTERP: leave_to_interp(c, c->insn->offset, insns_left(c), 1); break;
@@ -217,8 +218,7 @@ void commit_deferred(struct native_compiler *c)
 	c->locked = 0;
 }
 
-/* The register that collects floating-point flags is not up to date while native code runs. */
-static bool is_flags(const struct native_compiler *c, const struct bp_ir *r)
+bool is_flags(const struct native_compiler *c, const struct bp_ir *r)
 {
 	const struct bp_fp_env *env = c->type.cpu->fp_envs;
 	uint32_t off = (uint32_t)r->imm, len = ir_types[r->type].bytes;
@@ -403,6 +403,8 @@ static bool reset(struct native_compiler *c)
 	g_array_set_size(c->links, 0);
 	g_array_set_size(c->faults, 0);
 	g_array_set_size(c->nans, 0);
+	g_array_set_size(c->joins, 0);
+	c->skip = NULL;
 	c->failed = c->ended = c->leaving = c->uses_fp = false;
 	c->flags_back = 0;
 	return true;
@@ -442,6 +444,7 @@ static unsigned emit_block(struct native_compiler *c)
 		short_of = emit_spend(&c->e, c->insns);
 	}
 	for (unsigned i = 0; i < c->insns; i++) {
+		skip_ends(c, i);
 		instruction(c, i);
 		if (c->failed)
 			return i;
@@ -549,6 +552,7 @@ struct native_compiler *native_compiler_create(struct interp *in)
 	c->cold_vals = g_array_new(FALSE, FALSE, sizeof(struct val));
 	c->faults = g_array_new(FALSE, FALSE, sizeof(struct code_fault));
 	c->nans = g_array_new(FALSE, FALSE, sizeof(struct nan_part));
+	c->joins = g_array_new(FALSE, FALSE, sizeof(struct join));
 	c->cold = g_new(struct cold, COLD_PARTS);
 	c->prefers_fp = g_byte_array_new();
 	const char *reg = (const char *)c->type.cpu->regs;
@@ -570,6 +574,7 @@ void native_compiler_destroy(struct native_compiler *c)
 	g_array_unref(c->cold_vals);
 	g_array_unref(c->faults);
 	g_array_unref(c->nans);
+	g_array_unref(c->joins);
 	g_byte_array_unref(c->prefers_fp);
 	g_free(c->cold);
 	g_free(c);

@@ -5,6 +5,7 @@
  *   codegen.c        instructions, blocks, and the parts of a block that are seldom run
  *   codegen_regs.c   which guest register and which value lies where
  *   codegen_leave.c  jumps, exits, links
+ *   codegen_skip.c   jumps over a few instructions, inside the block
  *   codegen_int.c    integer records, as far as all hosts do them alike
  *   codegen_float.c  which floating point is for the host's unit
  *   codegen_raw.c    registers whose bits are still to be made the guest's
@@ -81,6 +82,7 @@ enum cold_kind {
 	COLD_RMW,
 	COLD_REST, /* after a call that wants to leave: the rest of the instruction, then leave */
 	COLD_EXIT, /* a side exit */
+	COLD_SKIP, /* a jump over some instructions of the block */
 	COLD_ARM, /* an IF whose arm leaves */
 	COLD_VECTOR, /* the slow way of a vector's load or store */
 	COLD_FLOAT, /* an operation by C */
@@ -107,7 +109,13 @@ struct cold { /* a part of the block that is emitted behind it */
 	uint8_t *also[2]; /* more jumps that lead here */
 	uint8_t *tiny; /* COLD_FLOAT: `from` is for a result that may have underflown */
 	uint16_t target; /* COLD_EXIT: id of the PCREL */
+	unsigned join; /* COLD_SKIP: in joins */
 	bool leaving;
+};
+
+struct join { /* an instruction that is also reached by a jump over those before it */
+	unsigned insn;
+	struct state state;
 };
 
 struct nan_part { /* behind the cold parts: where a look at one or two results leads, if one is a NaN */
@@ -164,6 +172,8 @@ struct native_compiler {
 	GArray *cold_vals; /* struct val */
 	GArray *faults; /* struct code_fault, offsets from start */
 	GArray *nans; /* struct nan_part */
+	GArray *joins; /* struct join */
+	struct cold *skip; /* the jump over what is being compiled, or NULL */
 	reg_set head_raw[2], head_unboxed; /* state.raw, state.unboxed at the head of a loop */
 	unsigned direct; /* pinned register of a binary32 that is to be boxed next, or NO_REG */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
@@ -176,6 +186,10 @@ struct native_compiler {
 };
 
 /* ---- codegen.c ---- */
+
+/* Whether GET or PUT record r is of the register that collects floating-point flags: not up to date while native
+ * code runs. */
+bool is_flags(const struct native_compiler *c, const struct bp_ir *r);
 
 /* A cold part that begins here in thought: the state is copied. NULL: none left, and failed is set. */
 struct cold *cold_new(struct native_compiler *c, enum cold_kind kind, uint8_t *from);
@@ -235,6 +249,12 @@ void reload_pinned(struct native_compiler *c);
 void load_slot(struct native_compiler *c, unsigned reg);
 bool prefers_fp(const struct native_compiler *c, uint32_t off);
 
+/* Where another way joins, with `other`: slots that it cannot have at all are forgotten, and what is known here is
+ * known of both. False: registers of floating point differ. */
+bool meet(struct native_compiler *c, const struct state *other);
+/* The other way, before it joins: from the state here to `to`, as meet() left it. */
+void bring_to(struct native_compiler *c, const struct state *to);
+
 /* ---- codegen_raw.c ---- */
 
 /* The register has a result of that format as the host made it; a binary32 that counts as boxed; something else
@@ -268,6 +288,14 @@ void leave_cold(struct native_compiler *c, const struct cold *k);
 bool is_loop(const struct native_compiler *c, const struct ir_insn *insn);
 /* The rest of the instruction from record c->at on, then leave; COLD_REST. */
 void rest_cold(struct native_compiler *c);
+
+/* ---- codegen_skip.c ---- */
+
+/* Jump over the instructions up to the one that PCREL `id` leads to, if value `cond` is set (or is not) and they
+ * and the way allow that. False: it is an exit. */
+bool skip(struct native_compiler *c, unsigned cond, bool set, unsigned id);
+void skip_ends(struct native_compiler *c, unsigned i); /* before instruction i: if it is that one */
+void skip_cold(struct native_compiler *c, const struct cold *k);
 
 /* ---- codegen_int.c ---- */
 

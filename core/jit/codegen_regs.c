@@ -735,3 +735,59 @@ void flush(struct native_compiler *c)
 	c->s.used = c->s.pinned;
 	memset(c->s.until, 0, sizeof(c->s.until));
 }
+
+/* ---- two ways that join ---- */
+
+/* The host register that has the slot in `s`, or NO_REG. */
+static unsigned slot_in(const struct state *s, const struct slot *slot)
+{
+	for (reg_set left = s->used; left; left &= left - 1) {
+		const struct slot *at = &s->slot[first_of(left)];
+		if (at->off == slot->off && at->bytes == slot->bytes)
+			return first_of(left);
+	}
+	return NO_REG;
+}
+
+bool meet(struct native_compiler *c, const struct state *other)
+{
+	reg_set bits = (c->s.raw[0] ^ other->raw[0]) | (c->s.raw[1] ^ other->raw[1]) |
+		(c->s.unboxed ^ other->unboxed);
+	for (reg_set left = c->s.used; left; left &= left - 1) {
+		unsigned reg = first_of(left);
+		struct slot *s = &c->s.slot[reg];
+		unsigned from = slot_in(other, s);
+		struct known known = from == NO_REG ? (struct known){ 0 } : other->slot[from].known;
+		if (from != reg && (s->off & DERIVED || !(c->s.dirty >> reg & 1)))
+			slot_forget(c, reg);
+		s->known.ones &= known.ones;
+		s->known.narrow = s->known.narrow && known.narrow;
+		if (is_fp(reg) && from != reg)
+			bits |= reg_bit(reg);
+	}
+	return !bits;
+}
+
+void bring_to(struct native_compiler *c, const struct state *to)
+{
+	reg_set same = 0, done;
+	for (reg_set left = c->s.used & to->used; left; left &= left - 1)
+		if (slot_in(to, &c->s.slot[first_of(left)]) == first_of(left))
+			same |= left & -left;
+	/* What moves to a register in which nothing is; the others go by memory, all of them before one comes back. */
+	done = same;
+	for (reg_set left = to->used & ~c->s.used; left; left &= left - 1) {
+		unsigned reg = first_of(left), from = slot_in(&c->s, &to->slot[reg]);
+		if (from == NO_REG || !(to->dirty >> reg & 1) || is_fp(from) || is_fp(reg))
+			continue;
+		emit_move(&c->e, reg, from);
+		slot_forget(c, from);
+		done |= reg_bit(reg);
+	}
+	for (reg_set left = c->s.used; left; left &= left - 1)
+		if (!(same & to->dirty & (left & -left)))
+			slot_store(c, first_of(left));
+	for (reg_set left = to->used & ~done; left; left &= left - 1)
+		load(c, first_of(left), to->slot[first_of(left)].bytes,
+			to->slot[first_of(left)].off);
+}
