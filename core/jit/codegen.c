@@ -432,7 +432,8 @@ static unsigned emit_block(struct native_compiler *c)
 	}
 	/* Flat memory has no table to remember anything of. */
 	bool flat = c->in->cpu->flat != NULL;
-	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat);
+	plan_skips(c);
+	memo_plan(&c->memos, c->ir, flat ? 0 : c->insns, c->pinning && !flat, c->maybe);
 	c->memos.set = c->pinning ? 1 + c->loops++ % (JIT_MEMO_SETS - 1) : 0;
 	memos_at_entry(c);
 	if (c->pinning)

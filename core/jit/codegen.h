@@ -174,6 +174,9 @@ struct native_compiler {
 	GArray *nans; /* struct nan_part */
 	GArray *joins; /* struct join */
 	struct cold *skip; /* the jump over what is being compiled, or NULL */
+	uint8_t join_of
+		[JIT_BLOCK_INSNS]; /* by instruction: where its jump leads, or 0: it is none over others */
+	uint64_t maybe; /* by instruction, a bit: it may be jumped over */
 	reg_set head_raw[2], head_unboxed; /* state.raw, state.unboxed at the head of a loop */
 	unsigned direct; /* pinned register of a binary32 that is to be boxed next, or NO_REG */
 	bool pinning; /* pinned slots exist: the block jumps to its start */
@@ -291,9 +294,10 @@ void rest_cold(struct native_compiler *c);
 
 /* ---- codegen_skip.c ---- */
 
-/* Jump over the instructions up to the one that PCREL `id` leads to, if value `cond` is set (or is not) and they
- * and the way allow that. False: it is an exit. */
-bool skip(struct native_compiler *c, unsigned cond, bool set, unsigned id);
+/* Which side exits of the block are no exits: c->join_of, c->maybe. */
+void plan_skips(struct native_compiler *c);
+/* Jump over instructions, if value `cond` is set (or is not). False: it is an exit. */
+bool skip(struct native_compiler *c, unsigned cond, bool set);
 void skip_ends(struct native_compiler *c, unsigned i); /* before instruction i: if it is that one */
 void skip_cold(struct native_compiler *c, const struct cold *k);
 

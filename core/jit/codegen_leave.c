@@ -186,10 +186,10 @@ static void two_way(struct native_compiler *c, const struct bp_ir *select)
 		write_back(c, true);
 	unsigned cond = select->arg[0];
 	if (falls_to(c, yes)) {
-		if (!skip(c, cond, false, no))
+		if (!skip(c, cond, false))
 			branch_away(c, cond, false, no);
 	} else if (falls_to(c, no)) {
-		if (!skip(c, cond, true, yes))
+		if (!skip(c, cond, true))
 			branch_away(c, cond, true, yes);
 	} else if (goes_back(c, no)) {
 		branch_away(c, cond, false, no);

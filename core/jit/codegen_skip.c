@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A branch over a few instructions that only compute stays in its block, as hosts do who have no conditional moves:
- * guests choose, clamp and count that way. The instructions are compiled as if the branch were not there; behind the
- * block stands the way over them, from what lies where at the branch to what lies where they end. They count as
- * executed until that way gives them back. */
+/* A branch over a few instructions stays in its block: guests without conditional moves choose, clamp and count that
+ * way. The instructions are compiled as if the branch were not there; behind the block stands the way over them, from
+ * what lies where at the branch to what lies where they end. They count as executed until that way gives them back. */
 #include "codegen.h"
 
 enum { SKIP_MOST = 8 /* instructions */ };
 
-/* Whether nothing of the instruction can leave, fault, wait or be seen by others. */
+/* Whether the instruction only computes with integers, or loads and stores them. */
 static bool is_plain(const struct native_compiler *c, const struct ir_insn *insn)
 {
 	const struct bp_ir *record = c->ir->record + insn->record;
@@ -19,6 +18,11 @@ static bool is_plain(const struct native_compiler *c, const struct ir_insn *insn
 		case BP_IR_PUT:
 			plain = is_word(r->type) && !prefers_fp(c, (uint32_t)r->imm) &&
 				!is_flags(c, r);
+			break;
+		case BP_IR_LD:
+		case BP_IR_ST:
+			plain = is_small(r->type) && inline_access(r, bp_ir_memop(r)) &&
+				!(bp_ir_memop(r) & BP_MEM_SEQ_CST);
 			break;
 		case BP_IR_NOP:
 		case BP_IR_CONST:
@@ -36,28 +40,46 @@ static bool is_plain(const struct native_compiler *c, const struct ir_insn *insn
 	return plain;
 }
 
-/* The instruction that PCREL `id` leads to, if it is one of the next and those before it are plain; else 0. */
-static unsigned joins_at(const struct native_compiler *c, unsigned id)
+/* Where the side exit of instruction i leads. */
+static const struct bp_ir *way_out(const struct native_compiler *c, unsigned i)
 {
-	const struct bp_ir *to = &c->rec[id];
-	unsigned i = c->index + 1;
-	if (!ir_is_plain_pcrel(to, c->type.cpu->address_bits) || to->imm <= 0)
-		return 0;
-	uint32_t offset = c->insn->offset + (uint32_t)to->imm;
-	while (i < c->insns && i <= c->index + SKIP_MOST && c->ir->insn[i].offset != offset &&
-		is_plain(c, &c->ir->insn[i]))
-		i++;
-	return i < c->insns && c->ir->insn[i].offset == offset ? i : 0;
+	const struct ir_insn *insn = &c->ir->insn[i];
+	const struct bp_ir *record = c->ir->record + insn->record;
+	const struct bp_ir *select = &record[record[insn->records - 1].arg[0]];
+	const struct bp_ir *a = &record[select->arg[1]], *b = &record[select->arg[2]];
+	return a->imm == (int32_t)insn->length ? b : a;
 }
 
-bool skip(struct native_compiler *c, unsigned cond, bool set, unsigned id)
+/* The instruction that the side exit of instruction i leads to, if all before it are plain; or 0. */
+static unsigned joins_at(const struct native_compiler *c, unsigned i)
 {
-	unsigned insn = joins_at(c, id);
-	if (!insn)
+	const struct ir_insn *insn = c->ir->insn;
+	uint32_t to = insn[i].offset + (uint32_t)way_out(c, i)->imm;
+	unsigned at = i + 1;
+	while (at < c->insns && at <= i + SKIP_MOST && insn[at].offset < to &&
+		is_plain(c, &insn[at]))
+		at++;
+	return at < c->insns && insn[at].offset == to ? at : 0;
+}
+
+void plan_skips(struct native_compiler *c)
+{
+	_Static_assert(JIT_BLOCK_INSNS <= 64, "a bit each");
+	c->maybe = 0;
+	for (unsigned i = 0; i < c->insns; i++) {
+		c->join_of[i] = c->ir->insn[i].side_exit ? (uint8_t)joins_at(c, i) : 0;
+		for (unsigned over = i + 1; over < c->join_of[i]; over++)
+			c->maybe |= UINT64_C(1) << over;
+	}
+}
+
+bool skip(struct native_compiler *c, unsigned cond, bool set)
+{
+	if (!c->join_of[c->index])
 		return false;
 	c->skip = cold_new(c, COLD_SKIP, jump_on(c, cond, set));
 	if (c->skip) {
-		struct join join = { .insn = insn };
+		struct join join = { .insn = c->join_of[c->index] };
 		c->skip->join = c->joins->len;
 		g_array_append_val(c->joins, join);
 	}

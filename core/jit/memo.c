@@ -90,7 +90,8 @@ static uint32_t reach(struct planner *p, const struct bp_ir *record, unsigned va
 	return (uint32_t)MIN(by, reach_of_bits(bits));
 }
 
-static void access_by(struct planner *p, const struct bp_ir *record, unsigned n, unsigned at)
+static void access_by(
+	struct planner *p, const struct bp_ir *record, unsigned n, unsigned at, bool maybe)
 {
 	const struct bp_ir *r = &record[n];
 	uint32_t memop = bp_ir_memop(r), base = (uint32_t)record[r->arg[0]].imm;
@@ -101,16 +102,17 @@ static void access_by(struct planner *p, const struct bp_ir *record, unsigned n,
 		(p->run[i].closed || p->run[i].memo.base != base ||
 			p->run[i].memo.regime != regime || p->run[i].memo.access != access))
 		i++;
-	if (i == RUNS)
+	bool fresh = i == p->runs, loops = p->loop && reach(p, record, r->arg[0], DEPTH) <= NEAR;
+	if (i == RUNS || (fresh && maybe && !loops))
 		return;
-	if (i == p->runs)
+	if (fresh)
 		p->run[p->runs++] = (struct run){
 			.memo = { .base = base,
 				.disp = r->imm,
 				.regime = regime,
 				.access = access },
 			.first = at,
-			.loops = p->loop && reach(p, record, r->arg[0], DEPTH) <= NEAR,
+			.loops = loops,
 		};
 	p->run[i].uses++;
 	p->run_of[at] = (uint8_t)i;
@@ -166,7 +168,7 @@ static void carried(struct planner *p, const struct ir_insn *insn)
 	}
 }
 
-static void instruction(struct planner *p, const struct ir_insn *insn)
+static void instruction(struct planner *p, const struct ir_insn *insn, bool maybe)
 {
 	const struct bp_ir *record = p->ir->record + insn->record;
 	for (unsigned n = 1; n < insn->records; n++) {
@@ -174,7 +176,7 @@ static void instruction(struct planner *p, const struct ir_insn *insn)
 		/* Vectors go by the TLB: a memo cannot tell that they end in its page. */
 		if ((r->op == BP_IR_LD || r->op == BP_IR_ST) && base->op == BP_IR_GET &&
 			base->type == BP_T_I64 && ir_types[r->type].class != IR_VECTOR)
-			access_by(p, record, n, insn->record + n);
+			access_by(p, record, n, insn->record + n, maybe);
 		else if (r->op == BP_IR_PUT)
 			put_of(p, record, r);
 	}
@@ -203,7 +205,8 @@ static void choose(struct planner *p)
 	}
 }
 
-void memo_plan(struct memo_plan *plan, const struct ir_block *ir, unsigned insns, bool loop)
+void memo_plan(struct memo_plan *plan, const struct ir_block *ir, unsigned insns, bool loop,
+	uint64_t maybe)
 {
 	struct planner p = { .plan = plan, .ir = ir, .loop = loop };
 	memset(p.run_of, NO_MEMO, ir->records);
@@ -212,6 +215,6 @@ void memo_plan(struct memo_plan *plan, const struct ir_block *ir, unsigned insns
 	for (unsigned i = 0; loop && i < insns; i++)
 		carried(&p, &ir->insn[i]);
 	for (unsigned i = 0; i < insns; i++)
-		instruction(&p, &ir->insn[i]);
+		instruction(&p, &ir->insn[i], maybe >> i & 1);
 	choose(&p);
 }

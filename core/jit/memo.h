@@ -26,8 +26,10 @@ struct memo_plan {
 	} memo[JIT_MEMOS];
 };
 
-/* The accesses of the first `insns` instructions; `loop`: the block jumps to its own start. */
-void memo_plan(struct memo_plan *p, const struct ir_block *ir, unsigned insns, bool loop);
+/* The accesses of the first `insns` instructions; `loop`: the block jumps to its own start; `maybe`, a bit an
+ * instruction: it may be jumped over, so it fills none. */
+void memo_plan(
+	struct memo_plan *p, const struct ir_block *ir, unsigned insns, bool loop, uint64_t maybe);
 
 /* A set without an owner is filled before it is looked at: who runs and has memos owns their set, but for the
  * first. */

@@ -24,9 +24,16 @@ static const struct {
 	const char *name, *text;
 	bool loop;
 	const char *plan; /* by access: a memo's number, ! where the access fills it, - for none */
+	uint64_t maybe; /* instructions that may be jumped over */
 } rows[] = {
 	{ "too few to pay", LOAD_BY("16", "8") LOAD_BY("16", "8"), false, "--" },
 	{ "three pay", LOAD_BY("16", "8") LOAD_BY("16", "8") LOAD_BY("16", "8"), false, "!00" },
+	{ "what may be jumped over fills none",
+		LOAD_BY("16", "8") LOAD_BY("16", "8") LOAD_BY("16", "8") LOAD_BY("16", "8"), false,
+		"-!00", 1 },
+	{ "and looks at one that is filled",
+		LOAD_BY("16", "8") LOAD_BY("16", "8") LOAD_BY("16", "8"), false, "!00", 2 },
+	{ "a loop's entry fills them", LOAD_BY("16", "8") LOAD_BY("16", "8"), true, "00", 1 },
 	{ "stores look elsewhere than loads", LOAD_BY("16", "8") STORE_BY("16"), true, "01" },
 	{ "another value in between", LOAD_BY("16", "8") LOAD_BY("8", "16") LOAD_BY("16", "8"),
 		false, "---" },
@@ -56,7 +63,7 @@ static const struct {
 		true, "01" },
 };
 
-static void plan_of(const char *text, bool loop, char *found)
+static void plan_of(const char *text, bool loop, uint64_t maybe, char *found)
 {
 	static struct ir_block b;
 	static struct memo_plan plan;
@@ -69,7 +76,7 @@ static void plan_of(const char *text, bool loop, char *found)
 			b.insn[b.insns++].record = i;
 		b.insn[b.insns - 1].records++;
 	}
-	memo_plan(&plan, &b, b.insns, loop);
+	memo_plan(&plan, &b, b.insns, loop, maybe);
 	for (uint32_t i = 0; i < b.records; i++)
 		if (b.record[i].op == BP_IR_LD || b.record[i].op == BP_IR_ST)
 			*found++ = plan.of[i] == NO_MEMO  ? '-'
@@ -82,7 +89,7 @@ static void test_plans(void)
 {
 	for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
 		char found[16];
-		plan_of(rows[i].text, rows[i].loop, found);
+		plan_of(rows[i].text, rows[i].loop, rows[i].maybe, found);
 		if (strcmp(found, rows[i].plan))
 			g_error("%s: the plan is %s, not %s", rows[i].name, found, rows[i].plan);
 	}
@@ -96,7 +103,7 @@ static void test_depth(void)
 	for (unsigned n = 2; n < 60; n++)
 		g_string_append_printf(text, "%%%u = add.i64 %%%u %%%u\n", n, n - 1, n - 1);
 	g_string_append(text, "put.i64 %59 @16\n" LOAD_BY("16", "8"));
-	plan_of(text->str, true, found);
+	plan_of(text->str, true, 0, found);
 	g_assert_cmpstr(found, ==, "-");
 	g_string_free(text, TRUE);
 }
