@@ -507,6 +507,8 @@ static void walk(struct gen *g)
 	unsigned start = g->at;
 	for (unsigned i = 0; i < n; i++) {
 		int32_t at = (int32_t)rng_below(g->r, 16) * 8;
+		if (rng_one_in(g->r, 6)) /* perhaps over it */
+			emit(g, with_target(BNE | pick(g) << 15 | pick(g) << 20, 8));
 		if (rng_below(g->r, 4) < writes)
 			emit(g, s_type(SW, pick(g), by, at));
 		else
@@ -561,7 +563,7 @@ static void words(struct gen *g)
 	for (unsigned i = 0; g->xlen == 64 && i < n; i++) {
 		unsigned to = reg[rng_below(g->r, 3)], from = reg[rng_below(g->r, 3)];
 		unsigned other = reg[rng_below(g->r, 3)];
-		switch (rng_below(g->r, 8)) {
+		switch (rng_below(g->r, 9)) {
 		case 0:
 			emit(g,
 				i_type(loads[rng_below(g->r, 5)], to, REG_DATA,
@@ -576,6 +578,11 @@ static void words(struct gen *g)
 		case 3:
 		case 4:
 			emit(g, two[rng_below(g->r, 9)] | to << 7 | from << 15 | other << 20);
+			break;
+		case 5: /* over one or a few */
+			emit(g,
+				with_target(BNE | from << 15 | other << 20,
+					4 * (int32_t)(2 + rng_below(g->r, 3))));
 			break;
 		default: emit(g, i_type(0x1b, to, from, 0)); break;
 		}
