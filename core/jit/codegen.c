@@ -405,7 +405,7 @@ static bool reset(struct native_compiler *c)
 	g_array_set_size(c->nans, 0);
 	g_array_set_size(c->joins, 0);
 	c->skip = NULL;
-	c->failed = c->ended = c->leaving = c->uses_fp = false;
+	c->failed = c->again = c->ended = c->leaving = c->uses_fp = false;
 	c->flags_back = 0;
 	return true;
 }
@@ -516,10 +516,13 @@ struct block *native_compile(struct native_compiler *c, const struct ir_block *i
 {
 	c->ir = ir;
 	c->insns = ir->insns;
+	c->never = 0;
 	for (;;) {
 		if (!reset(c))
 			return NULL;
 		unsigned good = emit_block(c);
+		if (c->again)
+			continue;
 		if (c->e.full)
 			good = c->insns / 2;
 		else if (!c->failed && note_faults(c))

@@ -177,6 +177,8 @@ struct native_compiler {
 	uint8_t join_of
 		[JIT_BLOCK_INSNS]; /* by instruction: where its jump leads, or 0: it is none over others */
 	uint64_t maybe; /* by instruction, a bit: it may be jumped over */
+	uint64_t never; /* its jump is an exit, as was seen */
+	bool again; /* failed for such a jump: compile the block once more */
 	reg_set head_raw[2], head_unboxed; /* state.raw, state.unboxed at the head of a loop */
 	unsigned direct; /* pinned register of a binary32 that is to be boxed next, or NO_REG */
 	bool pinning; /* pinned slots exist: the block jumps to its start */

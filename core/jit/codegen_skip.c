@@ -67,7 +67,8 @@ void plan_skips(struct native_compiler *c)
 	_Static_assert(JIT_BLOCK_INSNS <= 64, "a bit each");
 	c->maybe = 0;
 	for (unsigned i = 0; i < c->insns; i++) {
-		c->join_of[i] = c->ir->insn[i].side_exit ? (uint8_t)joins_at(c, i) : 0;
+		bool may = c->ir->insn[i].side_exit && !(c->never >> i & 1);
+		c->join_of[i] = may ? (uint8_t)joins_at(c, i) : 0;
 		for (unsigned over = i + 1; over < c->join_of[i]; over++)
 			c->maybe |= UINT64_C(1) << over;
 	}
@@ -91,7 +92,10 @@ void skip_ends(struct native_compiler *c, unsigned i)
 	struct join *join = c->skip ? &g_array_index(c->joins, struct join, c->skip->join) : NULL;
 	if (!join || join->insn != i)
 		return;
-	c->failed |= !meet(c, &c->skip->state);
+	if (!meet(c, &c->skip->state)) { /* once more, with an exit in its place */
+		c->never |= UINT64_C(1) << c->skip->insn;
+		c->failed = c->again = true;
+	}
 	join->state = c->s;
 	c->skip->back = c->e.at;
 	c->skip = NULL;
