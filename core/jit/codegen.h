@@ -174,8 +174,7 @@ struct native_compiler {
 	GArray *nans; /* struct nan_part */
 	GArray *joins; /* struct join */
 	struct cold *skip; /* the jump over what is being compiled, or NULL */
-	uint8_t join_of
-		[JIT_BLOCK_INSNS]; /* by instruction: where its jump leads, or 0: it is none over others */
+	uint8_t join_of[JIT_BLOCK_INSNS]; /* by instruction: where its jump ends, or 0 */
 	uint64_t maybe; /* by instruction, a bit: it may be jumped over */
 	uint64_t never; /* its jump is an exit, as was seen */
 	bool again; /* failed for such a jump: compile the block once more */
@@ -192,8 +191,8 @@ struct native_compiler {
 
 /* ---- codegen.c ---- */
 
-/* Whether GET or PUT record r is of the register that collects floating-point flags: not up to date while native
- * code runs. */
+/* Whether GET or PUT record r is of the register that collects floating-point flags, which is not up to date while
+ * native code runs. */
 bool is_flags(const struct native_compiler *c, const struct bp_ir *r);
 
 /* A cold part that begins here in thought: the state is copied. NULL: none left, and failed is set. */

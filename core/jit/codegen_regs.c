@@ -771,11 +771,11 @@ bool meet(struct native_compiler *c, const struct state *other)
 void bring_to(struct native_compiler *c, const struct state *to)
 {
 	reg_set same = 0, done;
-	/* What lies elsewhere there is dirty there: meet() left nothing else. */
 	for (reg_set left = c->s.used & to->used; left; left &= left - 1)
 		if (slot_in(to, &c->s.slot[first_of(left)]) == first_of(left))
 			same |= left & -left;
-	/* It moves to a register in which nothing is, or goes by memory, all of that before one comes back. */
+	/* meet() left nothing that lies elsewhere there, but what is dirty there. It moves to a register in which
+	 * nothing is, or goes by memory, all of that before one comes back. */
 	done = same;
 	for (reg_set left = to->used & ~c->s.used; left; left &= left - 1) {
 		unsigned reg = first_of(left), from = slot_in(&c->s, &to->slot[reg]);
