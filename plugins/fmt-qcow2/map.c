@@ -187,7 +187,8 @@ int map_prepare(struct image *i, uint64_t cluster)
 		return map_prepare(i, cluster);
 	}
 	uint64_t to = first << i->h.cluster_bits, from = entry & ENTRY_OFFSET;
-	r = from ? copy_table(i, from, to) : fresh ? 0 : clear_table(i, to);
+	/* Beyond the file's end too: a commit may write the L1 entry before the table has any of its own. */
+	r = from ? copy_table(i, from, to) : clear_table(i, to);
 	if (r) {
 		clusters_unalloc(i, first, 1);
 		return r;

@@ -629,14 +629,16 @@ static void kill_variant(const struct variant *v, char **argv, unsigned kills, u
 
 /* ---- errors ---- */
 
-/* A workload of few requests in which step n fails. False: it never came so far. */
-static void error_run(
-	const struct variant *v, unsigned step, const char *how, unsigned count, bool *reached)
+enum { SOME = 40 };
+
+/* A workload of few requests in which step n fails. Not *reached: it never came so far. */
+static void error_run(const struct variant *v, unsigned requests, unsigned step, const char *how,
+	unsigned count, bool *reached)
 {
-	enum { SOME = 40 };
 	char *filter =
 		g_strdup_printf("blk-log,fail-at=%u,fail-count=%u,fail=%s", step, count, how);
-	char *where = g_strdup_printf("%s: step %u fails (%s, %u)", v->name, step, how, count);
+	char *where = g_strdup_printf(
+		"%s: step %u of %u requests fails (%s, %u)", v->name, step, requests, how, count);
 	uint64_t state = 4711;
 	struct record since[SOME];
 	unsigned pending = 0;
@@ -646,7 +648,7 @@ static void error_run(
 	begin_allowed();
 	guest.node = open_image(v, image, true, filter);
 	guest.log = -1;
-	for (unsigned n = 0; n < SOME && guest.node; n++) {
+	for (unsigned n = 0; n < requests && guest.node; n++) {
 		uint64_t before = state;
 		struct record r = { .id = atomic_load(&guest.next_id) };
 		uint64_t what = draw(&before) % 100;
@@ -688,10 +690,16 @@ static void error_variant(const struct variant *v, unsigned stride)
 	bool reached = true, reached_all = true;
 	unsigned last = 0;
 	for (unsigned step = 1; (reached || reached_all) && step < 2000; step += stride) {
-		error_run(v, step, how[step % 3], 1, &reached);
-		error_run(v, step, how[(step + 1) % 3], 0, &reached_all);
+		error_run(v, SOME, step, how[step % 3], 1, &reached);
+		error_run(v, SOME, step, how[(step + 1) % 3], 0, &reached_all);
 		last = step;
 	}
+	/* Nothing comes after it that could hide what it left. */
+	for (unsigned requests = 1; requests <= 4; requests++)
+		for (unsigned step = 1, more = 1; more && step < 100; step++) {
+			error_run(v, requests, step, how[step % 3], 1, &reached);
+			more = reached;
+		}
 	printf("# %s: %u steps\n", v->name, last);
 }
 
