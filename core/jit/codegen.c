@@ -556,7 +556,7 @@ struct native_compiler *native_compiler_create(struct interp *in)
 	c->cold_vals = g_array_new(FALSE, FALSE, sizeof(struct val));
 	c->faults = g_array_new(FALSE, FALSE, sizeof(struct code_fault));
 	c->nans = g_array_new(FALSE, FALSE, sizeof(struct nan_part));
-	c->joins = g_array_new(FALSE, FALSE, sizeof(struct join));
+	c->joins = g_array_new(FALSE, FALSE, sizeof(struct state));
 	c->cold = g_new(struct cold, COLD_PARTS);
 	c->prefers_fp = g_byte_array_new();
 	const char *reg = (const char *)c->type.cpu->regs;

@@ -109,13 +109,8 @@ struct cold { /* a part of the block that is emitted behind it */
 	uint8_t *also[2]; /* more jumps that lead here */
 	uint8_t *tiny; /* COLD_FLOAT: `from` is for a result that may have underflown */
 	uint16_t target; /* COLD_EXIT: id of the PCREL */
-	unsigned join; /* COLD_SKIP: in joins */
+	unsigned join; /* COLD_SKIP: in joins, once the way over has its end */
 	bool leaving;
-};
-
-struct join { /* an instruction that is also reached by a jump over those before it */
-	unsigned insn;
-	struct state state;
 };
 
 struct nan_part { /* behind the cold parts: where a look at one or two results leads, if one is a NaN */
@@ -172,7 +167,7 @@ struct native_compiler {
 	GArray *cold_vals; /* struct val */
 	GArray *faults; /* struct code_fault, offsets from start */
 	GArray *nans; /* struct nan_part */
-	GArray *joins; /* struct join */
+	GArray *joins; /* struct state: where jumps over instructions end */
 	struct cold *skip; /* the jump over what is being compiled, or NULL */
 	uint8_t join_of[JIT_BLOCK_INSNS]; /* by instruction: where its jump ends, or 0 */
 	uint64_t maybe; /* by instruction, a bit: it may be jumped over */

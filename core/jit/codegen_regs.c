@@ -75,15 +75,20 @@ static void touch(struct native_compiler *c, unsigned reg)
 	c->s.slot[reg].touched = ++c->clock;
 }
 
-/* The host register that has the guest register, or NO_REG. */
-static unsigned slot_find(const struct native_compiler *c, uint32_t off, unsigned bytes)
+/* The host register that has the guest register, or NO_REG; in `s`, or here. */
+static unsigned slot_in(const struct state *s, uint32_t off, unsigned bytes)
 {
-	for (reg_set left = c->s.used; left; left &= left - 1) {
-		const struct slot *s = &c->s.slot[first_of(left)];
-		if (s->off == off && s->bytes == bytes)
+	for (reg_set left = s->used; left; left &= left - 1) {
+		const struct slot *at = &s->slot[first_of(left)];
+		if (at->off == off && at->bytes == bytes)
 			return first_of(left);
 	}
 	return NO_REG;
+}
+
+static unsigned slot_find(const struct native_compiler *c, uint32_t off, unsigned bytes)
+{
+	return slot_in(&c->s, off, bytes);
 }
 
 /* Slots that share bytes with the range. */
@@ -738,17 +743,6 @@ void flush(struct native_compiler *c)
 
 /* ---- two ways that join ---- */
 
-/* The host register that has the slot in `s`, or NO_REG. */
-static unsigned slot_in(const struct state *s, const struct slot *slot)
-{
-	for (reg_set left = s->used; left; left &= left - 1) {
-		const struct slot *at = &s->slot[first_of(left)];
-		if (at->off == slot->off && at->bytes == slot->bytes)
-			return first_of(left);
-	}
-	return NO_REG;
-}
-
 bool meet(struct native_compiler *c, const struct state *other)
 {
 	reg_set bits = (c->s.raw[0] ^ other->raw[0]) | (c->s.raw[1] ^ other->raw[1]) |
@@ -756,7 +750,7 @@ bool meet(struct native_compiler *c, const struct state *other)
 	for (reg_set left = c->s.used; left; left &= left - 1) {
 		unsigned reg = first_of(left);
 		struct slot *s = &c->s.slot[reg];
-		unsigned from = slot_in(other, s);
+		unsigned from = slot_in(other, s->off, s->bytes);
 		struct known known = from == NO_REG ? (struct known){ 0 } : other->slot[from].known;
 		if (from != reg && (s->off & DERIVED || !(c->s.dirty >> reg & 1)))
 			slot_forget(c, reg);
@@ -771,14 +765,17 @@ bool meet(struct native_compiler *c, const struct state *other)
 void bring_to(struct native_compiler *c, const struct state *to)
 {
 	reg_set same = 0, done;
-	for (reg_set left = c->s.used & to->used; left; left &= left - 1)
-		if (slot_in(to, &c->s.slot[first_of(left)]) == first_of(left))
+	for (reg_set left = c->s.used & to->used; left; left &= left - 1) {
+		const struct slot *s = &c->s.slot[first_of(left)];
+		if (slot_in(to, s->off, s->bytes) == first_of(left))
 			same |= left & -left;
+	}
 	/* meet() left nothing that lies elsewhere there, but what is dirty there. It moves to a register in which
 	 * nothing is, or goes by memory, all of that before one comes back. */
 	done = same;
 	for (reg_set left = to->used & ~c->s.used; left; left &= left - 1) {
-		unsigned reg = first_of(left), from = slot_in(&c->s, &to->slot[reg]);
+		const struct slot *s = &to->slot[first_of(left)];
+		unsigned reg = first_of(left), from = slot_find(c, s->off, s->bytes);
 		if (from == NO_REG || is_fp(from) || is_fp(reg))
 			continue;
 		emit_move(&c->e, reg, from);

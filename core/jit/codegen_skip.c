@@ -79,32 +79,26 @@ bool skip(struct native_compiler *c, unsigned cond, bool set)
 	if (!c->join_of[c->index])
 		return false;
 	c->skip = cold_new(c, COLD_SKIP, jump_on(c, cond, set));
-	if (c->skip) {
-		struct join join = { .insn = c->join_of[c->index] };
-		c->skip->join = c->joins->len;
-		g_array_append_val(c->joins, join);
-	}
 	return true;
 }
 
 void skip_ends(struct native_compiler *c, unsigned i)
 {
-	struct join *join = c->skip ? &g_array_index(c->joins, struct join, c->skip->join) : NULL;
-	if (!join || join->insn != i)
+	if (!c->skip || c->join_of[c->skip->insn] != i)
 		return;
 	if (!meet(c, &c->skip->state)) { /* once more, with an exit in its place */
 		c->never |= UINT64_C(1) << c->skip->insn;
 		c->failed = c->again = true;
 	}
-	join->state = c->s;
+	c->skip->join = c->joins->len;
+	g_array_append_val(c->joins, c->s);
 	c->skip->back = c->e.at;
 	c->skip = NULL;
 }
 
 void skip_cold(struct native_compiler *c, const struct cold *k)
 {
-	const struct join *join = &g_array_index(c->joins, struct join, k->join);
-	bring_to(c, &join->state);
-	emit_give_back(&c->e, join->insn - k->insn - 1);
+	bring_to(c, &g_array_index(c->joins, struct state, k->join));
+	emit_give_back(&c->e, c->join_of[k->insn] - k->insn - 1);
 	emit_to(emit_jmp(&c->e), k->back);
 }

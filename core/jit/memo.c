@@ -102,7 +102,8 @@ static void access_by(
 		(p->run[i].closed || p->run[i].memo.base != base ||
 			p->run[i].memo.regime != regime || p->run[i].memo.access != access))
 		i++;
-	bool fresh = i == p->runs, loops = p->loop && reach(p, record, r->arg[0], DEPTH) <= NEAR;
+	bool fresh = i == p->runs;
+	bool loops = fresh && p->loop && reach(p, record, r->arg[0], DEPTH) <= NEAR;
 	if (i == RUNS || (fresh && maybe && !loops))
 		return;
 	if (fresh)

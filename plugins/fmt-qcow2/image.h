@@ -149,7 +149,7 @@ struct image {
 	uint64_t free_hint, fresh_from; /* clusters: none is free below; never used from there on */
 	uint64_t rebuild_at; /* while counts are repaired: clusters from here on are free; else 0 */
 	uint64_t pack_at; /* where compressed data goes on, 0: in a new cluster */
-	bool committing, unsynced; /* unsynced: data was written since the last sync */
+	bool committing;
 	uint64_t commits_begun,
 		commit_good; /* number of the latest, and of the latest good full one */
 	bool bad; /* an inconsistency was met: nothing is written any more */
