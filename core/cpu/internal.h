@@ -10,7 +10,9 @@ enum {
 	TLB_SLOTS = 16, /* address spaces whose translations are kept */
 	BLOOM_WORDS = 64, /* pages that were executed from, per slot: 4096 bits */
 	STALE_STORES = 16, /* stores beside translated code before the page is freed of it */
-	MAX_STOPS = 64 /* breakpoints, and watchpoints */
+	MAX_STOPS = 64, /* breakpoints, and watchpoints */
+	POLLS = 16, /* so many halts in vain, at most POLL_INSNS apart, are polling */
+	POLL_INSNS = 1000
 };
 
 /* In a write tag beside TLB_SLOW: not RAM proper, stores go over the bus. */
@@ -57,6 +59,9 @@ struct vcpu {
 	uint64_t epochs; /* the last epoch given out */
 	_Atomic(bool) flush_wanted; /* the memory map changed: flush all before going on */
 	_Atomic(bool) stop; /* the scheduler wants this thread back */
+
+	uint64_t polled; /* instructions executed when it last halted in vain */
+	unsigned polls; /* such halts in a row, close together */
 
 	/* the exception that a BP_H_RAISED stands for */
 	bool is_fault;

@@ -73,7 +73,10 @@ static void take_interrupt(struct vcpu *v)
 	uint64_t pc = head->pc;
 	if (!__atomic_exchange_n(&head->pending, 0, __ATOMIC_SEQ_CST))
 		return;
-	if (v->type->interrupt(v->cpu) && hub_on(BP_TRACE_EXCEPTION)) {
+	if (!v->type->interrupt(v->cpu))
+		return;
+	v->polls = 0;
+	if (hub_on(BP_TRACE_EXCEPTION)) {
 		struct bp_trace_exception e = { .size = sizeof(e),
 			.cpu = head->index,
 			.pc = pc,
@@ -83,6 +86,16 @@ static void take_interrupt(struct vcpu *v)
 			.icount = head->icount };
 		hub_exception(&e);
 	}
+}
+
+/* After a halt that ends at once, for an interrupt that pends and is not taken. Linux halts so now and
+ * then and takes it next; firmware that halts so in a tight loop waits for memory to change. */
+static bool polls(struct vcpu *v)
+{
+	uint64_t now = v->jit.head->icount;
+	v->polls = now - v->polled < POLL_INSNS ? v->polls + 1 : 1;
+	v->polled = now;
+	return v->polls > POLLS;
 }
 
 /* Once into the engine. *again: its thread may go straight on. */
@@ -103,6 +116,8 @@ static enum sched_run_result enter(struct vcpu *v, uint64_t budget, bool *again)
 	case BP_EXIT_HALT:
 		if (!v->type->has_work(v->cpu))
 			return SCHED_HALTED;
+		if (polls(v))
+			return SCHED_POLLS;
 		break;
 	case BP_EXIT_BREAKPOINT:
 	case BP_EXIT_WATCHPOINT: code_stopped(v, (enum bp_exit)why); return SCHED_AGAIN;

@@ -498,14 +498,18 @@ bool cache_safepoint(struct interp *in)
 	return true;
 }
 
+/* Without the lock: who frees moves the epoch first and looks at `seen` after, so an epoch that still
+ * stands once it is noted keeps what this CPU may find. */
 bool cache_enter(struct interp *in)
 {
-	pthread_mutex_lock(&cache.lock);
-	uint64_t now = atomic_load(&cache.epoch);
+	uint64_t now = atomic_load(&cache.epoch), noted;
+	do {
+		noted = now;
+		atomic_store(&in->seen, noted);
+		now = atomic_load(&cache.epoch);
+	} while (now != noted);
 	bool stale_jumps = in->jumps_epoch != now;
-	atomic_store(&in->seen, now);
 	in->jumps_epoch = now;
-	pthread_mutex_unlock(&cache.lock);
 	return stale_jumps;
 }
 

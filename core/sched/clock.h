@@ -28,6 +28,7 @@ struct sched_cpu {
 	bool started, running; /* running: inside run() */
 	bool standing; /* there, in the middle of an instruction that waits for its turn */
 	bool halted; /* run() said so, and nothing came since */
+	bool woken; /* since run() began */
 };
 struct sched_cpu *cpus_at(unsigned n); /* NULL: there are fewer */
 void cpus_start(void);

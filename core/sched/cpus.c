@@ -4,6 +4,9 @@
  * those of them that are vCPUs themselves. */
 #include "clock.h"
 #include <glib.h>
+#include <time.h>
+
+enum { NAP_NS = 1000000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* for who waits until others stand */
@@ -34,6 +37,20 @@ struct sched_cpu *cpus_at(unsigned n)
 	return cpus && n < cpus->len ? g_ptr_array_index(cpus, n) : NULL;
 }
 
+/* With the lock held. A guest that polls finds what it waits for no sooner by taking the host from
+ * who brings it. */
+static void nap(struct sched_cpu *c)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += NAP_NS;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	pthread_cond_clockwait(&c->wake, &lock, CLOCK_MONOTONIC, &t);
+}
+
 static void *cpu_thread(void *arg)
 {
 	struct sched_cpu *c = arg;
@@ -45,13 +62,16 @@ static void *cpu_thread(void *arg)
 			continue;
 		}
 		c->running = true;
+		c->woken = false;
 		pthread_mutex_unlock(&lock);
-		bool halted = c->ops.run(c->arg) == SCHED_HALTED;
+		enum sched_run_result result = c->ops.run(c->arg);
 		pthread_mutex_lock(&lock);
-		c->halted = halted;
+		c->halted = result == SCHED_HALTED;
 		c->running = false;
 		if (park_wanted)
 			pthread_cond_broadcast(&changed);
+		else if (result == SCHED_POLLS && !c->woken && !ending)
+			nap(c);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -73,8 +93,10 @@ void sched_cpu_wake(struct sched_cpu *c)
 	sched_leave();
 	/* has_work is looked at under the lock, so a wake between look and wait is not lost. */
 	pthread_mutex_lock(&lock);
-	if (cpus) /* an object may change its pins on its way out, when the CPUs are gone */
+	if (cpus) { /* an object may change its pins on its way out, when the CPUs are gone */
+		c->woken = true;
 		pthread_cond_signal(&c->wake);
+	}
 	pthread_mutex_unlock(&lock);
 }
 

@@ -32,9 +32,13 @@ void sched_forget(struct object *o);
 
 /* ---- vCPU threads ---- */
 struct sched_cpu;
-enum sched_run_result { SCHED_AGAIN, SCHED_HALTED };
+enum sched_run_result {
+	SCHED_AGAIN,
+	SCHED_HALTED,
+	SCHED_POLLS /* halts in vain, again and again: looks for something nobody tells it of */
+};
 struct sched_cpu_ops {
-	/* Execute until kicked, or halted. */
+	/* Execute until kicked, or halted, or polling. */
 	enum sched_run_result (*run)(void *arg);
 	void (*kick)(void *arg); /* make run() return soon. [any] */
 	bool (*has_work)(void *arg); /* a reason to leave the halt. [any] */

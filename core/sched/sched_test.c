@@ -380,6 +380,51 @@ static void test_pause(void)
 	object_free(device);
 }
 
+static unsigned polls;
+
+/* A guest that halts in vain: five times, and then it powers off. */
+static enum sched_run_result poll_a_while(void *arg)
+{
+	struct racer *r = arg;
+	if (++r->turns == 5)
+		sched_request(NULL, BP_REQ_POWEROFF, 5);
+	return SCHED_POLLS;
+}
+
+static void count_wake(void *self, uint64_t arg)
+{
+	(void)self;
+	polls++;
+	sched_cpu_wake((struct sched_cpu *)(uintptr_t)arg);
+	if (polls < 100)
+		sched_post(device->instance, count_wake, arg);
+}
+
+/* It has the host again after a while, or as soon as something comes. */
+static void test_polls(void)
+{
+	static const struct sched_cpu_ops thread = { poll_a_while, kick_racer, busy_always, NULL,
+		NULL, NULL };
+	device = object_new(&part_type, "part", NULL, domain_new("machine", false));
+	for (unsigned woken = 0; woken < 2; woken++) {
+		struct racer cpu = { 0 };
+		polls = 0;
+		struct sched_cpu *c = sched_cpu_add(&thread, &cpu, "polls");
+		if (woken)
+			sched_post(device->instance, count_wake, (uintptr_t)c);
+		int64_t from = g_get_monotonic_time();
+		g_assert_cmpint(sched_run(), ==, 5);
+		if (!woken) /* four naps at the least */
+			g_assert_cmpint(g_get_monotonic_time() - from, >=, 4 * 900);
+		sched_stop();
+		sched_forget(device);
+		sched_finish();
+		g_assert_cmpuint(cpu.turns, >=, 5);
+	}
+	domain_free(device->domain);
+	object_free(device);
+}
+
 static unsigned resets;
 static _Atomic(bool) asks;
 
@@ -474,6 +519,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/turns/random", test_random);
 	g_test_add_func("/turns/hold", test_hold);
 	g_test_add_func("/threads/pause", test_pause);
+	g_test_add_func("/threads/polls", test_polls);
 	g_test_add_func("/threads/reset", test_reset);
 	return g_test_run();
 }
