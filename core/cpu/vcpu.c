@@ -263,6 +263,7 @@ void vcpu_reset(struct object *o)
 		return;
 	v->watch_host = NULL;
 	v->resuming = false;
+	v->polls = 0;
 	tlb_flush_all(v);
 }
 

@@ -29,6 +29,7 @@ struct sched_cpu {
 	bool standing; /* there, in the middle of an instruction that waits for its turn */
 	bool halted; /* run() said so, and nothing came since */
 	bool woken; /* since run() began */
+	int64_t polls_since; /* host time; 0: something came, or run() never polled */
 };
 struct sched_cpu *cpus_at(unsigned n); /* NULL: there are fewer */
 void cpus_start(void);

@@ -159,8 +159,10 @@ void turns_begin(void)
 void turns_reset(void)
 {
 	struct sched_cpu *c;
-	for (unsigned i = 0; (c = cpus_at(i)); i++)
+	for (unsigned i = 0; (c = cpus_at(i)); i++) {
 		c->halted = false;
+		c->polls_since = 0;
+	}
 	turn = UINT32_MAX;
 	left = 0;
 }

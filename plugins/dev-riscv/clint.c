@@ -33,9 +33,11 @@ static void update_msip(struct clint *c, unsigned n)
 
 static void write_msip(void *self, unsigned n, uint64_t was, uint64_t now, uint64_t raw)
 {
-	(void)was;
-	(void)now;
+	const struct clint *c = self;
 	(void)raw;
+	/* Sent again: the wire falls and rises, or a hart that sleeps though it pends would not hear. */
+	if (was & now & 1 && n < c->harts)
+		c->timer.host->line_set(c->line[n], 0);
 	update_msip(self, n);
 }
 
