@@ -11,7 +11,7 @@ enum {
 	BLOOM_WORDS = 64, /* pages that were executed from, per slot: 4096 bits */
 	STALE_STORES = 16, /* stores beside translated code before the page is freed of it */
 	MAX_STOPS = 64, /* breakpoints, and watchpoints */
-	POLLS = 16, /* so many halts in vain, at most POLL_INSNS apart, are polling */
+	POLLS = 1000, /* so many halts in vain, at most POLL_INSNS apart, are polling */
 	POLL_INSNS = 1000
 };
 

@@ -30,6 +30,7 @@ struct sched_cpu {
 	bool halted; /* run() said so, and nothing came since */
 	bool woken; /* since run() began */
 	int64_t polls_since; /* host time; 0: something came, or run() never polled */
+	int64_t nap_end; /* host time until which it sleeps, unless woken */
 };
 struct sched_cpu *cpus_at(unsigned n); /* NULL: there are fewer */
 void cpus_start(void);

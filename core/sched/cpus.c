@@ -6,7 +6,7 @@
 #include <glib.h>
 #include <time.h>
 
-enum { SECOND = 1000000000, NAP_LEAST = 1000000, NAP_MOST = SECOND };
+enum { SECOND = 1000000000, NAP_LEAST = 1000000, NAP_MOST = 100000000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* for who waits until others stand */
@@ -37,18 +37,35 @@ struct sched_cpu *cpus_at(unsigned n)
 	return cpus && n < cpus->len ? g_ptr_array_index(cpus, n) : NULL;
 }
 
-/* With the lock held, after run(). A guest that polls finds what it waits for no sooner by taking the
- * host from who brings it: unless something comes, it sleeps an eighth of the time it has polled. */
-static void nap(struct sched_cpu *c)
+/* With the lock held. A guest that polls finds what it waits for no sooner by taking the host from
+ * who brings it: unless something comes, it sleeps an eighth of the time it has polled. */
+static void begin_nap(struct sched_cpu *c)
 {
 	int64_t now = sched_now(BP_CLOCK_HOST);
 	if (!c->polls_since)
 		c->polls_since = now;
-	if (c->woken || ending)
-		return;
-	int64_t end = now + CLAMP((now - c->polls_since) / 8, NAP_LEAST, NAP_MOST);
-	struct timespec t = { .tv_sec = end / SECOND, .tv_nsec = end % SECOND };
-	pthread_cond_clockwait(&c->wake, &lock, CLOCK_MONOTONIC, &t);
+	c->nap_end = now + CLAMP((now - c->polls_since) / 8, NAP_LEAST, NAP_MOST);
+}
+
+static bool naps(const struct sched_cpu *c)
+{
+	return c->nap_end && !c->woken && sched_now(BP_CLOCK_HOST) < c->nap_end;
+}
+
+static void run(struct sched_cpu *c)
+{
+	c->running = true;
+	c->woken = false;
+	c->nap_end = 0;
+	pthread_mutex_unlock(&lock);
+	enum sched_run_result result = c->ops.run(c->arg);
+	pthread_mutex_lock(&lock);
+	c->halted = result == SCHED_HALTED;
+	c->running = false;
+	if (result == SCHED_POLLS)
+		begin_nap(c);
+	if (park_wanted)
+		pthread_cond_broadcast(&changed);
 }
 
 static void *cpu_thread(void *arg)
@@ -59,19 +76,13 @@ static void *cpu_thread(void *arg)
 	while (!ending) {
 		if (park_wanted || (c->halted && !c->ops.has_work(c->arg))) {
 			pthread_cond_wait(&c->wake, &lock);
-			continue;
+		} else if (naps(c)) { /* signals that end a pause do not end it */
+			struct timespec end = { .tv_sec = c->nap_end / SECOND,
+				.tv_nsec = c->nap_end % SECOND };
+			pthread_cond_clockwait(&c->wake, &lock, CLOCK_MONOTONIC, &end);
+		} else {
+			run(c);
 		}
-		c->running = true;
-		c->woken = false;
-		pthread_mutex_unlock(&lock);
-		enum sched_run_result result = c->ops.run(c->arg);
-		pthread_mutex_lock(&lock);
-		c->halted = result == SCHED_HALTED;
-		c->running = false;
-		if (park_wanted)
-			pthread_cond_broadcast(&changed);
-		else if (result == SCHED_POLLS)
-			nap(c);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;

@@ -161,7 +161,7 @@ void turns_reset(void)
 	struct sched_cpu *c;
 	for (unsigned i = 0; (c = cpus_at(i)); i++) {
 		c->halted = false;
-		c->polls_since = 0;
+		c->polls_since = c->nap_end = 0;
 	}
 	turn = UINT32_MAX;
 	left = 0;

@@ -424,7 +424,7 @@ static ulong halt_in_vain(ulong hart)
 		__asm__ volatile("wfi");
 	fence();
 	set_step(2);
-	for (int i = 0; i < 30; i++)
+	for (int i = 0; i < 5; i++)
 		__asm__ volatile("wfi");
 	csr_write("mie", BIT(MSI) | BIT(MTI));
 	uint64_t due = mtime() + 10000;
