@@ -11,8 +11,8 @@ enum {
 	BLOOM_WORDS = 64, /* pages that were executed from, per slot: 4096 bits */
 	STALE_STORES = 16, /* stores beside translated code before the page is freed of it */
 	MAX_STOPS = 64, /* breakpoints, and watchpoints */
-	POLLS = 1000, /* so many halts in vain, at most POLL_INSNS apart, are polling */
-	POLL_INSNS = 1000
+	POLLS = 1000, /* so many halts in vain, less than POLL_INSNS apart, are polling */
+	POLL_INSNS = 200
 };
 
 /* In a write tag beside TLB_SLOW: not RAM proper, stores go over the bus. */
@@ -60,8 +60,7 @@ struct vcpu {
 	_Atomic(bool) flush_wanted; /* the memory map changed: flush all before going on */
 	_Atomic(bool) stop; /* the scheduler wants this thread back */
 
-	uint64_t polled; /* instructions executed when it last halted in vain */
-	unsigned polls; /* such halts in a row, close together */
+	unsigned polls; /* halts in vain, one soon after the other */
 
 	/* the exception that a BP_H_RAISED stands for */
 	bool is_fault;

@@ -88,14 +88,21 @@ static void take_interrupt(struct vcpu *v)
 	}
 }
 
-/* After a halt that ends at once, for an interrupt that pends and is not taken. Linux halts so now and
- * then and takes it next; firmware that halts so in a tight loop waits for memory to change. */
+/* After a halt in vain: an interrupt pends and is not taken. Linux halts so now and then and takes it
+ * next; firmware that halts so in a tight loop waits for memory to change. */
 static bool polls(struct vcpu *v)
 {
-	uint64_t now = v->jit.head->icount;
-	v->polls = now - v->polled < POLL_INSNS ? v->polls + 1 : 1;
-	v->polled = now;
+	v->polls++;
 	return v->polls > POLLS;
+}
+
+/* After POLL_INSNS without another: it has found what it waited for. That may be the first of several
+ * things, so who brings them has time as if it had not. */
+static bool found(struct vcpu *v)
+{
+	bool polled = v->polls > POLLS;
+	v->polls = 0;
+	return polled;
 }
 
 /* Once into the engine. *again: its thread may go straight on. */
@@ -114,9 +121,15 @@ static enum sched_run_result enter(struct vcpu *v, uint64_t budget, bool *again)
 	}
 	switch (why) {
 	case BP_EXIT_HALT:
-		if (!v->type->has_work(v->cpu))
+		if (!v->type->has_work(v->cpu)) {
+			v->polls = 0;
 			return SCHED_HALTED;
+		}
 		if (polls(v))
+			return SCHED_POLLS;
+		break;
+	case BP_EXIT_BUDGET:
+		if (found(v))
 			return SCHED_POLLS;
 		break;
 	case BP_EXIT_BREAKPOINT:
@@ -139,7 +152,7 @@ static enum sched_run_result run(void *arg)
 		atomic_store(&v->jit.kick, 0);
 		if (atomic_exchange(&v->stop, false))
 			return SCHED_AGAIN;
-		result = enter(v, RUN_BUDGET, &again);
+		result = enter(v, v->polls ? POLL_INSNS : RUN_BUDGET, &again);
 	} while (again);
 	return result;
 }

@@ -35,7 +35,7 @@ struct sched_cpu;
 enum sched_run_result {
 	SCHED_AGAIN,
 	SCHED_HALTED,
-	SCHED_POLLS /* halts in vain, again and again: looks for something nobody tells it of */
+	SCHED_POLLS /* halts in vain again and again, or did so and has found what it looked for */
 };
 struct sched_cpu_ops {
 	/* Execute until kicked, or halted, or polling. */
