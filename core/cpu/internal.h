@@ -60,7 +60,7 @@ struct vcpu {
 	_Atomic(bool) flush_wanted; /* the memory map changed: flush all before going on */
 	_Atomic(bool) stop; /* the scheduler wants this thread back */
 
-	unsigned polls; /* halts in vain, one soon after the other */
+	uint64_t polls; /* halts in vain, one soon after the other */
 
 	/* the exception that a BP_H_RAISED stands for */
 	bool is_fault;

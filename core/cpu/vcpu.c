@@ -88,12 +88,11 @@ static void take_interrupt(struct vcpu *v)
 	}
 }
 
-/* After a halt in vain: an interrupt pends and is not taken. Linux halts so now and then and takes it
- * next; firmware that halts so in a tight loop waits for memory to change. */
+/* After a halt in vain: an interrupt pends and is not taken. Now and then an idle system halts so, and
+ * takes it next; firmware that halts so in a tight loop waits for memory to change. */
 static bool polls(struct vcpu *v)
 {
-	v->polls++;
-	return v->polls > POLLS;
+	return ++v->polls > POLLS;
 }
 
 /* After POLL_INSNS without another: it has found what it waited for. That may be the first of several
