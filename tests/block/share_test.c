@@ -182,11 +182,13 @@ static void test_reset(void)
 	session();
 	t = hold_pool();
 	begin(MKDIR, "4s44", ROOT, "y", 0755, 0);
-	char *y = inside("y");
+	char *y = inside("y"), *shared = g_path_get_dirname(y);
 	stop();
 	pool_is_free(t);
 	g_remove(y);
+	g_remove(shared);
 	g_free(y);
+	g_free(shared);
 }
 
 static void read_some(const char *bytes)
