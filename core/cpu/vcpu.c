@@ -88,14 +88,7 @@ static void take_interrupt(struct vcpu *v)
 	}
 }
 
-/* After a halt in vain: an interrupt pends and is not taken. Now and then an idle system halts so, and
- * takes it next; firmware that halts so in a tight loop waits for memory to change. */
-static bool polls(struct vcpu *v)
-{
-	return ++v->polls > POLLS;
-}
-
-/* After POLL_INSNS without another: it has found what it waited for. That may be the first of several
+/* After POLL_INSNS without another halt in vain: the guest has found what it waited for. That may be the first of several
  * things, so who brings them has time as if it had not. */
 static bool found(struct vcpu *v)
 {
@@ -124,7 +117,9 @@ static enum sched_run_result enter(struct vcpu *v, uint64_t budget, bool *again)
 			v->polls = 0;
 			return SCHED_HALTED;
 		}
-		if (polls(v))
+		/* In vain: an interrupt pends and is not taken. Now and then an idle system halts so, and
+		 * takes it next; firmware that does in a tight loop waits for memory to change. */
+		if (++v->polls > POLLS)
 			return SCHED_POLLS;
 		break;
 	case BP_EXIT_BUDGET:

@@ -47,7 +47,7 @@ void turns_end(void);
 void turns_round(void); /* one piece of the main loop */
 void turns_state_get(struct sched_state *out);
 void turns_state_set(const struct sched_state *in);
-void turns_reset(void); /* halted vCPUs start again */
+void turns_reset(void); /* vCPUs that wait start again */
 void turns_finish(void);
 int64_t turns_now(int clock);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* vCPU threads. A thread is inside run(), or waits: parked (somebody wants it still), or halted
- * (its guest waits for an interrupt). park_wanted counts who wants them still; turn_taken is for
- * those of them that are vCPUs themselves. */
+/* vCPU threads. A thread is inside run(), or waits: parked (somebody wants it still), halted
+ * (its guest waits for an interrupt), or napping (its guest polls). park_wanted counts who wants them
+ * still; turn_taken is for those of them that are vCPUs themselves. */
 #include "clock.h"
 #include <glib.h>
 #include <time.h>

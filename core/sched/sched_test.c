@@ -380,7 +380,7 @@ static void test_pause(void)
 	object_free(device);
 }
 
-static unsigned polls;
+static unsigned wakes;
 
 /* A guest that halts in vain: five times, and then it powers off. */
 static enum sched_run_result poll_a_while(void *arg)
@@ -394,9 +394,9 @@ static enum sched_run_result poll_a_while(void *arg)
 static void count_wake(void *self, uint64_t arg)
 {
 	(void)self;
-	polls++;
+	wakes++;
 	sched_cpu_wake((struct sched_cpu *)(uintptr_t)arg);
-	if (polls < 100)
+	if (wakes < 100)
 		sched_post(device->instance, count_wake, arg);
 }
 
@@ -408,7 +408,7 @@ static void test_polls(void)
 	device = object_new(&part_type, "part", NULL, domain_new("machine", false));
 	for (unsigned woken = 0; woken < 2; woken++) {
 		struct racer cpu = { 0 };
-		polls = 0;
+		wakes = 0;
 		struct sched_cpu *c = sched_cpu_add(&thread, &cpu, "polls");
 		if (woken)
 			sched_post(device->instance, count_wake, (uintptr_t)c);
